@@ -1,0 +1,53 @@
+"""Rows that say on which inputs each op must equal TensorFlow; one module a family.
+
+A module's `CASES` is a list of `case(op, *inputs, **attributes)`.  An input that is a list is a list input of
+the op (``case("ConcatV2", [a, b], 1)``); Python numbers take the dtype that the op's definition asks for.
+Attributes that follow from the inputs (dtypes, counts) are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Case:
+    """One row.  `check` says how close: "exact", "close" (a few float ulps of the output's scale, the
+    default for floats), "shape" (dtype and shape alone, for random ops)."""
+
+    op: str
+    inputs: tuple[Any, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    check: str = "close"
+    ulp: float = 8.0
+    note: str = ""
+    raises: bool = False
+
+
+def case(op: str, *inputs: Any, check: str = "close", ulp: float = 8.0, note: str = "",
+         raises: bool = False, **attrs: Any) -> Case:
+    """A row: `raises` says that TensorFlow refuses these inputs and tfdeploy must too."""
+    return Case(op, inputs, attrs, check, ulp, note, raises)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    """The generator from which a module draws its inputs."""
+    return np.random.default_rng(seed)
+
+
+def f32(*shape: int, seed: int = 0, low: float = -2.0, high: float = 2.0) -> Any:
+    """A float32 array of uniform numbers."""
+    return rng(seed + sum(shape)).uniform(low, high, shape).astype(np.float32)
+
+
+def f64(*shape: int, seed: int = 0, low: float = -2.0, high: float = 2.0) -> Any:
+    """A float64 array of uniform numbers."""
+    return rng(seed + sum(shape)).uniform(low, high, shape)
+
+
+def ints(*shape: int, seed: int = 0, low: int = -9, high: int = 10, dtype: Any = np.int32) -> Any:
+    """An integer array of uniform numbers in [low, high)."""
+    return rng(seed + sum(shape)).integers(low, high, shape).astype(dtype)

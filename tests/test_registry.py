@@ -1,0 +1,24 @@
+"""The op table: every op owns rows, every record is complete."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import tests.cases
+from tfdeploy.ops import registry
+
+SOURCES = {"Placeholder", "PlaceholderV2"}  # nothing to compare: their value is what is fed
+
+
+def test_every_op_has_a_row() -> None:
+    owned = {case.op
+             for m in pkgutil.iter_modules(tests.cases.__path__)
+             for case in importlib.import_module(f"tests.cases.{m.name}").CASES}
+    missing = [name for record in registry.all_ops() for name in record.names
+               if name not in owned | SOURCES]
+    assert not missing
+
+
+def test_records_are_documented() -> None:
+    assert [r.names[0] for r in registry.all_ops() if not r.doc] == []

@@ -1,0 +1,117 @@
+"""The graph: a list of nodes in an order in which they can run.
+
+Invariants (checked by `verify`): a node's inputs and control inputs are earlier nodes; node names are
+unique; every alias, input and output refers to an existing value.  Effectful nodes run in list order;
+`control` names only nodes that have an effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from .types import ValueType
+
+
+class Ref(NamedTuple):
+    """A value: output `slot` of node number `node`."""
+
+    node: int
+    slot: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One operation.  `op` is the TensorFlow type, `types` has one entry per output.
+
+    A ``Const`` holds its array in ``attrs["value"]``, a ``Placeholder`` its default, if any, in
+    ``attrs["default"]``.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[Ref, ...] = ()
+    attrs: dict[str, Any] = field(default_factory=dict)
+    types: tuple[ValueType, ...] = ()
+    control: tuple[int, ...] = ()
+
+
+class SignatureDef(NamedTuple):
+    """A named way to call a graph: argument and result names to values."""
+
+    inputs: dict[str, Ref]
+    outputs: dict[str, Ref]
+
+
+@dataclass(slots=True, eq=False)
+class Graph:
+    """Nodes, and the names by which values are found.
+
+    `aliases` maps tensor names (``a/b:0``) to values for every name that is not simply a node's own;
+    `inputs` and `outputs` are those of a subgraph's call, empty for a graph that signatures describe.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    aliases: dict[str, Ref] = field(default_factory=dict)
+    subgraphs: dict[str, Graph] = field(default_factory=dict)
+    inputs: list[Ref] = field(default_factory=list)
+    outputs: list[Ref] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+
+    def add(self, node: Node) -> int:
+        """Appends `node`, whose name must be new, and returns its number."""
+        number = len(self.nodes)
+        if self.index.setdefault(node.name, number) != number:
+            raise ValueError(f"node name {node.name!r} occurs twice")
+        self.nodes.append(node)
+        return number
+
+    def find(self, name: str) -> Ref | None:
+        """The value called `name`; ``a`` means ``a:0``."""
+        node, slot = split_name(name)
+        alias = self.aliases.get(f"{node}:{slot}")
+        if alias is not None:
+            return alias
+        number = self.index.get(node)
+        if number is None or slot >= len(self.nodes[number].types):
+            return None
+        return Ref(number, slot)
+
+    def name(self, ref: Ref) -> str:
+        """The tensor name of a value, as its node gives it."""
+        return f"{self.nodes[ref.node].name}:{ref.slot}"
+
+    def type(self, ref: Ref) -> ValueType:
+        """The type of a value."""
+        return self.nodes[ref.node].types[ref.slot]
+
+    def tensor_names(self) -> Iterator[str]:
+        """Every name that `find` knows."""
+        for node in self.nodes:
+            for slot in range(len(node.types)):
+                yield f"{node.name}:{slot}"
+        yield from self.aliases
+
+    def ancestors(self, roots: Iterable[int], stop: Iterable[Ref] = ()) -> list[int]:
+        """Numbers of the nodes that `roots` need, in order; nothing beyond the values in `stop`."""
+        cut = set(stop)
+        seen: set[int] = set()
+        pending = list(roots)
+        while pending:
+            number = pending.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            node = self.nodes[number]
+            pending.extend(ref.node for ref in node.inputs if ref not in cut)
+            pending.extend(node.control)
+        return sorted(seen)
+
+
+def split_name(name: str) -> tuple[str, int]:
+    """``a/b:1`` to (``a/b``, 1); ``a/b`` to (``a/b``, 0)."""
+    node, colon, slot = name.rpartition(":")
+    if colon and slot.isdecimal():
+        return node, int(slot)
+    return name, 0

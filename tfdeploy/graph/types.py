@@ -1,0 +1,184 @@
+"""Types of values: element type and symbolic shape.
+
+An extent is an int or a `Dim`, a polynomial with integer coefficients over symbols and floor quotients.
+Symbols are bound by the arrays that are fed (``x.0`` is the first extent of input ``x``) or, where a size
+depends on data, by the op that finds it.  Rules compute with extents as with ints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias, Union
+
+from ..dtypes import DType
+
+Atom: TypeAlias = Union[str, tuple["Extent", "Extent"]]  # a symbol, or a floor quotient
+Monomial: TypeAlias = tuple[Atom, ...]
+
+
+class Dim:
+    """A symbolic extent; arithmetic with ints and other Dims gives an int where it can.
+
+    `terms` maps products of atoms to coefficients; the empty product is the constant.
+    """
+
+    __slots__ = ("_hash", "terms")
+
+    def __init__(self, terms: Mapping[Monomial, int]) -> None:
+        self.terms: dict[Monomial, int] = dict(sorted(terms.items(), key=lambda term: repr(term[0])))
+        self._hash = hash(tuple(self.terms.items()))
+
+    @staticmethod
+    def symbol(name: str) -> Dim:
+        """The extent called `name`."""
+        return Dim({(name,): 1})
+
+    @staticmethod
+    def _make(terms: dict[Monomial, int]) -> Extent:
+        terms = {product: factor for product, factor in terms.items() if factor}
+        if not terms:
+            return 0
+        if len(terms) == 1 and () in terms:
+            return terms[()]
+        return Dim(terms)
+
+    def __add__(self, other: Extent) -> Extent:
+        terms = dict(self.terms)
+        for product, factor in _terms(other).items():
+            terms[product] = terms.get(product, 0) + factor
+        return Dim._make(terms)
+
+    def __mul__(self, other: Extent) -> Extent:
+        terms: dict[Monomial, int] = {}
+        for left, a in self.terms.items():
+            for right, b in _terms(other).items():
+                product = tuple(sorted(left + right, key=repr))
+                terms[product] = terms.get(product, 0) + a * b
+        return Dim._make(terms)
+
+    def __neg__(self) -> Extent:
+        return self * -1
+
+    def __sub__(self, other: Extent) -> Extent:
+        return self + -other
+
+    def __rsub__(self, other: Extent) -> Extent:
+        return -self + other
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Extent) -> Extent:
+        if other == 1:
+            return self
+        if self == other:
+            return 1
+        divisor = _terms(other)
+        if len(divisor) == 1:
+            (product, factor), = divisor.items()
+            quotient = _divide(self.terms, product, factor)
+            if quotient is not None:
+                return Dim._make(quotient)
+        return Dim({((self, other),): 1})
+
+    def __rfloordiv__(self, other: Extent) -> Extent:
+        return 0 if other == 0 else Dim({((other, self),): 1})
+
+    def __mod__(self, other: Extent) -> Extent:
+        return self - self // other * other
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dim) and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        parts = []
+        for product, factor in self.terms.items():
+            names = [a if isinstance(a, str) else f"({a[0]}//{a[1]})" for a in product]
+            if factor != 1 or not names:
+                names.insert(0, str(factor))
+            parts.append("*".join(names))
+        return "+".join(parts).replace("+-", "-")
+
+    def symbols(self) -> set[str]:
+        """Names of the symbols that this extent depends on."""
+        found: set[str] = set()
+        for product in self.terms:
+            for atom in product:
+                if isinstance(atom, str):
+                    found.add(atom)
+                else:
+                    found.update(*(e.symbols() for e in atom if isinstance(e, Dim)))
+        return found
+
+    def evaluate(self, binding: Mapping[str, int]) -> int:
+        """The number that this extent is where each symbol has its number in `binding`."""
+        total = 0
+        for product, factor in self.terms.items():
+            for atom in product:
+                if isinstance(atom, str):
+                    factor *= binding[atom]
+                else:
+                    factor *= evaluate(atom[0], binding) // evaluate(atom[1], binding)
+            total += factor
+        return total
+
+
+Extent: TypeAlias = Union[int, Dim]
+Shape: TypeAlias = Union[tuple[Extent, ...], None]
+"""None is an unknown rank."""
+
+
+def _terms(extent: Extent) -> Mapping[Monomial, int]:
+    return extent.terms if isinstance(extent, Dim) else {(): extent}
+
+
+def _divide(terms: Mapping[Monomial, int], product: Monomial, by: int) -> dict[Monomial, int] | None:
+    """Terms of the exact quotient by `by` * `product`, or None where there is a remainder."""
+    quotient: dict[Monomial, int] = {}
+    for atoms, factor in terms.items():
+        rest = list(atoms)
+        for atom in product:
+            if atom not in rest:
+                return None
+            rest.remove(atom)
+        if not by or factor % by:
+            return None
+        quotient[tuple(rest)] = factor // by
+    return quotient
+
+
+def evaluate(extent: Extent, binding: Mapping[str, int]) -> int:
+    """The number that `extent` is under `binding`; raises KeyError for an unbound symbol."""
+    return extent.evaluate(binding) if isinstance(extent, Dim) else extent
+
+
+def product(extents: tuple[Extent, ...]) -> Extent:
+    """The product of `extents`; of none, 1."""
+    total: Extent = 1
+    for extent in extents:
+        total = total * extent
+    return total
+
+
+class ValueType(NamedTuple):
+    """What is known of a value before it is computed."""
+
+    dtype: DType
+    shape: Shape = None
+
+    @property
+    def rank(self) -> int | None:
+        """Number of dimensions, None where it is unknown."""
+        return None if self.shape is None else len(self.shape)
+
+    @property
+    def static(self) -> bool:
+        """Whether every extent is a number."""
+        return self.shape is not None and all(isinstance(e, int) for e in self.shape)
+
+    def __repr__(self) -> str:
+        shape = "?" if self.shape is None else ", ".join(map(str, self.shape))
+        return f"{self.dtype}[{shape}]"

@@ -1,0 +1,3 @@
+"""Shapes, slicing, joining, gathering and scattering."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Resizing, cropping and colour."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Matrix products, factorisations and solvers."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Arithmetic, comparison and elementary functions, element by element."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Activations, normalisation, convolution and pooling."""
+
+from __future__ import annotations

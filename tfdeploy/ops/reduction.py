@@ -1,0 +1,3 @@
+"""Sums, extremes and their positions along axes."""
+
+from __future__ import annotations

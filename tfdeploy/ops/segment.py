@@ -1,0 +1,3 @@
+"""Sums over segments."""
+
+from __future__ import annotations

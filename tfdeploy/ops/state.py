@@ -1,0 +1,76 @@
+"""Sources, constants and the ops that only pass values on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import DType, from_numpy
+from ..graph.types import Extent, ValueType
+from .registry import RAISES, op
+from .rules import Inference, Known, same
+
+Array = NDArray[Any]
+
+
+def _const_type(c: Inference) -> ValueType:
+    value = c.attrs["value"]
+    return ValueType(c.attrs["dtype"] or from_numpy(value.dtype), value.shape)
+
+
+@op("Const", type=_const_type, exact=True)
+def const(*, value: Array, dtype: DType | None = None) -> Array:
+    """The array that the graph holds (tf.constant)."""
+    return value
+
+
+def _placeholder_type(c: Inference) -> ValueType:
+    shape = c.attrs["shape"]
+    if shape is None:
+        return ValueType(c.attrs["dtype"])
+    return ValueType(c.attrs["dtype"], tuple(c.fresh() if e is None else e for e in shape))
+
+
+@op("Placeholder", "PlaceholderV2", type=_placeholder_type, exact=True)
+def placeholder(
+    *, dtype: DType, shape: tuple[Extent | None, ...] | None = None, default: Array | None = None
+) -> Array:
+    """A value that the caller feeds (tf.compat.v1.placeholder); its default where nobody does."""
+    if default is None:
+        raise ValueError("nothing was fed and there is no default")
+    return default
+
+
+def _identity_type(c: Inference) -> ValueType:
+    c.know(c.value(0))
+    return c.inputs[0]
+
+
+@op("Identity", "StopGradient", "PreventGradient", "Snapshot", "RefIdentity", "DeepCopy",
+    "GuaranteeConst", "PlaceholderWithDefault", "DisableCopyOnRead", type=_identity_type, exact=True)
+def identity(x: Array) -> Array:
+    """The input (tf.identity and its relatives)."""
+    return x
+
+
+@op("IdentityN", type=lambda c: list(c.inputs), exact=True, outputs=("output*T",))
+def identity_n(*values: Array) -> tuple[Array, ...]:
+    """The inputs (tf.identity_n)."""
+    return values
+
+
+@op("NoOp", "ControlTrigger", type=lambda c: [], exact=True)
+def no_op() -> tuple[Array, ...]:
+    """Nothing; a place for control inputs (tf.no_op)."""
+    return ()
+
+
+@op("Assert", type=lambda c: [], effect=RAISES, exact=True)
+def assert_(condition: Array, *data: Array, summarize: int = 3) -> tuple[Array, ...]:
+    """Raises ValueError where `condition` is false (tf.debugging.Assert)."""
+    if not np.all(condition):
+        shown = [" ".join(f"[{v}]" for v in np.ravel(d)[:summarize]) for d in data]
+        raise ValueError("assertion failed: " + " ".join(shown))
+    return ()
