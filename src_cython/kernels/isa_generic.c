@@ -1,0 +1,3 @@
+/* Any CPU of the architecture: what the compiler may use without flags. */
+#define TD_ISA generic
+#include "isa.h"
