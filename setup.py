@@ -1,7 +1,7 @@
-"""Builds the engine: one static library of kernels per instruction set, linked into one extension.
+"""Builds the engine: a static library of kernels per instruction set, linked into one extension.
 
-Everything that is not about the engine stands in pyproject.toml.  The engine is optional: where no C
-compiler or no Python.h is found, the package is pure and `tfdeploy/_build_info.py` says why.  Two
+Everything that is not about the engine stands in pyproject.toml.  The engine is optional: where no
+C compiler or no Python.h is found, the package is pure and `tfdeploy/_build_info.py` says why.  Two
 switches: TFDEPLOY_PURE=1 leaves the engine out, TFDEPLOY_REQUIRE_EXT=1 forbids to fall back.
 """
 
@@ -39,7 +39,8 @@ ISAS = {
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 # One wheel serves CPython 3.11 and up; free-threaded builds have no limited API.
-LIMITED_API = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+LIMITED_API = sys.implementation.name == "cpython" and not FREE_THREADED
 
 
 def compiles(compiler, source: str) -> bool:
@@ -74,8 +75,8 @@ def named_way_out() -> Iterator[None]:
     try:
         yield
     except CCompilerError as error:
-        message = f"{error}\nThe compiled engine could not be built. TFDEPLOY_PURE=1 installs without it."
-        raise CompileError(message) from error
+        hint = "The compiled engine could not be built. TFDEPLOY_PURE=1 installs without it."
+        raise CompileError(f"{error}\n{hint}") from error
 
 
 class BuildKernels(build_clib):

@@ -73,3 +73,7 @@ class FetchError(TfdeployError, LookupError):
 
 class EvaluationError(TfdeployError, RuntimeError):
     """An op failed while it ran; the message names the node, its type and the input shapes."""
+
+
+class ConfigError(TfdeployError, ValueError):
+    """A switch of the environment, or a setting, has a value that it cannot have here."""
