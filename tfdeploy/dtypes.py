@@ -88,6 +88,7 @@ class DType(str):
         return _NUMPY[self] is None
 
 
+DTYPES = tuple(DType(name) for _, name, _ in _TABLE)
 _BY_ENUM = {number: DType(name) for number, name, _ in _TABLE}
 _BY_ENUM |= {number + _REF: dtype for number, dtype in _BY_ENUM.items()}
 _ENUM = {name: number for number, name, _ in _TABLE}
