@@ -9,8 +9,7 @@
 #include <stdint.h>
 
 #include "list.h"
-
-typedef struct td_call td_call;
+#include "td.h"
 
 #define TD_ENUM(name) TD_KERNEL_##name,
 enum { TD_KERNELS(TD_ENUM) TD_KERNEL_COUNT };
@@ -20,7 +19,7 @@ typedef struct {
     const char *name;
     uint32_t (*crc32c)(uint32_t crc, const unsigned char *data, size_t size);
     /* Indexed by TD_KERNEL_<name>; one slot more, since C has no empty arrays. */
-    int (*kernel[TD_KERNEL_COUNT + 1])(const td_call *call);
+    td_kernel kernel[TD_KERNEL_COUNT + 1];
 } td_isa;
 
 /* The table in use.  Changed by td_isa_set alone, which must not run beside a kernel. */

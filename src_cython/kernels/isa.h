@@ -12,10 +12,14 @@
 
 /* One line per kernel header. */
 #include "crc32c.h"
+#include "pack.h"
+#include "gemm.h"
+#include "batch.h"
+#include "conv.h"
 
-#define TD_SLOT(name) [TD_KERNEL_##name] = name,
+#define TD_SLOT(name) [TD_KERNEL_##name] = {name##_plan, name##_run},
 const td_isa TD_ISA_NAME(td_isa) = {
     .name = TD_STRING(TD_ISA),
     .crc32c = crc32c,
-    .kernel = {TD_KERNELS(TD_SLOT)[TD_KERNEL_COUNT] = NULL},
+    .kernel = {TD_KERNELS(TD_SLOT)[TD_KERNEL_COUNT] = {NULL, NULL}},
 };

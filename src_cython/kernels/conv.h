@@ -1,0 +1,297 @@
+/* Convolutions of 1 to 3 spatial axes, NHWC, as sums over taps of row pointers. */
+#ifndef TD_CONV_H
+#define TD_CONV_H
+
+#include "gemm.h"
+
+/* Geometry shared by convolution, pooling and depthwise, widened to three spatial axes. */
+typedef struct td_window {
+    int64_t batch, channels;
+    int64_t in[3], out[3], kernel[3], stride[3], dilation[3], pad[3];
+    int64_t in_step[3], out_step[3]; /* elements between neighbours along each axis */
+    int64_t in_batch, out_batch;     /* and between images */
+} td_window;
+
+/* kernel, stride, dilation and padding before stand in `ints`, one run of spatial axes each. */
+enum { TD_WINDOW_INTS = 12 };
+
+/* Reads x [n, spatial..., c] and y [n, spatial..., c'] with `axes` = rank - 2 from 1 to 3. */
+static int td_window_of(td_window *w, const td_tensor *x, const td_tensor *y, const int64_t *ints) {
+    const int axes = x->rank - 2, lead = 3 - axes;
+    if (axes < 1 || axes > 3 || y->rank != x->rank) return TD_REFUSED;
+    if (!td_dense_last(x) || !td_dense_last(y) || x->shape[0] != y->shape[0]) return TD_REFUSED;
+    w->batch = x->shape[0];
+    w->channels = x->shape[axes + 1];
+    w->in_batch = x->stride[0];
+    w->out_batch = y->stride[0];
+    for (int i = 0; i < 3; i++) {
+        const int axis = i - lead, real = axis >= 0;
+        w->in[i] = real ? x->shape[1 + axis] : 1;
+        w->out[i] = real ? y->shape[1 + axis] : 1;
+        w->in_step[i] = real ? x->stride[1 + axis] : 0;
+        w->out_step[i] = real ? y->stride[1 + axis] : 0;
+        w->kernel[i] = real ? ints[axis] : 1;
+        w->stride[i] = real ? ints[axes + axis] : 1;
+        w->dilation[i] = real ? ints[2 * axes + axis] : 1;
+        w->pad[i] = real ? ints[3 * axes + axis] : 0;
+        if (w->kernel[i] < 1 || w->stride[i] < 1 || w->dilation[i] < 1) return TD_REFUSED;
+    }
+    return TD_OK;
+}
+
+typedef struct td_conv {
+    td_window w;
+    int64_t groups, rows, panels; /* rows: output pixels; panels: of one group */
+    int64_t taps, len;            /* len floats per tap: channels of a group, or a whole kernel row */
+    int wide;                     /* taps are kernel rows: kernel[2] * channels floats in one run */
+    int dense;                    /* no tap may be skipped */
+    int64_t band;                 /* rows of the padded copy that a chunk reads, when wide */
+    td_cut cut;
+} td_conv;
+
+/* Few channels in dense pixels: a kernel row of kw * c floats is one run, read from a padded copy. */
+TD_INLINE int td_conv_is_wide(const td_conv *c) {
+    const td_window *w = &c->w;
+    return c->groups == 1 && w->channels <= 8 && w->kernel[2] > 1 && w->dilation[2] == 1;
+}
+
+/* Floats of a row of the padded copy. */
+TD_INLINE int64_t td_conv_padded(const td_window *w) {
+    return ((w->out[2] - 1) * w->stride[2] + w->kernel[2]) * w->channels;
+}
+
+static int td_conv_of(td_conv *c, const td_call *call) {
+    const td_tensor *x = call->in[0], *y = call->out[0];
+    const int axes = x->rank - 2;
+    const int64_t *ints = call->ints;
+    int64_t stride;
+    if (!td_is_f32(x) || !td_is_f32(y) || !td_is_f32(call->in[1])) return TD_REFUSED;
+    if (td_window_of(&c->w, x, y, ints + 3) || !td_rows_of(y, 1, &c->rows, &stride))
+        return TD_REFUSED;
+    const td_window *w = &c->w;
+    c->groups = ints[1];
+    c->dense = ints[2] != 0;
+    const int64_t columns = y->shape[axes + 1];
+    if (c->groups < 1 || w->channels % c->groups || columns % c->groups) return TD_REFUSED;
+    c->panels = td_panels(columns / c->groups);
+    c->wide = td_conv_is_wide(c);
+    c->taps = w->kernel[0] * w->kernel[1] * (c->wide ? 1 : w->kernel[2]);
+    c->len = c->wide ? w->kernel[2] * w->channels : w->channels / c->groups;
+    if (call->in[1]->shape[0] != c->groups * c->panels * c->taps * c->len * TD_PANEL)
+        return TD_REFUSED;
+    const int64_t shared = w->stride[0] * w->stride[1] * w->stride[2];
+    const int64_t floats = TD_MIN(shared, c->taps) * c->len + 2 * c->taps;
+    c->cut = td_cut_sum(c->rows, c->panels, floats);
+    if (c->groups > 1) {
+        c->cut.panel_chunk = c->panels;
+        c->cut.panel_chunks = 1;
+    }
+    /* A padded copy is made of whole output rows: chunks hold no more than `band` of them. */
+    c->band = c->wide ? TD_MIN(c->cut.row_chunk / w->out[2] + 2, c->rows / TD_MAX(w->out[2], 1)) : 0;
+    return TD_OK;
+}
+
+TD_INLINE int64_t td_conv_table_bytes(const td_conv *c) {
+    return (c->cut.row_chunk * c->taps * (int64_t)sizeof(float *) + 63) / 64 * 64;
+}
+
+TD_INLINE int64_t td_conv_zero_floats(const td_conv *c) {
+    return (TD_MAX(c->len, c->wide ? td_conv_padded(&c->w) : 0) + 15) / 16 * 16;
+}
+
+/* conv: x [n, spatial..., c], panels of w [groups, taps * c / groups, c' / groups], [scale c'],
+ *       [shift c'], [residual like y] -> y [n, spatial..., c']
+ *       ints: activation, groups, whether weights hold inf or NaN; then for each spatial axis kernel,
+ *             for each stride, for each dilation, for each padding before (that after follows from y)
+ *       floats: the activation's two parameters */
+static int conv_plan(const td_call *call, td_work *work) {
+    td_conv c;
+    if (td_conv_of(&c, call)) return TD_REFUSED;
+    const td_tensor *y = call->out[0];
+    if (c.groups > 1 && call->ints[0] > TD_CLAMP && 0) return TD_REFUSED;
+    const int64_t cost = c.cut.row_chunk * c.cut.panel_chunk * TD_PANEL * c.taps * c.len;
+    int64_t scratch = td_conv_table_bytes(&c) + td_conv_zero_floats(&c) * 4;
+    if (c.wide)
+        scratch += c.band * c.w.kernel[0] * c.w.kernel[1] * td_conv_padded(&c.w) * 4;
+    *work = (td_work){c.rows ? c.groups * c.cut.row_chunks * c.cut.panel_chunks : 0, td_grain(cost),
+                      scratch};
+    return td_epilogue_plan(call, 2, y);
+}
+
+/* Position of output pixel `row`: image, and the input position of its first tap along each axis. */
+typedef struct td_pixel {
+    int64_t image, out[3], at[3];
+} td_pixel;
+
+TD_INLINE td_pixel td_pixel_at(const td_window *w, int64_t row) {
+    td_pixel p;
+    p.out[2] = row % w->out[2];
+    row /= w->out[2];
+    p.out[1] = row % w->out[1];
+    row /= w->out[1];
+    p.out[0] = row % w->out[0];
+    p.image = row / w->out[0];
+    for (int i = 0; i < 3; i++) p.at[i] = p.out[i] * w->stride[i] - w->pad[i];
+    return p;
+}
+
+TD_INLINE void td_pixel_next(const td_window *w, td_pixel *p) {
+    p->at[2] += w->stride[2];
+    if (++p->out[2] < w->out[2]) return;
+    p->out[2] = 0;
+    p->at[2] = -w->pad[2];
+    p->at[1] += w->stride[1];
+    if (++p->out[1] < w->out[1]) return;
+    p->out[1] = 0;
+    p->at[1] = -w->pad[1];
+    p->at[0] += w->stride[0];
+    if (++p->out[0] < w->out[0]) return;
+    p->out[0] = 0;
+    p->at[0] = -w->pad[0];
+    p->image++;
+}
+
+/* Pointers of one tile: table[t * mr + i]; NULL marks a tap outside for all rows. */
+static void td_conv_table(const td_conv *c, const float *x, const float *zeros, const float **table,
+                          td_pixel *p, int mr) {
+    const td_window *w = &c->w;
+    td_pixel pixel[TD_ROWS];
+    const float *base[TD_ROWS];
+    for (int i = 0; i < mr; i++) {
+        pixel[i] = *p;
+        base[i] = x + p->image * w->in_batch + p->at[0] * w->in_step[0] +
+                  p->at[1] * w->in_step[1] + p->at[2] * w->in_step[2];
+        td_pixel_next(w, p);
+    }
+    for (int64_t kd = 0; kd < w->kernel[0]; kd++)
+        for (int64_t kh = 0; kh < w->kernel[1]; kh++)
+            for (int64_t kw = 0; kw < w->kernel[2]; kw++, table += mr) {
+                const int64_t d = kd * w->dilation[0], h = kh * w->dilation[1];
+                const int64_t v = kw * w->dilation[2];
+                const int64_t step = d * w->in_step[0] + h * w->in_step[1] + v * w->in_step[2];
+                int inside = 0;
+                for (int i = 0; i < mr; i++) {
+                    const int64_t *at = pixel[i].at;
+                    const int in = (uint64_t)(at[0] + d) < (uint64_t)w->in[0] &&
+                                   (uint64_t)(at[1] + h) < (uint64_t)w->in[1] &&
+                                   (uint64_t)(at[2] + v) < (uint64_t)w->in[2];
+                    table[i] = in ? base[i] + step : zeros;
+                    inside |= in;
+                }
+                if (!inside && !c->dense) table[0] = NULL;
+            }
+}
+
+/* A padded copy of one input row as one run: floats [from, from + size) of the row, zeros outside. */
+TD_INLINE void td_conv_pad_row(const td_window *w, const float *row, float *copy) {
+    const int64_t c = w->channels, width = td_conv_padded(w) / c;
+    const int64_t before = TD_MIN(w->pad[2], width);
+    const int64_t inner = TD_MAX(TD_MIN(w->in[2], width - before), 0);
+    memset(copy, 0, sizeof(float) * (size_t)(before * c));
+    if (w->in_step[2] == c)
+        memcpy(copy + before * c, row, sizeof(float) * (size_t)(inner * c));
+    else
+        for (int64_t i = 0; i < inner; i++)
+            for (int64_t j = 0; j < c; j++) copy[(before + i) * c + j] = row[i * w->in_step[2] + j];
+    memset(copy + (before + inner) * c, 0, sizeof(float) * (size_t)((width - before - inner) * c));
+}
+
+/* The same for taps that are kernel rows: copies of the input rows that the chunk's output rows read,
+ * one per output row and kernel row where they do not overlap, and pointers into them. */
+static void td_conv_table_wide(const td_conv *c, const float *x, const float *zeros, float *copies,
+                               const float **table, int64_t row, int64_t rows) {
+    const td_window *w = &c->w;
+    const int64_t width = td_conv_padded(w), step = w->stride[2] * w->channels;
+    const int64_t tiles = td_tile_count(rows);
+    td_pixel p = td_pixel_at(w, row);
+    int64_t line = -1, lines = 0; /* current output row; copies made */
+    const float *of_row[64]; /* copy of each kernel row, or zeros */
+    const float *source[64];
+    const int64_t kernel_rows = w->kernel[0] * w->kernel[1];
+    for (int64_t t = 0; t < tiles; t++) {
+        const int64_t first = td_tile_start(rows, tiles, t);
+        const int64_t mr = td_tile_start(rows, tiles, t + 1) - first;
+        for (int64_t i = 0; i < mr; i++) {
+            const int64_t this_line = (row + first + i) / w->out[2];
+            if (this_line != line) {
+                const float *seen[64];
+                const float *copy_of[64];
+                const int64_t before = line < 0 ? 0 : kernel_rows;
+                memcpy(seen, source, sizeof(float *) * (size_t)before);
+                memcpy(copy_of, of_row, sizeof(float *) * (size_t)before);
+                line = this_line;
+                for (int64_t k = 0; k < kernel_rows; k++) {
+                    const int64_t d = p.at[0] + k / w->kernel[1] * w->dilation[0];
+                    const int64_t h = p.at[1] + k % w->kernel[1] * w->dilation[1];
+                    const int in = (uint64_t)d < (uint64_t)w->in[0] &&
+                                   (uint64_t)h < (uint64_t)w->in[1];
+                    source[k] = in ? x + p.image * w->in_batch + d * w->in_step[0] +
+                                         h * w->in_step[1] : NULL;
+                    of_row[k] = zeros;
+                    if (!in) continue;
+                    int64_t known = 0;
+                    while (known < before && seen[known] != source[k]) known++;
+                    if (known < before) {
+                        of_row[k] = copy_of[known];
+                        continue;
+                    }
+                    float *copy = copies + lines++ * width;
+                    td_conv_pad_row(w, source[k], copy);
+                    of_row[k] = copy;
+                }
+            }
+            for (int64_t k = 0; k < kernel_rows; k++)
+                table[first * c->taps + k * mr + i] = of_row[k] + p.out[2] * step;
+            td_pixel_next(w, &p);
+        }
+    }
+}
+
+static int conv_run(const td_call *call) {
+    td_conv c;
+    td_conv_of(&c, call);
+    const td_window *w = &c.w;
+    const td_tensor *y = call->out[0];
+    const float *x = call->in[0]->data;
+    const float **table = call->scratch;
+    float *zeros = (float *)((char *)call->scratch + td_conv_table_bytes(&c));
+    float *copies = zeros + td_conv_zero_floats(&c);
+    const int64_t k = c.taps * c.len, columns = y->shape[y->rank - 1] / c.groups;
+    td_sum s = {.taps = c.taps, .len = c.len, .k = k};
+    td_epilogue(&s, call, 2, y);
+    s.n = columns;
+    const td_sum whole = s;
+    memset(zeros, 0, sizeof(float) * (size_t)td_conv_zero_floats(&c));
+
+    const int64_t chunks = c.cut.row_chunks * c.cut.panel_chunks;
+    int64_t ready = -1; /* group and row chunk whose table stands */
+    for (int64_t u = call->begin; u < call->end; u++) {
+        const int64_t group = u / chunks, chunk = u % chunks / c.cut.panel_chunks;
+        const int64_t panel = u % c.cut.panel_chunks * c.cut.panel_chunk;
+        const int64_t row = chunk * c.cut.row_chunk;
+        const int64_t rows = TD_MIN(c.cut.row_chunk, c.rows - row);
+        if (ready != u / c.cut.panel_chunks) {
+            ready = u / c.cut.panel_chunks;
+            if (c.wide) {
+                td_conv_table_wide(&c, x, zeros, copies, table, row, rows);
+            } else {
+                const int64_t tiles = td_tile_count(rows);
+                td_pixel p = td_pixel_at(w, row);
+                for (int64_t t = 0; t < tiles; t++) {
+                    const int64_t first = td_tile_start(rows, tiles, t);
+                    const int64_t mr = td_tile_start(rows, tiles, t + 1) - first;
+                    td_conv_table(&c, x + group * c.len, zeros, table + first * c.taps, &p, (int)mr);
+                }
+            }
+        }
+        s.panels = (const float *)call->in[1]->data + group * c.panels * k * TD_PANEL;
+        s.out = whole.out + group * columns;
+        s.scale = whole.scale ? whole.scale + group * columns : NULL;
+        s.shift = whole.shift ? whole.shift + group * columns : NULL;
+        s.residual = whole.residual ? whole.residual + group * columns : NULL;
+        td_sum_rows(&s, table, row, rows, panel, TD_MIN(panel + c.cut.panel_chunk, c.panels));
+    }
+    return TD_OK;
+}
+
+#endif

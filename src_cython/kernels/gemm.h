@@ -1,0 +1,125 @@
+/* Matrix products. */
+#ifndef TD_GEMM_H
+#define TD_GEMM_H
+
+#include "pack.h"
+#include "tile.h"
+
+/* Whether all axes but the last `inner` are one run of equal steps, which is *stride; *rows is its length. */
+TD_INLINE int td_rows_of(const td_tensor *t, int inner, int64_t *rows, int64_t *stride) {
+    *rows = 1;
+    *stride = 0;
+    int64_t next = 0;
+    for (int i = t->rank - 1 - inner; i >= 0; i--) {
+        if (t->shape[i] == 1) continue;
+        if (*rows == 1) *stride = t->stride[i];
+        else if (t->stride[i] != next) return 0;
+        next = t->stride[i] * t->shape[i];
+        *rows *= t->shape[i];
+    }
+    return 1;
+}
+
+TD_INLINE int td_is_f32(const td_tensor *t) { return t->dtype == TD_F32; }
+TD_INLINE int td_dense_last(const td_tensor *t) {
+    return t->rank && (t->stride[t->rank - 1] == 1 || t->shape[t->rank - 1] <= 1);
+}
+/* A per-channel operand of an epilogue: absent, or n floats in a row. */
+TD_INLINE int td_is_channels(const td_tensor *t, int64_t n) {
+    return !t->data || (td_is_f32(t) && t->rank == 1 && t->shape[0] == n && td_dense_last(t));
+}
+
+/* Scale, shift and residual stand at call->in[at], [at + 1] and [at + 2], the activation in ints[0]. */
+static int td_epilogue_plan(const td_call *call, int at, const td_tensor *out) {
+    const td_tensor *residual = call->in[at + 2];
+    const int64_t n = out->shape[out->rank - 1];
+    int64_t rows, stride;
+    if (!td_is_channels(call->in[at], n) || !td_is_channels(call->in[at + 1], n)) return TD_REFUSED;
+    if (residual->data) {
+        if (!td_is_f32(residual) || residual->rank != out->rank || !td_dense_last(residual))
+            return TD_REFUSED;
+        for (int i = 0; i < out->rank; i++)
+            if (residual->shape[i] != out->shape[i]) return TD_REFUSED;
+        if (!td_rows_of(residual, 1, &rows, &stride)) return TD_REFUSED;
+    }
+    return call->ints[0] < 0 || call->ints[0] >= TD_ACT_COUNT ? TD_REFUSED : TD_OK;
+}
+
+TD_INLINE void td_epilogue(td_sum *s, const td_call *call, int at, const td_tensor *out) {
+    int64_t rows;
+    s->scale = call->in[at]->data;
+    s->shift = call->in[at + 1]->data;
+    s->residual = call->in[at + 2]->data;
+    if (s->residual) td_rows_of(call->in[at + 2], 1, &rows, &s->residual_stride);
+    s->out = out->data;
+    s->n = out->shape[out->rank - 1];
+    td_rows_of(out, 1, &rows, &s->out_stride);
+    s->act = td_act_of(call->ints[0], call->floats);
+}
+
+/* How a sum of `rows` rows by `panels` panels is cut into units: chunks of rows whose operands stay in
+ * the second cache, and chunks of panels where the rows alone give too few units. */
+typedef struct td_cut {
+    int64_t row_chunk, panel_chunk, row_chunks, panel_chunks;
+} td_cut;
+
+enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 20 };
+
+TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t row_floats) {
+    td_cut cut;
+    const int64_t most = TD_MAX(TD_CACHE_FLOATS / (row_floats + 1), 96);
+    const int64_t even = (rows + TD_WANTED_UNITS - 1) / TD_WANTED_UNITS;
+    cut.row_chunk = TD_MIN(most, TD_MAX(even, 112));
+    cut.row_chunk = TD_MAX(TD_MIN(cut.row_chunk, rows), 1);
+    cut.row_chunks = (rows + cut.row_chunk - 1) / cut.row_chunk;
+    /* Even chunks. */
+    if (cut.row_chunks) cut.row_chunk = (rows + cut.row_chunks - 1) / cut.row_chunks;
+    const int64_t want = cut.row_chunks ? (TD_WANTED_UNITS - 1) / cut.row_chunks + 1 : 1;
+    cut.panel_chunk = (panels + want - 1) / want;
+    cut.panel_chunk = cut.panel_chunk > 8 ? (cut.panel_chunk + 7) / 8 * 8 : 8;
+    cut.panel_chunks = (panels + cut.panel_chunk - 1) / cut.panel_chunk;
+    return cut;
+}
+
+TD_INLINE int64_t td_grain(int64_t work_of_unit) { return 1 + TD_GRAIN_FMA / (work_of_unit + 1); }
+
+/* matmul: a [..., m, k], panels of b [k, n], [scale n], [shift n], [residual like out] -> out [..., m, n]
+ *         ints: activation; floats: its two parameters */
+static int matmul_plan(const td_call *call, td_work *work) {
+    const td_tensor *a = call->in[0], *b = call->in[1], *out = call->out[0];
+    int64_t rows, out_rows, stride;
+    if (!td_is_f32(a) || !td_is_f32(b) || !td_is_f32(out) || a->rank < 1 || out->rank < 1)
+        return TD_REFUSED;
+    const int64_t k = a->shape[a->rank - 1], n = out->shape[out->rank - 1];
+    if (!td_dense_last(a) || !td_dense_last(out)) return TD_REFUSED;
+    if (!td_rows_of(a, 1, &rows, &stride) || !td_rows_of(out, 1, &out_rows, &stride))
+        return TD_REFUSED;
+    if (rows != out_rows || b->shape[0] != td_panels(n) * k * TD_PANEL) return TD_REFUSED;
+    const td_cut cut = td_cut_sum(rows, td_panels(n), k);
+    const int64_t cost = cut.row_chunk * cut.panel_chunk * TD_PANEL * k;
+    *work = (td_work){rows && n ? cut.row_chunks * cut.panel_chunks : 0, td_grain(cost),
+                      cut.row_chunk * (int64_t)sizeof(float *)};
+    return td_epilogue_plan(call, 2, out);
+}
+
+static int matmul_run(const td_call *call) {
+    const td_tensor *a = call->in[0];
+    const float *data = a->data, **table = call->scratch;
+    int64_t rows, stride;
+    td_rows_of(a, 1, &rows, &stride);
+    const int64_t k = a->shape[a->rank - 1];
+    td_sum s = {.taps = 1, .len = k, .k = k, .panels = call->in[1]->data};
+    td_epilogue(&s, call, 2, call->out[0]);
+    const int64_t panels = td_panels(s.n);
+    const td_cut cut = td_cut_sum(rows, panels, k);
+    for (int64_t u = call->begin; u < call->end; u++) {
+        const int64_t row = u / cut.panel_chunks * cut.row_chunk;
+        const int64_t panel = u % cut.panel_chunks * cut.panel_chunk;
+        const int64_t count = TD_MIN(cut.row_chunk, rows - row);
+        for (int64_t i = 0; i < count; i++) table[i] = data + (row + i) * stride;
+        td_sum_rows(&s, table, row, count, panel, TD_MIN(panel + cut.panel_chunk, panels));
+    }
+    return TD_OK;
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* Weights into panels of 16 columns: see tile.h. */
+#ifndef TD_PACK_H
+#define TD_PACK_H
+
+#include "simd.h"
+#include "td.h"
+
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4_any __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t v4i __attribute__((vector_size(16)));
+
+TD_INLINE v4 td_v4(const float *p) { return *(const v4_any *)p; }
+#if defined(__clang__)
+#define TD_MIX(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define TD_MIX(a, b, i, j, k, l) __builtin_shuffle(a, b, (v4i){i, j, k, l})
+#endif
+
+/* Four rows of four, `from` apart, become columns `to` apart. */
+TD_INLINE void td_turn4(const float *in, int64_t from, float *out, int64_t to) {
+    v4 a = td_v4(in), b = td_v4(in + from), c = td_v4(in + 2 * from), d = td_v4(in + 3 * from);
+    v4 ab_low = TD_MIX(a, b, 0, 4, 1, 5), ab_high = TD_MIX(a, b, 2, 6, 3, 7);
+    v4 cd_low = TD_MIX(c, d, 0, 4, 1, 5), cd_high = TD_MIX(c, d, 2, 6, 3, 7);
+    *(v4_any *)out = TD_MIX(ab_low, cd_low, 0, 1, 4, 5);
+    *(v4_any *)(out + to) = TD_MIX(ab_low, cd_low, 2, 3, 6, 7);
+    *(v4_any *)(out + 2 * to) = TD_MIX(ab_high, cd_high, 0, 1, 4, 5);
+    *(v4_any *)(out + 3 * to) = TD_MIX(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+/* rows x cols elements: out[j * to + i] = in[i * from + j]. */
+TD_FUNC void td_turn(const float *in, int64_t from, float *out, int64_t to, int64_t rows,
+                     int64_t cols) {
+    int64_t i = 0;
+    for (; i + 4 <= rows; i += 4) {
+        int64_t j = 0;
+        for (; j + 4 <= cols; j += 4) td_turn4(in + i * from + j, from, out + j * to + i, to);
+        for (; j < cols; j++)
+            for (int64_t r = i; r < i + 4; r++) out[j * to + r] = in[r * from + j];
+    }
+    for (; i < rows; i++)
+        for (int64_t j = 0; j < cols; j++) out[j * to + i] = in[i * from + j];
+}
+
+/* k rows of n <= 16 columns to one panel. */
+TD_FUNC void td_pack_panel(float *panel, const float *b, int64_t k, int64_t n, int64_t k_stride,
+                           int64_t n_stride) {
+    if (n < TD_PANEL) memset(panel, 0, sizeof(float) * (size_t)(k * TD_PANEL));
+    if (n_stride == 1 && n == TD_PANEL) {
+        for (int64_t i = 0; i < k; i++)
+            for (int v = 0; v < TD_PANEL; v += TD_LANES)
+                td_store(panel + i * TD_PANEL + v, td_load(b + i * k_stride + v));
+    } else if (n_stride == 1) {
+        for (int64_t i = 0; i < k; i++)
+            memcpy(panel + i * TD_PANEL, b + i * k_stride, sizeof(float) * (size_t)n);
+    } else if (k_stride == 1) {
+        td_turn(b, n_stride, panel, TD_PANEL, n, k);
+    } else {
+        for (int64_t i = 0; i < k; i++)
+            for (int64_t j = 0; j < n; j++)
+                panel[i * TD_PANEL + j] = b[i * k_stride + j * n_stride];
+    }
+}
+
+TD_INLINE int64_t td_panels(int64_t n) { return (n + TD_PANEL - 1) / TD_PANEL; }
+
+/* pack: b [groups, k, n] of any strides -> panels, groups * ceil(n / 16) * k * 16 floats in a row. */
+static int pack_plan(const td_call *call, td_work *work) {
+    const td_tensor *b = call->in[0], *out = call->out[0];
+    if (b->dtype != TD_F32 || b->rank != 3 || out->dtype != TD_F32 || out->rank != 1)
+        return TD_REFUSED;
+    if (out->shape[0] != b->shape[0] * td_panels(b->shape[2]) * b->shape[1] * TD_PANEL)
+        return TD_REFUSED;
+    *work = (td_work){b->shape[0] * td_panels(b->shape[2]), 1 + 100000 / (b->shape[1] * 16 + 1), 0};
+    return TD_OK;
+}
+
+static int pack_run(const td_call *call) {
+    const td_tensor *b = call->in[0];
+    const int64_t k = b->shape[1], n = b->shape[2], panels = td_panels(n);
+    for (int64_t u = call->begin; u < call->end; u++) {
+        const int64_t group = u / panels, col = u % panels * TD_PANEL;
+        const float *from = (const float *)b->data + group * b->stride[0] + col * b->stride[2];
+        td_pack_panel((float *)call->out[0]->data + u * k * TD_PANEL, from, k,
+                      TD_MIN(n - col, TD_PANEL), b->stride[1], b->stride[2]);
+    }
+    return TD_OK;
+}
+
+#endif

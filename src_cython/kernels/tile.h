@@ -1,0 +1,216 @@
+/* The compute core: a tile of output rows by panels, summed over taps of row pointers.
+ *
+ * Each output row is a sum over taps t and channels c of in[row, t][c] * weight[t * len + c].  A row of
+ * a product has one tap, a pixel of a convolution one per kernel position; outside the image the pointer
+ * leads to a row of zeros.  Weights are packed: panel p holds columns 16 p to 16 p + 15 of all k rows,
+ * k-major, zeros past the last column.
+ *
+ * Order of summation, the same on every instruction set: FMA in order within blocks of 256 of the logical
+ * index t * len + c, block sums added in order.  A tap that lies outside for every row of a tile is
+ * skipped; adding its zeros could turn nothing but -0 into 0, and the epilogue ends in a sum with a shift
+ * that is never -0.  (Where a weight is not finite, taps are not skipped: see td_sum.dense.) */
+#ifndef TD_TILE_H
+#define TD_TILE_H
+
+#include "act.h"
+#include "simd.h"
+#include "td.h"
+
+enum { TD_BLOCK = 256 };
+
+/* Most rows of a tile that is 1, 2, 4 or 8 panels wide, by what fits the registers. */
+#if defined(__AVX512F__)
+enum { TD_ROWS1 = 14, TD_ROWS2 = 14, TD_ROWS4 = 6, TD_ROWS8 = 3 };
+#elif defined(__AVX2__)
+enum { TD_ROWS1 = 6, TD_ROWS2 = 2, TD_ROWS4 = 1, TD_ROWS8 = 0 };
+#elif defined(__aarch64__)
+enum { TD_ROWS1 = 6, TD_ROWS2 = 3, TD_ROWS4 = 1, TD_ROWS8 = 0 };
+#else
+enum { TD_ROWS1 = 3, TD_ROWS2 = 1, TD_ROWS4 = 0, TD_ROWS8 = 0 };
+#endif
+enum { TD_ROWS = TD_ROWS1 };
+
+typedef struct td_sum {
+    int64_t taps, len, k, n; /* k = taps * len rows and n columns of weights */
+    const float *panels;
+    const float *scale, *shift; /* per column, or NULL */
+    const float *residual;      /* added before the activation, or NULL */
+    int64_t residual_stride;
+    float *out;
+    int64_t out_stride;
+    td_act act;
+} td_sum;
+
+/* Rows of `width` columns of sums become results: the slow path of the last columns. */
+TD_FUNC void td_tile_edge(const td_sum *s, const float *sums, int64_t row, int64_t col, int rows,
+                          int width) {
+    for (int i = 0; i < rows; i++)
+        for (int64_t j = col; j < s->n; j += TD_LANES) {
+            int64_t n = TD_MIN(s->n - j, TD_LANES);
+            vf x = td_load(sums + i * width + (j - col));
+            vf shift = s->shift ? td_loadn(s->shift + j, n) + 0.0f : td_set(0.0f);
+            x = s->scale ? td_fma(x, td_loadn(s->scale + j, n), shift) : x + shift;
+            if (s->residual) x += td_loadn(s->residual + (row + i) * s->residual_stride + j, n);
+            x = td_clamp(x, td_set(s->act.low), td_set(s->act.high));
+            td_storen(s->out + (row + i) * s->out_stride + j, n, x);
+        }
+}
+
+/* mr rows from `row` on by np panels from `panel` on; rows[t * mr + i] leads to tap t of row i. */
+TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, int64_t panel,
+                       const int mr, const int np) {
+    enum { WIDEST = 8 * TD_NV };
+    const int nv = np * TD_NV;
+    const int64_t k16 = s->k * TD_PANEL, len = s->len;
+    const float *panels = s->panels + panel * k16;
+    vf acc[TD_ROWS][WIDEST];
+    float total[TD_ROWS * TD_PANEL * 8] __attribute__((aligned(64)));
+    int64_t block = 0;
+
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 32
+        for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
+    if (s->k > TD_BLOCK) memset(total, 0, sizeof(float) * (size_t)(mr * np * TD_PANEL));
+
+    for (int64_t t = 0; t < s->taps; t++, rows += mr) {
+        const float *a[TD_ROWS];
+        if (!rows[0]) continue;
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) a[i] = rows[i];
+        for (int64_t c = 0; c < len;) {
+            const int64_t at = t * len + c;
+            if (at / TD_BLOCK != block) {
+#pragma GCC unroll 16
+                for (int i = 0; i < mr; i++)
+#pragma GCC unroll 32
+                    for (int j = 0; j < nv; j++) {
+                        float *sum = total + (i * nv + j) * TD_LANES;
+                        td_store(sum, td_load(sum) + acc[i][j]);
+                        acc[i][j] = (vf){0};
+                    }
+                block = at / TD_BLOCK;
+            }
+            const int64_t stop = TD_MIN(len, c + TD_BLOCK - at % TD_BLOCK);
+            const float *b = panels + at * TD_PANEL;
+            for (; c < stop; c++, b += TD_PANEL) {
+                vf w[WIDEST];
+#pragma GCC unroll 8
+                for (int p = 0; p < np; p++)
+#pragma GCC unroll 4
+                    for (int v = 0; v < TD_NV; v++)
+                        w[p * TD_NV + v] = td_load(b + p * k16 + v * TD_LANES);
+#pragma GCC unroll 16
+                for (int i = 0; i < mr; i++) {
+                    vf x = td_set(a[i][c]);
+#pragma GCC unroll 32
+                    for (int j = 0; j < nv; j++) acc[i][j] = td_fma(x, w[j], acc[i][j]);
+                }
+            }
+        }
+    }
+    if (s->k > TD_BLOCK) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 32
+            for (int j = 0; j < nv; j++) acc[i][j] += td_load(total + (i * nv + j) * TD_LANES);
+    }
+
+    const int64_t col = panel * TD_PANEL;
+    if (col + np * TD_PANEL > s->n) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 32
+            for (int j = 0; j < nv; j++) td_store(total + (i * nv + j) * TD_LANES, acc[i][j]);
+        td_tile_edge(s, total, row, col, mr, np * TD_PANEL);
+    } else {
+        const vf low = td_set(s->act.low), high = td_set(s->act.high);
+        float *out = s->out + row * s->out_stride + col;
+        const float *residual = s->residual ? s->residual + row * s->residual_stride + col : NULL;
+#pragma GCC unroll 32
+        for (int j = 0; j < nv; j++) {
+            const int at = j * TD_LANES;
+            vf shift = s->shift ? td_load(s->shift + col + at) + 0.0f : td_set(0.0f);
+            vf scale = s->scale ? td_load(s->scale + col + at) : td_set(1.0f);
+#pragma GCC unroll 16
+            for (int i = 0; i < mr; i++) {
+                vf x = td_fma(acc[i][j], scale, shift);
+                if (residual) x += td_load(residual + i * s->residual_stride + at);
+                td_store(out + i * s->out_stride + at, td_clamp(x, low, high));
+            }
+        }
+    }
+    if (s->act.kind > TD_CLAMP)
+        td_act_tile(&s->act, s->out + row * s->out_stride + col, s->out_stride, mr,
+                    TD_MIN(np * TD_PANEL, s->n - col));
+}
+
+typedef void td_tile_fn(const td_sum *, const float *const *, int64_t, int64_t);
+
+#define TD_TILE(mr, np)                                                                           \
+    static void td_tile_##mr##x##np(const td_sum *s, const float *const *rows, int64_t row,       \
+                                    int64_t panel) {                                              \
+        td_tile(s, rows, row, panel, mr, np);                                                     \
+    }
+#define TD_TILE_NAME(mr, np) [mr] = td_tile_##mr##x##np,
+
+#if defined(__AVX512F__)
+#define TD_TILES14(K, np) K(1, np) K(2, np) K(3, np) K(4, np) K(5, np) K(6, np) K(7, np) K(8, np)  \
+    K(9, np) K(10, np) K(11, np) K(12, np) K(13, np) K(14, np)
+#define TD_TILES1(K) TD_TILES14(K, 1)
+#define TD_TILES2(K) TD_TILES14(K, 2)
+#define TD_TILES4(K) K(1, 4) K(2, 4) K(3, 4) K(4, 4) K(5, 4) K(6, 4)
+#define TD_TILES8(K) K(1, 8) K(2, 8) K(3, 8)
+#elif defined(__AVX2__)
+#define TD_TILES1(K) K(1, 1) K(2, 1) K(3, 1) K(4, 1) K(5, 1) K(6, 1)
+#define TD_TILES2(K) K(1, 2) K(2, 2)
+#define TD_TILES4(K) K(1, 4)
+#define TD_TILES8(K)
+#elif defined(__aarch64__)
+#define TD_TILES1(K) K(1, 1) K(2, 1) K(3, 1) K(4, 1) K(5, 1) K(6, 1)
+#define TD_TILES2(K) K(1, 2) K(2, 2) K(3, 2)
+#define TD_TILES4(K) K(1, 4)
+#define TD_TILES8(K)
+#else
+#define TD_TILES1(K) K(1, 1) K(2, 1) K(3, 1)
+#define TD_TILES2(K) K(1, 2)
+#define TD_TILES4(K)
+#define TD_TILES8(K)
+#endif
+TD_TILES1(TD_TILE) TD_TILES2(TD_TILE) TD_TILES4(TD_TILE) TD_TILES8(TD_TILE)
+
+/* [log2 of panels][rows] */
+static td_tile_fn *const td_tiles[4][TD_ROWS + 1] = {
+    {TD_TILES1(TD_TILE_NAME)},
+    {TD_TILES2(TD_TILE_NAME)},
+    {TD_TILES4(TD_TILE_NAME)},
+    {TD_TILES8(TD_TILE_NAME)},
+};
+
+/* Tile i of `rows` rows cut as evenly as the registers allow: returns its first row. */
+TD_INLINE int64_t td_tile_count(int64_t rows) { return (rows + TD_ROWS - 1) / TD_ROWS; }
+TD_INLINE int64_t td_tile_start(int64_t rows, int64_t tiles, int64_t i) {
+    return i * (rows / tiles) + TD_MIN(i, rows % tiles);
+}
+
+/* All tiles of `rows` rows from `row` on by the panels [first, last).  The pointers of a tile that
+ * starts at row r stand at table + (r - row) * taps. */
+TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
+                         int64_t first, int64_t last) {
+    const int64_t tiles = td_tile_count(rows);
+    const int64_t tallest = rows / tiles + (rows % tiles > 0);
+    for (int64_t panel = first; panel < last;) {
+        const int64_t left = last - panel;
+        int wide = 0; /* log2 of panels */
+        if (left >= 8 && tallest <= TD_ROWS8) wide = 3;
+        else if (left >= 4 && tallest <= TD_ROWS4) wide = 2;
+        else if (left >= 2 && tallest <= TD_ROWS2) wide = 1;
+        for (int64_t i = 0; i < tiles; i++) {
+            int64_t from = td_tile_start(rows, tiles, i), to = td_tile_start(rows, tiles, i + 1);
+            td_tiles[wide][to - from](s, table + from * s->taps, row + from, panel);
+        }
+        panel += 1 << wide;
+    }
+}
+
+#endif

@@ -1,0 +1,285 @@
+/* Elementary functions of float vectors: the one place of each polynomial.
+ *
+ * Every function is a fixed sequence of correctly rounded operations, so all instruction sets agree to
+ * the bit.  Errors are a few units in the last place over the whole range, denormals, infinities, NaN and
+ * signed zeros included.  Coefficients are minimax fits to the float64 function, weighted by its size. */
+#ifndef TD_VMATH_H
+#define TD_VMATH_H
+
+#include "simd.h"
+
+#define TD_POLY(name, ...)                                                                        \
+    TD_INLINE vf name(vf x) {                                                                     \
+        static const float c[] = {__VA_ARGS__};                                                   \
+        const int last = sizeof c / sizeof *c - 1;                                                \
+        vf y = td_set(c[last]);                                                                   \
+        _Pragma("GCC unroll 16") for (int i = last - 1; i >= 0; i--) y = td_fma(y, x, td_set(c[i])); \
+        return y;                                                                                 \
+    }
+
+/* (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2 */
+TD_POLY(td_poly_exp, 0.5f, 0.166665196f, 0.0416664034f, 0.00836883113f, 0.00139405322f)
+/* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) - 1 <= f <= sqrt(2) - 1 */
+TD_POLY(td_poly_log, 0.333333164f, -0.250008106f, 0.20002301f, -0.166245565f, 0.141809657f,
+        -0.131285578f, 0.128827393f, -0.07861159f)
+/* (erf(x) - x) / x in x^2 for |x| <= 1 */
+TD_POLY(td_poly_erf, 0.128379166f, -0.37612626f, 0.112835787f, -0.0268533472f, 0.0051871622f,
+        -0.00079978531f, 7.80690316e-05f)
+/* exp(a^2) erfc(a) in 1 / (1 + a / 2) - 1 / 2 for 0 <= a <= 10.2 */
+TD_POLY(td_poly_erfcx, 0.255395681f, 0.854371727f, 0.966632128f, 0.631822944f, 0.0597412735f,
+        -0.223718762f, -0.0542751588f, 0.122841716f, 0.0109641943f, -0.0697248429f, 0.0221418738f)
+/* (sin(x) - x) / x^3 and (cos(x) - 1 + x^2 / 2) / x^4 in x^2 for |x| <= pi / 4 */
+TD_POLY(td_poly_sin, -0.166666672f, 0.0083333794f, -0.00019852983f, 2.83080158e-06f)
+TD_POLY(td_poly_cos, 0.0416666679f, -0.001388898f, 2.48219112e-05f, -2.88593128e-07f)
+/* (atan(x) - x) / x^3 in x^2 for |x| <= 1 */
+TD_POLY(td_poly_atan, -0.333333015f, 0.199986279f, -0.14265126f, 0.109569333f, -0.0841754302f,
+        0.0582012571f, -0.0314221419f, 0.011046255f, -0.00182311598f)
+
+/* 2^n for -126 <= n <= 127 */
+TD_INLINE vf td_pow2(vi n) { return (vf)((n + 127) << 23); }
+
+/* n * ln 2 + r = x with |r| <= ln(2) / 2; x is small enough for n to be exact. */
+TD_INLINE vf td_exp_reduce(vf x, vf *r) {
+    vf n = td_rint(x * 1.44269504f);
+    *r = td_fma(n, td_set(-0.693147182f), x);
+    *r = td_fma(n, td_set(1.90465421e-09f), *r);
+    return n;
+}
+
+TD_INLINE vf td_exp(vf x) {
+    vf r, n = td_exp_reduce(td_clamp(x, td_set(-104.0f), td_set(89.0f)), &r);
+    vf y = td_fma(td_fma(td_poly_exp(r), r, td_set(1.0f)), r, td_set(1.0f));
+    /* In two steps, so that the ends of the range round into denormals and overflow to inf. */
+    vi half = td_toi(n) >> 1, rest = td_toi(n) - half;
+    return y * td_pow2(half) * td_pow2(rest);
+}
+
+/* exp(x) - 1, exact where x is small. */
+TD_INLINE vf td_expm1(vf x) {
+    vf r, n = td_exp_reduce(td_clamp(x, td_set(-20.0f), td_set(89.0f)), &r);
+    vf y = td_fma(td_poly_exp(r) * r, r, r);
+    vi half = td_toi(n) >> 1, rest = td_toi(n) - half;
+    vf s = td_pow2(half), big = td_pow2(rest);
+    /* (y + 1) 2^n - 1, halved so that 2^128 does not come up: s * big is the power. */
+    vf low = td_fma(y, s * big, s * big - 1.0f);
+    vf high = td_fma(y, s, s) * big - 1.0f;
+    y = td_sel(n > 120.0f, high, low);
+    return td_sel(x == 0.0f, x, y);
+}
+
+TD_INLINE vf td_inf(void) { return (vf)((vi){0} + 0x7f800000); }
+TD_INLINE vf td_nan(void) { return (vf)((vi){0} + 0x7fc00000); }
+
+/* m * 2^e = x with sqrt(1/2) <= m < sqrt(2), for finite x > 0. */
+TD_INLINE vf td_split(vf x, vf *e) {
+    vi tiny = x < 1.17549435e-38f;
+    vi bits = (vi)td_sel(tiny, x * 8388608.0f, x);
+    vi shifted = bits - 0x3f3504f3; /* sqrt(1/2) */
+    vi n = shifted >> 23;
+    *e = td_tof(n - (tiny & 23));
+    return (vf)(bits - (n << 23));
+}
+
+TD_INLINE vf td_log_finish(vf x, vf y) {
+    y = td_sel(x == td_inf(), x, y);
+    y = td_sel(x == 0.0f, td_neg(td_inf()), y);
+    return td_sel((x < 0.0f) | (x != x), td_nan(), y);
+}
+
+TD_INLINE vf td_log(vf x) {
+    vf e, f = td_split(x, &e) - 1.0f;
+    vf f2 = f * f;
+    vf tail = td_fma(e, td_set(-2.12194440e-4f), f2 * f * td_poly_log(f));
+    tail = td_fma(f2, td_set(-0.5f), tail);
+    return td_log_finish(x, td_fma(e, td_set(0.693359375f), f + tail));
+}
+
+/* log(1 + x): the rounding of 1 + x is put back to first order. */
+TD_INLINE vf td_log1p(vf x) {
+    vf u = 1.0f + x, lost = x - (u - 1.0f);
+    vf y = td_log(u) + td_sel((lost == 0.0f) | (u == 0.0f) | (u == td_inf()), td_set(0.0f), lost / u);
+    return td_sel(x == 0.0f, x, y);
+}
+
+TD_INLINE vf td_sigmoid(vf x) {
+    vf e = td_exp(td_neg(td_abs(x)));
+    return td_sel(x < 0.0f, e, td_set(1.0f)) / (1.0f + e);
+}
+
+TD_INLINE vf td_tanh(vf x) {
+    vf t = td_expm1(td_clamp(2.0f * td_abs(x), td_set(0.0f), td_set(30.0f)));
+    return td_copysign(t / (t + 2.0f), x);
+}
+
+/* exp(-a^2) erfcx(a), a >= 0; what a^2 loses by rounding is put back to first order. */
+TD_INLINE vf td_erfc_tail(vf a) {
+    a = td_min2(td_set(10.2f), a);
+    vf square = a * a, lost = td_fma(a, a, td_neg(square));
+    vf e = td_exp(td_neg(square));
+    e = td_fma(e, td_neg(lost), e);
+    return e * td_poly_erfcx(1.0f / td_fma(a, td_set(0.5f), td_set(1.0f)) - 0.5f);
+}
+
+TD_INLINE vf td_erf(vf x) {
+    vf a = td_abs(x);
+    vf near = td_fma(x, td_poly_erf(x * x), x);
+    vf far = td_copysign(1.0f - td_erfc_tail(a), x);
+    vf y = td_sel(a < 0.9f, near, far);
+    return td_sel(x != x, x, y);
+}
+
+TD_INLINE vf td_erfc(vf x) {
+    vf tail = td_erfc_tail(td_abs(x));
+    vf y = td_sel(x < 0.0f, 2.0f - tail, tail);
+    vf near = 1.0f - td_fma(x, td_poly_erf(x * x), x);
+    y = td_sel(td_abs(x) < 0.5f, near, y);
+    return td_sel(x != x, x, y);
+}
+
+TD_INLINE vf td_softplus(vf x) {
+    return td_max2(td_set(0.0f), x) + td_log1p(td_exp(td_neg(td_abs(x))));
+}
+
+TD_INLINE vf td_rsqrt(vf x) { return 1.0f / td_sqrt(x); }
+
+/* x mod pi/2 for any size, by 2/pi in 192 bits: quadrant, and the rest in [-pi/4, pi/4]. */
+TD_FUNC int td_reduce_large(float x, float *rest) {
+    static const uint64_t two_over_pi[4] = {0xa2f9836e4e441529u, 0xfc2757d1f534ddc0u,
+                                            0xdb6295993c439041u, 0xfe5163abdebbc561u};
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    const int exponent = (int)(bits >> 23 & 255) - 150; /* x = m 2^exponent */
+    const uint64_t m = (bits & 0x7fffff) | 0x800000;
+    /* Bits of 2/pi above 2^(-exponent - 30) only give multiples of 4 quadrants. */
+    int skip = exponent - 2 > 0 ? exponent - 2 : 0;
+    const int word = skip >> 6, shift = skip & 63;
+    uint64_t high = two_over_pi[word] << shift, low = two_over_pi[word + 1] << shift;
+    if (shift) {
+        high |= two_over_pi[word + 1] >> (64 - shift);
+        low |= two_over_pi[word + 2] >> (64 - shift);
+    }
+    /* product = m * (high, low): 152 bits, of which the top 24 are dropped or quadrants. */
+    const unsigned __int128 below = (unsigned __int128)m * low;
+    const unsigned __int128 product = (unsigned __int128)m * high + (uint64_t)(below >> 64);
+    /* x * 2/pi = product * 2^(exponent - 64 - skip): the binary point stands at `point`. */
+    const int point = 64 + skip - exponent;
+    uint64_t whole = (uint64_t)(product >> point);
+    unsigned __int128 fraction = product << (128 - point);
+    int quadrant = (int)(whole & 3);
+    int64_t top = (int64_t)(fraction >> 64); /* signed: rounds the quadrant to nearest */
+    if (top < 0) quadrant++;
+    *rest = (float)((double)top * (1.5707963267948966 / 18446744073709551616.0));
+    if (bits >> 31) {
+        *rest = -*rest;
+        quadrant = -quadrant;
+    }
+    return quadrant & 3;
+}
+
+/* x = quadrant * pi/2 + rest */
+TD_INLINE vi td_reduce_pi(vf x, vf *rest) {
+    vf n = td_rint(x * 0.636619772f);
+    vf r = td_fma(n, td_set(-1.57079637f), x);
+    r = td_fma(n, td_set(4.37113883e-8f), r);
+    r = td_fma(n, td_set(1.71512451e-15f), r);
+    vi quadrant = td_toi(n) & 3;
+    vi far = td_abs(x) > 4096.0f;
+    for (int i = 0; i < TD_LANES; i++)
+        if (far[i]) {
+            float part = 0.0f;
+            quadrant[i] = x[i] - x[i] == 0.0f ? td_reduce_large(x[i], &part) : 0;
+            r[i] = x[i] - x[i] == 0.0f ? part : x[i] - x[i];
+        }
+    *rest = td_sel(x == 0.0f, x, r);
+    return quadrant;
+}
+
+TD_INLINE vf td_sin_poly(vf r) { return td_fma(r * (r * r), td_poly_sin(r * r), r); }
+TD_INLINE vf td_cos_poly(vf r) {
+    vf z = r * r;
+    return td_fma(z * z, td_poly_cos(z), td_fma(z, td_set(-0.5f), td_set(1.0f)));
+}
+
+TD_FUNC vf td_sin(vf x) {
+    vf r;
+    vi q = td_reduce_pi(x, &r);
+    vf y = td_sel((q & 1) != 0, td_cos_poly(r), td_sin_poly(r));
+    return (vf)((vi)y ^ ((q & 2) << 30));
+}
+
+TD_FUNC vf td_cos(vf x) {
+    vf r;
+    vi q = td_reduce_pi(x, &r);
+    vf y = td_sel((q & 1) != 0, td_sin_poly(r), td_cos_poly(r));
+    return (vf)((vi)y ^ (((q + 1) & 2) << 30));
+}
+
+TD_FUNC vf td_tan(vf x) {
+    vf r;
+    vi odd = (td_reduce_pi(x, &r) & 1) != 0;
+    vf s = td_sin_poly(r), c = td_cos_poly(r);
+    return td_sel(odd, td_neg(c), s) / td_sel(odd, s, c);
+}
+
+TD_FUNC vf td_atan(vf x) {
+    vf a = td_abs(x);
+    vi big = a > 1.0f;
+    vf t = td_sel(big, 1.0f / a, a);
+    vf y = td_fma(t * (t * t), td_poly_atan(t * t), t);
+    y = td_sel(big, (1.57079637f - y) + -4.37113883e-8f, y);
+    return td_copysign(y, x);
+}
+
+TD_INLINE vd td_seld(vl mask, vd a, vd b) { return (vd)((mask & (vl)a) | (~mask & (vl)b)); }
+
+/* log2(x) for normal x > 0, to some 2^-45: atanh series of the mantissa. */
+TD_INLINE vd td_log2d(vd x) {
+    vl bits = (vl)x;
+    vl n = (bits - 0x3fe6a09e667f3bcd) >> 52; /* mantissa in [sqrt(1/2), sqrt(2)) */
+    vd m = (vd)(bits - (n << 52));
+    vd s = (m - 1.0) / (m + 1.0), z = s * s;
+    static const double c[] = {2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11, 2.0 / 13, 2.0 / 15};
+    vd y = td_setd(2.0 / 17);
+    for (int i = 6; i >= 0; i--) y = td_fmad(y, z, td_setd(c[i]));
+    vd log_m = td_fmad(y * z, s, s + s);
+    /* n is small, so it rides on the bits of 1.5 * 2^52 into a double. */
+    vd e = (vd)(n + 0x4338000000000000) - 6755399441055744.0;
+    return td_fmad(log_m, td_setd(1.4426950408889634), e);
+}
+
+/* 2^x, clamped to what a float can still tell from 0 and inf. */
+TD_INLINE vd td_exp2d(vd x) {
+    x = td_seld(x < -200.0, td_setd(-200.0), x);
+    x = td_seld(x > 200.0, td_setd(200.0), x);
+    vd n = td_rintd(x), r = (x - n) * 0.6931471805599453;
+    static const double c[] = {1.0,        1.0,         1.0 / 2,      1.0 / 6,      1.0 / 24,
+                               1.0 / 120,  1.0 / 720,   1.0 / 5040,   1.0 / 40320,  1.0 / 362880};
+    vd y = td_setd(1.0 / 3628800);
+    for (int i = 9; i >= 0; i--) y = td_fmad(y, r, td_setd(c[i]));
+    vl power = (vl)(n + 6755399441055744.0) - 0x4338000000000000;
+    return y * (vd)((power + 1023) << 52);
+}
+
+TD_FUNC vf td_pow(vf x, vf y) {
+    vf a = td_abs(x);
+    /* Zero and infinity go through the core as other numbers and are put right below. */
+    vf safe = td_sel((a > 0.0f) & (a < td_inf()), a, td_set(1.0f));
+    vf lift = td_sel(y == y, td_clamp(y, td_set(-3e38f), td_set(3e38f)), td_set(0.0f));
+    vd lo = td_exp2d(td_log2d(td_lod(safe)) * td_lod(lift));
+    vd hi = td_exp2d(td_log2d(td_hid(safe)) * td_hid(lift));
+    vf r = td_narrow(lo, hi);
+    vi whole = td_trunc(y) == y;
+    vi odd = whole & (td_abs(y) < 16777216.0f) & ((td_toi(y) & 1) != 0);
+    vi huge = td_abs(y) == td_inf();
+    vf up = td_inf(), zero = td_set(0.0f);
+    r = td_sel(a == 0.0f, td_sel(y < 0.0f, up, zero), r);
+    r = td_sel(a == td_inf(), td_sel(y < 0.0f, zero, up), r);
+    r = td_sel(huge, td_sel((a > 1.0f) == (y > 0.0f), up, zero), r);
+    r = td_sel(huge & (a == 1.0f), td_set(1.0f), r);
+    r = td_sel((vi)x < 0, td_sel(odd, td_neg(r), r), r);
+    r = td_sel((x < 0.0f) & ~whole & (a < td_inf()), td_nan(), r);
+    r = td_sel((x != x) | (y != y), td_nan(), r);
+    return td_sel((y == 0.0f) | (x == 1.0f), td_set(1.0f), r);
+}
+
+#endif
