@@ -1,0 +1,3 @@
+"""Diagonals of matrices."""
+
+from __future__ import annotations

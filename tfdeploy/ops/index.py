@@ -1,0 +1,3 @@
+"""Picking, gathering, scattering and counting by index."""
+
+from __future__ import annotations
