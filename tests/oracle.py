@@ -78,7 +78,8 @@ def graph_def(case: Case) -> tuple[tf.compat.v1.GraphDef, list[np.ndarray], int]
     flat, attrs = prepare(case)
     definition = op_def(case.op)
     graph = tf.compat.v1.GraphDef()
-    graph.versions.producer = PRODUCER
+    retired = definition.deprecation.version
+    graph.versions.producer = min(PRODUCER, retired - 1) if retired else PRODUCER
     node = tf.compat.v1.NodeDef(name="op", op=case.op)
     for i, array in enumerate(flat):
         node.input.append(f"in{i}")

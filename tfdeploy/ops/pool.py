@@ -1,0 +1,198 @@
+"""Pooling: the greatest or the mean of windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import INT64, DType
+from ..graph.types import ValueType
+from .nn import wide
+from .registry import op
+from .rules import Inference
+from .windows import (
+    Axis,
+    axes,
+    channels_as,
+    channels_last,
+    check_size,
+    explicit_space,
+    extents,
+    last,
+    pad,
+    shape_as,
+    spatial_shape,
+    taps,
+)
+
+Array = NDArray[Any]
+Ints = Sequence[int]
+
+
+def _window(ksize: Ints, strides: Ints, rank: int, data_format: str) -> tuple[list[int], list[int]]:
+    """Window and strides in channels-last order; raises ValueError for what TensorFlow refuses."""
+    if len(ksize) != rank or len(strides) != rank:
+        raise ValueError(f"ksize {list(ksize)} and strides {list(strides)} should have {rank} each")
+    sizes, steps = last(ksize, data_format), last(strides, data_format)
+    if min(sizes) < 1 or min(steps) < 1:
+        raise ValueError(f"ksize {list(ksize)} and strides {list(strides)} should be at least 1")
+    if sizes[0] != 1 or steps[0] != 1:
+        raise ValueError("pooling over the batch is not possible")
+    return sizes, steps
+
+
+def _pool_type(c: Inference) -> ValueType:
+    return _pooled(c, c.attrs["ksize"], c.attrs["strides"])
+
+
+def _pooled(c: Inference, ksize: Ints, strides: Ints) -> ValueType:
+    data_format = c.attrs.get("data_format", "NHWC")
+    rank = 5 if "DHW" in data_format else 4
+    x = spatial_shape(c, 0, rank, data_format)
+    sizes, steps = _window(ksize, strides, rank, data_format)
+    explicit = explicit_space(c.attrs.get("explicit_paddings", ()), data_format)
+    outs = extents(c, x[1:-1], sizes[1:-1], steps[1:-1], [1] * (rank - 2), c.attrs["padding"],
+                   explicit)
+    depth = x[-1] if sizes[-1] == 1 else x[-1] // sizes[-1]
+    return ValueType(c.inputs[0].dtype, shape_as((x[0], *outs, depth), data_format))
+
+
+def _lowest(dtype: np.dtype[Any]) -> Any:
+    return np.iinfo(dtype).min if dtype.kind in "iu" else np.finfo(dtype).min
+
+
+def _places(
+    image: Array, sizes: Ints, steps: Ints, padding: str, explicit: Ints = ()
+) -> tuple[list[Axis], list[int]]:
+    around = axes(image.shape[1:-1], sizes, steps, [1] * len(sizes), padding, explicit)
+    outs = [a.out for a in around]
+    check_size([len(image), *outs, image.shape[-1]])
+    return around, outs
+
+
+def _max_depth(image: Array, size: int, step: int) -> Array:
+    """Greatest of groups of channels."""
+    if image.shape[-1] % size or size != step:
+        raise ValueError(f"a window of {size} with stride {step} over {image.shape[-1]} channels: "
+                         "it should divide them and step by its own size")
+    return image.reshape(*image.shape[:-1], -1, size).max(axis=-1)
+
+
+def _greatest(
+    x: Array, ksize: Ints, strides: Ints, padding: str, data_format: str, explicit: Ints = ()
+) -> Array:
+    image = channels_last(x, data_format)
+    sizes, steps = _window(ksize, strides, x.ndim, data_format)
+    if sizes[-1] > 1:
+        return channels_as(_max_depth(image, sizes[-1], steps[-1]), data_format)
+    around, outs = _places(image, sizes[1:-1], steps[1:-1], padding,
+                           explicit_space(explicit, data_format))
+    low = _lowest(x.dtype)
+    best = np.full((len(x), *outs, image.shape[-1]), low, x.dtype)
+    for _, under in taps(pad(image, around, low), sizes[1:-1], steps[1:-1], [1] * len(outs), outs):
+        best = np.where(under > best, under, best)
+    return channels_as(best, data_format)
+
+
+@op("MaxPool", type=_pool_type, exact=True)
+def max_pool(
+    x: Array, *, ksize: Ints, strides: Ints, padding: str, explicit_paddings: Ints = (),
+    data_format: str = "NHWC",
+) -> Array:
+    """Greatest of each window (tf.nn.max_pool2d).
+
+    As in TensorFlow the search starts at the lowest finite number: NaN never wins, and a window
+    without anything greater gives that number.
+    """
+    return _greatest(x, ksize, strides, padding, data_format, explicit_paddings)
+
+
+@op("MaxPool3D", type=_pool_type, exact=True)
+def max_pool3d(
+    x: Array, *, ksize: Ints, strides: Ints, padding: str, data_format: str = "NDHWC"
+) -> Array:
+    """Greatest of each window over three axes (tf.nn.max_pool3d); NaN as in MaxPool."""
+    return _greatest(x, ksize, strides, padding, data_format)
+
+
+def _pool_v2_type(c: Inference) -> ValueType:
+    ksize, strides = c.ints(1), c.ints(2)
+    if ksize is None or strides is None:
+        return ValueType(c.inputs[0].dtype, c.unknown(4))
+    return _pooled(c, ksize, strides)
+
+
+@op("MaxPoolV2", type=_pool_v2_type, exact=True)
+def max_pool_v2(
+    x: Array, ksize: Array, strides: Array, *, padding: str, data_format: str = "NHWC"
+) -> Array:
+    """As MaxPool; window and strides are inputs."""
+    return _greatest(x, ksize.tolist(), strides.tolist(), padding, data_format)
+
+
+def _argmax_type(c: Inference) -> list[ValueType]:
+    y = _pool_type(c)
+    return [y, ValueType(c.attrs["Targmax"], y.shape)]
+
+
+@op("MaxPoolWithArgmax", type=_argmax_type, exact=True, outputs=("output", "argmax"))
+def max_pool_with_argmax(
+    x: Array, *, ksize: Ints, strides: Ints, padding: str, Targmax: DType = INT64,
+    include_batch_in_index: bool = False,
+) -> tuple[Array, Array]:
+    """Greatest of each window, and its place in the flattened image
+    (tf.nn.max_pool_with_argmax).
+
+    The first of equals; the search starts at the window's first element, so NaN wins there alone.
+    """
+    sizes, steps = _window(ksize, strides, x.ndim, "NHWC")
+    if not x.size:
+        raise ValueError(f"shape {x.shape} is empty: nothing to find in it")
+    around, outs = _places(x, sizes[1:-1], steps[1:-1], padding)
+    index = np.arange(x[0].size, dtype=np.int64).reshape((1, *x.shape[1:]))
+    index = np.broadcast_to(index, x.shape)
+    if include_batch_in_index:
+        index = np.arange(x.size, dtype=np.int64).reshape(x.shape)
+    best = np.full((len(x), *outs, x.shape[-1]), _lowest(x.dtype), x.dtype)
+    where = np.full(best.shape, -1, np.int64)
+    flat = (sizes[1:-1], steps[1:-1], [1, 1], outs)
+    for (_, under), (_, at) in zip(
+        taps(pad(x, around), *flat), taps(pad(index, around, -1), *flat), strict=True
+    ):
+        better = (at >= 0) & ((where < 0) | (under > best))
+        best, where = np.where(better, under, best), np.where(better, at, where)
+    return best, where.astype(Targmax.numpy)
+
+
+def _mean(x: Array, ksize: Ints, strides: Ints, padding: str, data_format: str) -> Array:
+    image = wide(channels_last(x, data_format))
+    sizes, steps = _window(ksize, strides, x.ndim, data_format)
+    if sizes[-1] > 1 or steps[-1] > 1:
+        raise ValueError("the mean over channels is not possible")
+    around, outs = _places(image, sizes[1:-1], steps[1:-1], padding)
+    flat = (sizes[1:-1], steps[1:-1], [1] * len(outs), outs)
+    total = np.zeros((len(x), *outs, image.shape[-1]), image.dtype)
+    for _, under in taps(pad(image, around), *flat):
+        total += under
+    inside = pad(np.ones((1, *image.shape[1:-1], 1), image.dtype), around)
+    count = sum((under for _, under in taps(inside, *flat)), start=np.zeros((), image.dtype))
+    return channels_as((total / count).astype(x.dtype), data_format)
+
+
+@op("AvgPool", type=_pool_type)
+def avg_pool(
+    x: Array, *, ksize: Ints, strides: Ints, padding: str, data_format: str = "NHWC"
+) -> Array:
+    """Mean of each window, padding not counted (tf.nn.avg_pool2d)."""
+    return _mean(x, ksize, strides, padding, data_format)
+
+
+@op("AvgPool3D", type=_pool_type)
+def avg_pool3d(
+    x: Array, *, ksize: Ints, strides: Ints, padding: str, data_format: str = "NDHWC"
+) -> Array:
+    """Mean of each window over three axes, padding not counted (tf.nn.avg_pool3d)."""
+    return _mean(x, ksize, strides, padding, data_format)
