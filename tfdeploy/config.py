@@ -110,32 +110,33 @@ class _Engine(NamedTuple):
     why_pure: str
 
 
-@functools.cache
-def _engine() -> _Engine:
+def _load() -> _Engine:
     if PURE.read():
         return _Engine(None, f"{PURE.name} is set")
-    isa = ISA.read()
-    try:
-        module = import_module(f"{__package__}._engine")
-    except ImportError as error:
-        reason = _why_not_built() or f"its extension module does not load ({error})"
-        if isa:
-            raise ConfigError(f"{ISA.name}={isa}: there is no compiled engine: {reason}") from None
-        return _Engine(None, reason)
-    if isa:
-        try:
-            module.set_isa(isa)
-        except ValueError as error:
-            raise ConfigError(f"{ISA.name}={isa}: {error}") from None
-    return _Engine(module, "")
-
-
-def _why_not_built() -> str:
     try:
         from ._build_info import WHY_PURE
     except ImportError:
-        return "this copy has not been built (pip install . builds it)"
-    return str(WHY_PURE)
+        return _Engine(None, "this copy has not been built (pip install . builds it)")
+    if WHY_PURE:
+        return _Engine(None, WHY_PURE)
+    try:
+        return _Engine(import_module(f"{__package__}._engine"), "")
+    except ImportError as error:
+        return _Engine(None, f"its extension module does not load ({error})")
+
+
+@functools.cache
+def _engine() -> _Engine:
+    loaded = _load()
+    if (isa := ISA.read()) and not PURE.read():
+        if not loaded.module:
+            reason = f"there is no compiled engine: {loaded.why_pure}"
+            raise ConfigError(f"{ISA.name}={isa}: {reason}")
+        try:
+            loaded.module.set_isa(isa)
+        except ValueError as error:
+            raise ConfigError(f"{ISA.name}={isa}: {error}") from None
+    return loaded
 
 
 def engine() -> ModuleType | None:
