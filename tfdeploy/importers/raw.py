@@ -1,7 +1,7 @@
 """What every reader ends in: TensorFlow's own notions, decoded once, nothing interpreted.
 
-`RawModel` is the contract between the readers (files or live objects) and the one lowering that follows
-them.  Names, ops and attributes are TensorFlow's.
+`RawModel` is the contract between the readers (files or live objects) and the one lowering that
+follows them.  Names, ops and attributes are TensorFlow's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ Shape = tuple[int | None, ...] | None
 """A TensorFlow shape: None is an unknown rank, a None inside an unknown dimension."""
 
 
+class Unreadable(NamedTuple):
+    """A tensor attribute that no array holds (a variant; bfloat16 without ml_dtypes), and why."""
+
+    reason: str
+
+
 class FuncRef(NamedTuple):
-    """An attribute that names a function of the library, with the attributes bound at that place."""
+    """An attribute that names a function of the library, with the attributes bound there."""
 
     name: str
     attrs: dict[str, Any]
@@ -32,9 +38,11 @@ class RawNode:
     `inputs` are TensorFlow's own spellings: ``a``, ``a:1``, ``^control``; inside a function body
     ``node:out_name:2`` or an argument's name.
 
-    `attrs` are decoded: int, float, bool, `DType`, str (bytes where they are not UTF-8), a shape as in
-    `Shape`, `numpy.ndarray` for tensors, `FuncRef`, or a list of these.  A string tensor is an object
-    array of bytes.  Inside function bodies a value may be `AttrPlaceholder`.
+    `attrs` are decoded: int, float, bool, `DType`, str (bytes where they are not UTF-8), a shape as
+    in `Shape`, `numpy.ndarray` for tensors (read-only, native byte order, aligned; `Unreadable`
+    where no array can be had), `FuncRef`, or a list of these; None for an attribute without value
+    and for the dtype "invalid".  A string tensor is an object array of bytes.  Inside function
+    bodies a value may be `AttrPlaceholder`.
     """
 
     name: str
@@ -101,10 +109,11 @@ class RawSignature:
 class RawModel:
     """A model as read.
 
-    `variables` maps the *node name* of each `VarHandleOp`, `VariableV2` or `Variable` of the top graph
-    to its value; it may be lazy, and raises ConversionError or FormatError where a value cannot be had.
-    `assets` maps the name of an asset's filename tensor to the file's bytes.  `origin` is said in errors.
-    `init_ops` are the names of the nodes that a loader runs once (table initialisers).
+    `variables` maps the *node name* of each `VarHandleOp`, `VariableV2` or `Variable` of the top
+    graph to its value; it may be lazy, and raises ConversionError or FormatError where a value
+    cannot be had.  `assets` maps the name of an asset's filename tensor to the file's bytes; a
+    variable that holds such a filename has the tensor's name as its value.  `init_ops` are the
+    names of the nodes that a loader runs once (table initialisers).  `origin` is said in errors.
     """
 
     graph: RawGraph

@@ -328,7 +328,7 @@ def _packed(
         if run.nbytes < _LONG_RUN:
             run = run.tolist()
     elif stop - pos >= _LONG_RUN:
-        run = _varint_array(np.frombuffer(data, np.uint8, stop - pos, pos))
+        run = varints(np.frombuffer(data, np.uint8, stop - pos, pos))
         run = run != 0 if type_ is BOOL else run.astype(type_.numpy)
     else:
         run = []
@@ -350,7 +350,7 @@ def _as_list(values: dict[str, Any], name: str) -> list[Any]:
     return cast("list[Any]", found)
 
 
-def _varint_array(data: np.ndarray) -> np.ndarray:
+def varints(data: np.ndarray) -> np.ndarray:
     """The numbers in a run of varints, as uint64; ValueError where the run is not whole."""
     last = data < 128
     if not last[-1]:
