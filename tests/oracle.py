@@ -12,12 +12,12 @@ from tests.cases import Case
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-import tensorflow as tf  # noqa: E402
-from tensorflow.core.framework import op_def_pb2  # noqa: E402
-from tensorflow.python.framework import op_def_registry  # noqa: E402
+import tensorflow as tf
+from tensorflow.core.framework import op_def_pb2
+from tensorflow.python.framework import op_def_registry
 
 PRODUCER = 20
-"""Version written into graphs, old enough for ops that TensorFlow has since retired."""
+"""Version written into graphs; ops retired before it get the last version that had them."""
 
 
 def op_def(name: str) -> op_def_pb2.OpDef:

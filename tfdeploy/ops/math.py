@@ -32,7 +32,7 @@ def _elementwise(
     names: str,
     function: Function,
     doc: str,
-    rule: Callable[[Inference], Any],
+    rule: Function,
     exact: bool = False,
     symbolic: bool = False,
 ) -> None:
