@@ -47,6 +47,7 @@ _TABLE: tuple[tuple[int, str, Any], ...] = (
     (30, "uint4", "uint4"),
     (31, "int2", "int2"),
     (32, "uint2", "uint2"),
+    (33, "float4_e2m1fn", "float4_e2m1fn"),
 )
 _NUMPY = {name: carrier for _, name, carrier in _TABLE}
 _REF = 100  # the enum of a reference type is its value type's plus this

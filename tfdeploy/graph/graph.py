@@ -49,11 +49,13 @@ class Graph:
     """Nodes, and the names by which values are found.
 
     `aliases` maps tensor names (``a/b:0``) to values for every name that is not simply a node's own;
+    `renamed` maps values to the names that a user gave them, which replace their nodes' names.
     `inputs` and `outputs` are those of a subgraph's call, empty for a graph that signatures describe.
     """
 
     nodes: list[Node] = field(default_factory=list)
     aliases: dict[str, Ref] = field(default_factory=dict)
+    renamed: dict[Ref, str] = field(default_factory=dict)
     subgraphs: dict[str, Graph] = field(default_factory=dict)
     inputs: list[Ref] = field(default_factory=list)
     outputs: list[Ref] = field(default_factory=list)
@@ -76,11 +78,22 @@ class Graph:
         number = self.index.get(node)
         if number is None or slot >= len(self.nodes[number].types):
             return None
-        return Ref(number, slot)
+        ref = Ref(number, slot)
+        return None if ref in self.renamed else ref
 
     def name(self, ref: Ref) -> str:
-        """The tensor name of a value, as its node gives it."""
-        return f"{self.nodes[ref.node].name}:{ref.slot}"
+        """The tensor name of a value: its user's, or its node's."""
+        return self.renamed.get(ref) or f"{self.nodes[ref.node].name}:{ref.slot}"
+
+    def rename(self, ref: Ref, name: str) -> None:
+        """Calls a value `name` from now on; its name until now finds nothing any more."""
+        node, slot = split_name(name)
+        name = f"{node}:{slot}"
+        if self.find(name) not in (None, ref):
+            raise ValueError(f"the graph has another tensor called {name!r}")
+        self.aliases.pop(self.renamed.get(ref, ""), None)
+        self.renamed[ref] = name
+        self.aliases[name] = ref
 
     def type(self, ref: Ref) -> ValueType:
         """The type of a value."""
@@ -90,7 +103,8 @@ class Graph:
         """Every name that `find` knows."""
         for node in self.nodes:
             for slot in range(len(node.types)):
-                yield f"{node.name}:{slot}"
+                if Ref(self.index[node.name], slot) not in self.renamed:
+                    yield f"{node.name}:{slot}"
         yield from self.aliases
 
     def ancestors(self, roots: Iterable[int], stop: Iterable[Ref] = ()) -> list[int]:

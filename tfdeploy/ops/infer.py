@@ -29,18 +29,20 @@ class Typing:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._values: dict[Ref, Known] = {}
+        self._node = ""
         self._count = 0
 
     def fresh(self) -> Dim:
-        """A symbol that nothing else has."""
+        """A symbol that nothing else has, named after the node at hand: ``x.0``."""
         self._count += 1
-        return Dim.symbol(f"?{self._count}")
+        return Dim.symbol(f"{self._node}.{self._count - 1}")
 
     def node(self, node: Node, number: int, outputs: int = 1) -> None:
         """Sets ``node.types``; an op without record gets `outputs` values of unknown type.
 
         Raises ValueError where the op's rule says that its inputs cannot be.
         """
+        self._node, self._count = node.name, 0
         inputs = [self._graph.type(ref) for ref in node.inputs]
         known = [self._values.get(ref) for ref in node.inputs]
         types, values = infer(get(node.op), node.attrs, inputs, known, self.fresh, outputs)

@@ -12,13 +12,18 @@ inputs alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from threading import RLock
 from typing import Any, Literal, TypeVar
 
-FAMILIES = ("state", "array", "math", "reduction", "nn", "image", "segment", "linalg",
-            "spectral", "special", "random", "string")
+from .. import config
+from ..errors import ScipyOperationException
+
+FAMILIES = ("state", "array", "layout", "index", "math", "reduction", "nn", "conv", "pool",
+            "image", "segment", "linalg", "spectral", "special", "random", "string", "bitwise",
+            "diag")
 
 Effect = Literal["pure", "reads", "writes", "random", "raises"]
 PURE: Effect = "pure"  # the same inputs give the same outputs and nothing else happens
@@ -26,6 +31,12 @@ READS: Effect = "reads"  # depends on state
 WRITES: Effect = "writes"  # changes state
 RANDOM: Effect = "random"  # draws numbers
 RAISES: Effect = "raises"  # exists for the error that it may raise
+
+NUMPY, SCIPY = range(2)
+"""Kinds of implementation; an op has at most one of each."""
+
+OUTPUT_DTYPES = "_output_dtypes"
+"""The keyword under which a user's implementation is given the numpy dtypes of its outputs."""
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -39,6 +50,10 @@ class OpDef:
     the attribute gives: a number, or a list's length).  `exact` says that the result is the same to the
     bit whatever the numpy (no floating-point sums, no transcendental functions).  `symbolic` says that
     the reference also works on object arrays of symbolic extents.
+
+    `impls` holds the implementations by kind, the default first; `impl` is the kind that somebody chose
+    for this op, None where nobody did.  `user` says that the implementations are a user's: they go
+    before kernels and fusions.
     """
 
     names: tuple[str, ...]
@@ -46,26 +61,45 @@ class OpDef:
     attrs: tuple[str, ...]
     defaults: dict[str, Any]
     type: Function | None
-    effect: Effect = PURE
-    exact: bool = False
-    kernel: str = ""
-    outputs: tuple[str, ...] = ()
-    symbolic: bool = False
-    family: str = ""
-    scipy: Function | None = None
-    doc: str = ""
+    effect: Effect
+    exact: bool
+    kernel: str
+    outputs: tuple[str, ...]
+    symbolic: bool
+    family: str
+    doc: str
+    impls: dict[int, Function]
+    impl: int | None = None
+    user: bool = False
 
     def func(self) -> Function:
-        """The implementation to run: the reference, or scipy's variant where that is chosen."""
-        if self.scipy is not None and (self.names[0] in _use_scipy or prefer_scipy):
-            return self.scipy
-        return self.reference
+        """The implementation to run.
+
+        Raises ScipyOperationException where that is tfdeploy's scipy variant and scipy is missing.
+        """
+        kind = self.chosen()
+        if not self._runs(kind):
+            raise ScipyOperationException(
+                f"op {self.names[0]} is set to its scipy implementation, but scipy is not installed (or "
+                "refused by TD_REFUSE_SCIPY): install it, or use_impl(tfdeploy.IMPL_NUMPY)")
+        return self.impls[kind]
+
+    def chosen(self) -> int:
+        """The kind of implementation that runs: chosen for this op, else the first preferred one that
+        can run, else the default."""
+        if self.impl is not None:
+            return self.impl
+        able = (kind for kind in _preferred if kind in self.impls and self._runs(kind))
+        return next(able, next(iter(self.impls)))
+
+    def _runs(self, kind: int) -> bool:
+        return kind != SCIPY or self.user or config.has_scipy()
 
 
 _records: dict[str, OpDef] = {}
 _loaded: set[str] = set()
-_use_scipy: set[str] = set()
-prefer_scipy = False
+_loading = RLock()
+_preferred: tuple[int, ...] = ()
 
 version = 0
 """Rises with every change of what an op runs; part of every plan's key."""
@@ -75,6 +109,15 @@ def changed() -> None:
     """Says that an op now runs something else: plans made before are void."""
     global version
     version += 1
+
+
+def prefer(kinds: Sequence[int]) -> None:
+    """Makes every op run the first of `kinds` that it has, whatever was chosen for it before."""
+    global _preferred
+    _preferred = tuple(kinds)
+    for record in _records.values():
+        record.impl = None
+    changed()
 
 
 def op(
@@ -97,12 +140,13 @@ def op(
         start = code.co_argcount
         attrs = code.co_varnames[start : start + code.co_kwonlyargcount]
         family = function.__module__.rpartition(".")[2]
-        record = OpDef(names, function, attrs, function.__kwdefaults__ or {}, type, effect, exact,
-                       kernel, outputs, symbolic, family, doc=(function.__doc__ or "").strip())
+        record = OpDef(names, function, attrs, function.__kwdefaults__ or {}, type, effect, exact, kernel,
+                       outputs, symbolic, family, (function.__doc__ or "").strip(), {NUMPY: function})
         for name in names:
-            if name in _records:
+            if name not in _records:
+                _records[name] = record
+            elif not _records[name].user:
                 raise ValueError(f"op {name} is registered twice: {family}, {_records[name].family}")
-            _records[name] = record
         return function
 
     return register
@@ -112,22 +156,31 @@ def scipy_variant(name: str) -> Callable[[F], F]:
     """Registers the decorated function as the scipy implementation of op `name`."""
 
     def register(function: F) -> F:
-        _records[name].scipy = function
+        _records[name].impls.setdefault(SCIPY, function)
         return function
 
     return register
 
 
+def register_user(record: OpDef) -> None:
+    """Makes a user's `record` the one that its op types run from now on."""
+    for name in record.names:
+        _records[name] = record
+    changed()
+
+
 def get(name: str) -> OpDef | None:
     """The record of op type `name`, or None; imports families until one has it."""
     found = _records.get(name)
-    if found is None:
-        for family in FAMILIES:
-            if family not in _loaded:
-                _loaded.add(family)
-                import_module(f".{family}", __package__)
+    if found is None and len(_loaded) < len(FAMILIES):
+        with _loading:
+            for family in FAMILIES:
                 if name in _records:
-                    return _records[name]
+                    break
+                if family not in _loaded:
+                    import_module(f".{family}", __package__)
+                    _loaded.add(family)
+            found = _records.get(name)
     return found
 
 
@@ -135,7 +188,7 @@ def all_ops() -> Iterator[OpDef]:
     """Every record of every family, each once."""
     get("")
     seen = set()
-    for record in _records.values():
+    for record in list(_records.values()):
         if id(record) not in seen:
             seen.add(id(record))
             yield record

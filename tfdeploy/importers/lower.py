@@ -1,0 +1,405 @@
+"""RawModel to canonical Graph: function calls inlined, variables frozen, unreachable parts left out.
+
+Only what the chosen outputs need, through data and control inputs, is built.  Names are TensorFlow's;
+nodes inlined from a call are named ``call/inner``, and the call's own outputs stay as aliases.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..dtypes import DType, from_numpy
+from ..errors import ConversionError, UnknownOperationException, UnsupportedError
+from ..graph.graph import Graph, Node, Ref, SignatureDef, split_name
+from ..ops import registry
+from ..ops.infer import Typing
+from .raw import AttrPlaceholder, FuncRef, RawFunction, RawModel, RawNode
+
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+# what an op on a variable's handle becomes when the variable is a constant
+_FROZEN = {"ReadVariableOp": "Identity", "ResourceGather": "Gather", "ResourceGatherNd": "GatherNd",
+           "VariableShape": "Shape"}
+_ASSIGNS = ("Assign", "ResourceScatter", "ResourceApply", "ResourceStridedSliceAssign", "Scatter",
+            "ResourceCountUpTo", "CountUpTo")
+_SILENT_SINKS = frozenset({"NoOp", "Const", "Assert", "Placeholder", "PlaceholderWithDefault"})
+
+
+class _Frame:
+    """One activation of a function, or the top graph: where its names are looked up."""
+
+    def __init__(
+        self,
+        prefix: str,
+        nodes: dict[str, RawNode],
+        args: dict[str, list[Ref]],
+        attrs: dict[str, Any],
+        function: RawFunction | None = None,
+    ) -> None:
+        self.prefix = prefix
+        self.nodes = nodes
+        self.args = args
+        self.attrs = attrs
+        self.function = function
+
+
+class _Built(NamedTuple):
+    """What a raw node became: its outputs, and the effectful nodes that running it implies."""
+
+    refs: tuple[Ref, ...] | int
+    effects: tuple[int, ...]
+
+    def output(self, slot: int) -> Ref:
+        """Output `slot`; a plain node is kept as its number, since its types come later."""
+        return Ref(self.refs, slot) if isinstance(self.refs, int) else self.refs[slot]
+
+
+_Key = tuple[_Frame, str]
+
+
+class _Builder:
+    """Builds the graph from the outputs upwards, with a stack of its own."""
+
+    def __init__(self, raw: RawModel, cut: Iterable[str]) -> None:
+        self.raw = raw
+        self.graph = Graph()
+        self.top = _Frame("", {n.name: n for n in raw.graph.nodes}, {}, {})
+        self.cut = {"{}:{}".format(*split_name(name)): name for name in cut}
+        self.missing: dict[str, list[str]] = {}
+        self._done: dict[_Key, _Built] = {}
+        self._frames: dict[_Key, _Frame] = {}
+        self._cut_refs: dict[str, Ref] = {}
+
+    def tensor(self, name: str) -> Ref:
+        """The value that the top graph calls `name`, built with all that it needs."""
+        node, slot = split_name(name)
+        full = f"{node}:{slot}"
+        if full in self.cut:
+            return self._placeholder(full)
+        if node not in self.top.nodes:
+            raise ConversionError(
+                f"{self.raw.origin}: the graph has no tensor {name!r}" + near(node, self.top.nodes))
+        built = self._build((self.top, node))
+        try:
+            return built.output(slot)
+        except IndexError:
+            raise ConversionError(f"{self.raw.origin}: node {node!r} has no output {slot}") from None
+
+    def _build(self, root: _Key) -> _Built:
+        stack, opened = [root], set()
+        while stack:
+            key = stack[-1]
+            if key in self._done:
+                stack.pop()
+                continue
+            opened.add(key)
+            missing = [dep for dep in self._needs(key) if dep not in self._done]
+            if missing:
+                for frame, name in missing:
+                    if (frame, name) in opened:
+                        raise UnsupportedError(
+                            f"{self.raw.origin}: node {frame.prefix}{name} depends on itself; "
+                            "loops of TensorFlow 1 are not supported")
+                stack.extend(reversed(missing))
+                continue
+            self._done[key] = self._emit(*key)
+            opened.discard(key)
+            stack.pop()
+        return self._done[root]
+
+    def _needs(self, key: _Key) -> list[_Key]:
+        """The nodes that must be built before `key`, in the order in which TensorFlow may run them."""
+        frame, name = key
+        node = self._node(frame, name)
+        needs = [(frame, source) for source in self._sources(frame, node)]
+        function = self._function(node)
+        if function is None or any(n not in self._done for n in needs):
+            return needs
+        inner = self._frames.get(key)
+        if inner is None:
+            inner = self._frames[key] = self._enter(frame, node, function)
+        for spelled in (*function.control_ret.values(), *function.ret.values()):
+            source = spelled.partition(":")[0].lstrip("^")
+            if source not in inner.args:
+                needs.append((inner, source))
+        return needs
+
+    def _sources(self, frame: _Frame, node: RawNode) -> list[str]:
+        sources = [s for s in node.inputs if s.startswith("^")]
+        sources += [s for s in node.inputs if not s.startswith("^")]
+        names = []
+        for spelled in sources:
+            name = spelled.lstrip("^").partition(":")[0]
+            if name in frame.args or (frame is self.top and self._is_cut(spelled)):
+                continue
+            names.append(name)
+        return names
+
+    def _is_cut(self, spelled: str) -> bool:
+        return "{}:{}".format(*split_name(spelled)) in self.cut
+
+    def _node(self, frame: _Frame, name: str) -> RawNode:
+        try:
+            return frame.nodes[name]
+        except KeyError:
+            place = f"function {frame.function.name}" if frame.function else "the graph"
+            raise ConversionError(
+                f"{self.raw.origin}: {place} refers to node {name!r}, which it does not hold") from None
+
+    def _function(self, node: RawNode) -> RawFunction | None:
+        """The function that `node` calls: by attribute, or by using its name as the op."""
+        if node.op in _CALLS:
+            target = node.attrs.get("f")
+            name = target.name if isinstance(target, FuncRef) else str(target)
+        elif node.op in self.raw.graph.functions:
+            name = node.op
+        else:
+            return None
+        try:
+            return self.raw.graph.functions[name]
+        except KeyError:
+            raise ConversionError(
+                f"{self.raw.origin}: node {node.name} calls function {name!r}, which the library "
+                "does not hold") from None
+
+    def _enter(self, frame: _Frame, node: RawNode, function: RawFunction) -> _Frame:
+        target = node.attrs.get("f")
+        attrs = dict(target.attrs) if isinstance(target, FuncRef) else dict(node.attrs)
+        attrs = {name: self._attr(value, frame) for name, value in attrs.items()}
+        values = [self._input(frame, s) for s in node.inputs if not s.startswith("^")]
+        args: dict[str, list[Ref]] = {}
+        for arg in function.inputs:
+            count = 1
+            if arg.number_attr:
+                count = int(attrs[arg.number_attr])
+            elif arg.type_list_attr:
+                count = len(attrs[arg.type_list_attr])
+            args[arg.name], values = values[:count], values[count:]
+        if len(frame.prefix) > 4000:
+            raise UnsupportedError(f"{self.raw.origin}: function {function.name} calls itself")
+        prefix = f"{frame.prefix}{node.name}/"
+        return _Frame(prefix, {n.name: n for n in function.nodes}, args, attrs, function)
+
+    def _attr(self, value: Any, frame: _Frame) -> Any:
+        if isinstance(value, AttrPlaceholder):
+            return frame.attrs.get(str(value))
+        if isinstance(value, list):
+            return [self._attr(v, frame) for v in value]
+        return value
+
+    def _input(self, frame: _Frame, spelled: str) -> Ref:
+        """The value that a node's input means."""
+        if frame is self.top:
+            if self._is_cut(spelled):
+                return self._placeholder("{}:{}".format(*split_name(spelled)))
+            name, slot = split_name(spelled)
+            return self._done[frame, name].output(slot)
+        name, _, rest = spelled.partition(":")
+        if name in frame.args:
+            return frame.args[name][int(rest or 0)]
+        output, _, position = rest.rpartition(":") if ":" in rest else (rest, "", "0")
+        if output.isdecimal() and position == "0":
+            output, position = "", output
+        raw = self._node(frame, name)
+        return self._done[frame, name].output(self._slot(raw, frame, output, int(position or 0)))
+
+    def _slot(self, node: RawNode, frame: _Frame, output: str, position: int) -> int:
+        """The flat number of output `position` of the output argument called `output`."""
+        if node.op in _CALLS:  # one output argument holds all results
+            return position
+        function = self._function(node)
+        if function is not None:
+            names = [(arg.name, arg.number_attr or arg.type_list_attr) for arg in function.outputs]
+        else:
+            record = registry.get(node.op)
+            if record is None or len(record.outputs) < 2:
+                return position
+            names = [(name, attr) for name, _, attr in (o.partition("*") for o in record.outputs)]
+        slot = 0
+        for name, attr in names:
+            if name == output:
+                return slot + position
+            count = self._attr(node.attrs.get(attr), frame) if attr else 1
+            slot += len(count) if isinstance(count, list) else int(count)
+        raise ConversionError(
+            f"{self.raw.origin}: node {node.name} ({node.op}) has no output called {output!r}")
+
+    def _placeholder(self, full: str) -> Ref:
+        """The input that stands where the caller cut the graph."""
+        if full not in self._cut_refs:
+            name, slot = split_name(full)
+            if name not in self.top.nodes:
+                raise ConversionError(
+                    f"{self.raw.origin}: the graph has no tensor {full!r}" + near(name, self.top.nodes))
+            raw = self.top.nodes[name]
+            attrs = {"dtype": _output_dtype(raw, slot), "shape": raw.attrs.get("shape")}
+            label = name if slot == 0 else f"{name}_{slot}"
+            number = self.graph.add(Node("Placeholder", self._unique(label), (), attrs))
+            self._cut_refs[full] = self.graph.aliases[full] = Ref(number)
+        return self._cut_refs[full]
+
+    def _emit(self, frame: _Frame, name: str) -> _Built:
+        node = frame.nodes[name]
+        label = frame.prefix + name
+        inputs = [s for s in node.inputs if not s.startswith("^")]
+        waits = [self._done[frame, s[1:].partition(":")[0]] for s in node.inputs if s.startswith("^")]
+        effects = {e for built in waits for e in built.effects}
+        function = self._function(node)
+        if function is not None:
+            return self._leave(frame, node, function, effects)
+        refs = tuple(self._input(frame, s) for s in inputs)
+        attrs = {k: self._attr(v, frame) for k, v in node.attrs.items() if not k.startswith("_")}
+        record = registry.get(node.op)
+        if record is not None:
+            attrs = {k: v for k, v in attrs.items() if k in record.attrs}
+        elif node.op not in _VARIABLES and node.op not in _FROZEN:
+            self.missing.setdefault(node.op, []).append(label)
+        number = self.graph.add(
+            Node(node.op, self._unique(label), refs, attrs, control=tuple(sorted(effects))))
+        if record is not None and record.effect in (registry.WRITES, registry.RAISES):
+            effects = {number}
+        else:
+            for source in self._sources(frame, node):
+                effects |= set(self._done[frame, source].effects)
+        return _Built(number, tuple(sorted(effects)))
+
+    def _leave(
+        self, frame: _Frame, node: RawNode, function: RawFunction, waits: set[int]
+    ) -> _Built:
+        """The outputs of an inlined call; where its body has effects, they wait for those."""
+        inner = self._frames[frame, node.name]
+        refs = [self._input(inner, function.ret[arg.name]) for arg in function.outputs]
+        effects = set(waits)
+        for spelled in function.control_ret.values():
+            effects |= set(self._done[inner, spelled.lstrip("^").partition(":")[0]].effects)
+        label = frame.prefix + node.name
+        if effects:
+            control = tuple(sorted(effects))
+            refs = [Ref(self.graph.add(
+                Node("Identity", self._unique(f"{label}/output_{i}"), (ref,), control=control)))
+                for i, ref in enumerate(refs)]
+        for i, ref in enumerate(refs):
+            self.graph.aliases[f"{label}:{i}"] = ref
+        return _Built(tuple(refs), tuple(sorted(effects)))
+
+    def _unique(self, name: str) -> str:
+        candidate, count = name, 0
+        while candidate in self.graph.index:
+            count += 1
+            candidate = f"{name}_{count}"
+        return candidate
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """A clause that lists names like `name`, empty where none is."""
+    found = difflib.get_close_matches(name, list(names), 3, 0.5)
+    return f"; near: {', '.join(found)}" if found else ""
+
+
+def _output_dtype(node: RawNode, slot: int) -> DType:
+    for attr in ("component_types", "output_types", "Tout", "dtypes"):
+        if isinstance(node.attrs.get(attr), list):
+            return DType(node.attrs[attr][slot])
+    for attr in ("dtype", "DstT", "output_type", "out_type", "T"):
+        if isinstance(node.attrs.get(attr), DType):
+            return DType(node.attrs[attr])
+    raise ConversionError(f"the dtype of input {node.name}:{slot} does not show in its op {node.op}")
+
+
+def lower(
+    raw: RawModel, inputs: Sequence[str] | None = None, outputs: Sequence[str] | None = None,
+    signatures: Sequence[str] | None = None,
+) -> tuple[Graph, dict[str, SignatureDef]]:
+    """The canonical graph of `raw`, typed, and its signatures.
+
+    Where `outputs` are given (tensor names), they make one signature ``default`` whose inputs are
+    `inputs`, else the placeholders that they need; otherwise the model's own `signatures` are taken
+    (all by default), and where it has none, its sinks.  Raises ConversionError for names that do not
+    exist, UnknownOperationException with every op that tfdeploy lacks, UnsupportedError for assigned state.
+    """
+    if outputs is None and raw.signatures:
+        chosen = {name: raw.signatures[name] for name in signatures or raw.signatures}
+        builder = _Builder(raw, ())
+        built = {
+            name: SignatureDef({k: builder.tensor(i.name) for k, i in sig.inputs.items()},
+                               {k: builder.tensor(i.name) for k, i in sig.outputs.items()})
+            for name, sig in chosen.items()
+        }
+    else:
+        builder = _Builder(raw, inputs or ())
+        results = {label(n): builder.tensor(n) for n in (sinks(raw) if outputs is None else outputs)}
+        graph = builder.graph
+        if inputs is None:
+            feeds = {n.name: Ref(i) for i, n in enumerate(graph.nodes) if n.op == "Placeholder"}
+        else:
+            feeds = {label(n): builder.tensor(n) for n in inputs}
+        built = {"default": SignatureDef(feeds, results)}
+    _report_missing(raw, builder.missing)
+    _freeze(raw, builder.graph)
+    assign_types(raw.origin, builder.graph)
+    return builder.graph, built
+
+
+def label(name: str) -> str:
+    """The short form of a tensor name: ``a:0`` is ``a``."""
+    return name[:-2] if name.endswith(":0") else name
+
+
+def sinks(raw: RawModel) -> list[str]:
+    """Names of the tensors that nothing consumes, in the order of the file."""
+    used = {s.lstrip("^").partition(":")[0] for n in raw.graph.nodes for s in n.inputs}
+    found = [n.name for n in raw.graph.nodes
+             if n.name not in used and n.op not in _SILENT_SINKS and not n.op.startswith(_ASSIGNS)]
+    if not found:
+        raise ConversionError(f"{raw.origin}: the graph has no outputs; name them with outputs=")
+    return found
+
+
+def _report_missing(raw: RawModel, missing: dict[str, list[str]]) -> None:
+    state = {op: names for op, names in missing.items() if op.startswith(_ASSIGNS)}
+    if state:
+        lines = [f"  {op} at {', '.join(names[:3])}" for op, names in sorted(state.items())]
+        raise UnsupportedError(
+            f"{raw.origin}: the graph assigns to variables while it runs, which is not supported:\n"
+            + "\n".join(lines) + "\nchoose outputs= that do not need these nodes")
+    if missing:
+        width = max(map(len, missing))
+        lines = [f"  {op:{width}}  {len(names):5} x  first: {', '.join(names[:3])}"
+                 for op, names in sorted(missing.items(), key=lambda item: -len(item[1]))]
+        raise UnknownOperationException(
+            f"{raw.origin}: {len(missing)} op type(s) of this graph are unknown to tfdeploy:\n"
+            + "\n".join(lines)
+            + "\nregister each as a subclass of tfdeploy.Operation before converting, or choose "
+            "outputs= that do not need them", missing)
+
+
+def _freeze(raw: RawModel, graph: Graph) -> None:
+    """Makes constants of the variables; nothing in the graph assigns to any of them."""
+    handles = set()
+    for number, node in enumerate(graph.nodes):
+        if node.op in _VARIABLES:
+            value = np.asarray(raw.variables[node.name])
+            node.op, node.attrs = "Const", {"value": value, "dtype": from_numpy(value.dtype)}
+            handles.add(number)
+        elif node.op in _FROZEN:
+            node.op = _FROZEN[node.op]
+            record = registry.get(node.op)
+            attrs = record.attrs if record else ()
+            node.attrs = {k: v for k, v in node.attrs.items() if k in attrs}
+
+
+def assign_types(origin: str, graph: Graph) -> None:
+    """Infers the type of every node, in order; raises ConversionError where an op's inputs cannot be."""
+    typing = Typing(graph)
+    for number, node in enumerate(graph.nodes):
+        try:
+            typing.node(node, number)
+        except (ValueError, TypeError, IndexError, KeyError) as error:
+            shapes = ", ".join(map(repr, (graph.type(r) for r in node.inputs)))
+            raise ConversionError(
+                f"{origin}: node {node.name} ({node.op}) cannot take inputs {shapes}: {error}"
+            ) from error

@@ -1,0 +1,301 @@
+"""Live TensorFlow objects to RawModel: the only module that uses an installed TensorFlow.
+
+Objects hand over their GraphDef as bytes, which go through the same reader as files; what remains is
+to find the values of the variables that the graph captures.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import from_enum
+from ..errors import ConversionError
+from .graphdef import parse_graph_def
+from .raw import RawModel, RawNode, RawSignature, TensorInfo
+from .savedmodel import read_saved_model
+
+Array = NDArray[Any]
+
+MODULES = ("tensorflow", "keras", "tf_keras")
+"""Top packages whose objects `read_object` takes."""
+
+
+def is_live(source: Any) -> bool:
+    """Whether `source` is an object of TensorFlow or Keras, or of a class derived from theirs."""
+    return any(c.__module__.partition(".")[0] in MODULES for c in type(source).__mro__)
+
+
+def read_object(source: Any, session: Any = None, signature: str | None = None) -> RawModel:
+    """A Keras model, tf.function, ConcreteFunction, tf.Module or GraphDef as RawModel.
+
+    Raises ConversionError for anything else, and where the object is not ready: a model that was not
+    built, a function that was not traced, Keras on another backend, an uninitialised variable.
+    """
+    if hasattr(source, "SerializeToString") and hasattr(source, "library"):
+        return RawModel(parse_graph_def(source.SerializeToString(), "GraphDef"), origin="GraphDef")
+    if hasattr(source, "export") and hasattr(source, "trainable_weights"):
+        return _read_keras(source)
+    if hasattr(source, "captured_inputs") and hasattr(source, "structured_outputs"):
+        return _read_functions({"serving_default": source})
+    if hasattr(source, "get_concrete_function"):
+        return _read_functions({"serving_default": _trace(source, "the function")})
+    functions = _functions_of(source, signature)
+    if functions:
+        return _read_functions(functions)
+    raise ConversionError(
+        f"cannot convert a {type(source).__module__}.{type(source).__name__}; expected a Keras model, "
+        "tf.function, ConcreteFunction, tf.Module with a traced tf.function, GraphDef, or graph-mode "
+        "tensors with session=")
+
+
+def _functions_of(source: Any, signature: str | None) -> dict[str, Any]:
+    """The traced functions of a tf.Module, ``__call__`` as ``serving_default``."""
+    import tensorflow as tf
+
+    if not isinstance(source, tf.Module):
+        return {}
+    names = [signature] if signature and signature != "serving_default" else sorted(
+        name for name in dir(type(source)) + list(vars(source)) if not name.startswith("_"))
+    found = {}
+    for name in ["__call__", *names]:
+        function = getattr(source, name, None)
+        if not hasattr(function, "get_concrete_function"):
+            continue
+        label = "serving_default" if name == "__call__" else name
+        if function.input_signature is not None or _traces(function):  # type: ignore[union-attr]
+            found[label] = _trace(function, f"method {name} of {type(source).__name__}")
+    if not found:
+        raise ConversionError(
+            f"{type(source).__name__} has no traced tf.function: give one an input_signature, call it "
+            "once, or convert module.method.get_concrete_function(...)")
+    return found
+
+
+def _traces(function: Any) -> list[Any]:
+    listing = getattr(function, "_list_all_concrete_functions", None)
+    return list(listing()) if listing else []
+
+
+def _trace(function: Any, what: str) -> Any:
+    """The one concrete function behind a tf.function."""
+    if function.input_signature is not None:
+        return function.get_concrete_function()
+    traces = _traces(function)
+    if len(traces) == 1:
+        return traces[0]
+    state = "has not been called yet" if not traces else f"was traced for {len(traces)} signatures"
+    raise ConversionError(
+        f"{what} {state}: give it an input_signature, or convert function.get_concrete_function("
+        "tf.TensorSpec(...))")
+
+
+def _read_functions(functions: Mapping[str, Any]) -> RawModel:
+    """Concrete functions as one RawModel with a signature each."""
+    models = {name: _read_concrete(function, prefix=f"{name}/" if len(functions) > 1 else "")
+              for name, function in functions.items()}
+    merged = RawModel(next(iter(models.values())).graph, {}, {}, origin="tf.function")
+    merged.graph.nodes = [node for model in models.values() for node in model.graph.nodes]
+    for name, model in models.items():
+        merged.graph.functions.update(model.graph.functions)
+        merged.variables = {**merged.variables, **model.variables}
+        merged.signatures[name] = model.signatures["serving_default"]
+    return merged
+
+
+def _read_concrete(function: Any, prefix: str) -> RawModel:
+    graph = parse_graph_def(function.graph.as_graph_def().SerializeToString(), "tf.function")
+    nodes = {node.name: node for node in graph.nodes}
+    holders = {id(v.handle): v for v in function.graph.variables}
+    variables = {}
+    internal = [t for t in function.graph.inputs if any(t is i for i in function.graph.internal_captures)]
+    for outer, inner in zip(function.captured_inputs, internal, strict=True):
+        node = nodes[inner.op.name]
+        if id(outer) in holders:
+            node.op, node.attrs = "VarHandleOp", {}
+            variables[prefix + node.name] = _value(holders[id(outer)])
+        elif outer.dtype.name not in ("resource", "variant"):
+            node.op = "Const"
+            node.attrs = {"value": outer.numpy(), "dtype": from_enum(outer.dtype.as_datatype_enum)}
+    for node in graph.nodes if prefix else ():
+        _rename(node, prefix)
+    signature = RawSignature(
+        {t.op.name: _info(t, prefix) for t in function.inputs
+         if not any(t is i for i in internal)},
+        {name: _info(t, prefix) for name, t in _outputs(function).items()})
+    return RawModel(graph, variables, {"serving_default": signature}, origin="tf.function")
+
+
+def _rename(node: RawNode, prefix: str) -> None:
+    node.name = prefix + node.name
+    node.inputs = [f"^{prefix}{s[1:]}" if s.startswith("^") else prefix + s for s in node.inputs]
+
+
+def _value(variable: Any) -> Array:
+    try:
+        return np.asarray(variable.numpy())
+    except Exception as error:
+        raise ConversionError(f"variable {variable.name} has no value: {error}") from error
+
+
+def _outputs(function: Any) -> dict[str, Any]:
+    """Results by the names that a SavedModel signature gives them."""
+    structured = function.structured_outputs
+    if isinstance(structured, Mapping):
+        names = [str(k) for k in sorted(structured)]
+    else:
+        names = [f"output_{i}" for i in range(len(function.outputs))]
+    if len(names) != len(function.outputs):
+        names = [f"output_{i}" for i in range(len(function.outputs))]
+    return dict(zip(names, function.outputs, strict=True))
+
+
+def _info(tensor: Any, prefix: str = "") -> TensorInfo:
+    dims = tensor.shape.dims
+    shape = None if dims is None else tuple(d.value for d in dims)
+    return TensorInfo(prefix + tensor.name, from_enum(tensor.dtype.as_datatype_enum), shape)
+
+
+def _read_keras(model: Any) -> RawModel:
+    """A Keras model through its own export, which decides what inference means for every layer."""
+    package = next(c.__module__.partition(".")[0] for c in type(model).__mro__
+                   if c.__module__.partition(".")[0] in ("keras", "tf_keras"))
+    if package == "keras":
+        import keras
+
+        if keras.backend.backend() != "tensorflow":
+            raise ConversionError(
+                f"this Keras runs on the backend {keras.backend.backend()!r}; tfdeploy converts models of "
+                "the TensorFlow backend: set KERAS_BACKEND=tensorflow before importing keras, load the "
+                "model again and convert it")
+    if not getattr(model, "built", True):
+        raise ConversionError(
+            f"Keras model {model.name!r} is not built: call it on an example, or model.build(shape)")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model")
+        _export(model, path, package)
+        raw = read_saved_model(path)
+        raw.variables = {name: np.array(raw.variables[name]) for name in raw.variables}
+        raw.assets = dict(raw.assets)
+    raw.origin = f"Keras model {model.name!r}"
+    return raw
+
+
+def _export(model: Any, path: str, package: str) -> None:
+    if package == "keras":
+        model.export(path, verbose=False)
+    else:
+        model.export(path)
+
+
+def load_keras_file(path: str) -> RawModel:
+    """A ``.keras`` or ``.h5`` file, loaded by the Keras that is installed (in its safe mode).
+
+    Raises ConversionError where there is none.
+    """
+    loaders: list[Callable[[], Any]] = []
+    for package in ("keras", "tf_keras"):
+        try:
+            module = __import__(f"{package}.models", fromlist=["load_model"])
+        except ImportError:
+            continue
+        loaders.append(lambda module=module: module.load_model(path, compile=False))  # type: ignore[misc]
+    if not loaders:
+        raise ConversionError(
+            f"{path}: a Keras file holds Python configuration that only Keras can rebuild, and Keras is not "
+            "installed. Where it is: keras.models.load_model(...).export(folder), then convert the folder")
+    for load in loaders[:-1]:
+        try:
+            return _read_keras(load())
+        except (ValueError, TypeError):
+            continue
+    return _read_keras(loaders[-1]())
+
+
+def read_tensors(tensors: Sequence[Any], session: Any) -> RawModel:
+    """The graph that holds graph-mode tensors, with the values that `session` has for its variables.
+
+    Raises ValueError where there is no session, ConversionError for tensors of another graph or without
+    one, and for uninitialised variables, all named.
+    """
+    if not session or not hasattr(session, "graph"):
+        raise ConversionError(f"bad tensorflow session: {session!r}; expected a tf.compat.v1.Session")
+    for tensor in tensors:
+        if not hasattr(tensor, "op") or _graph(tensor) is None:
+            raise ConversionError(
+                f"{tensor!r} is not a tensor of a graph: build it inside tf.Graph (graph mode), or "
+                "convert the Keras model or tf.function that computes it")
+        if _graph(tensor) is not session.graph:
+            raise ConversionError(f"tensor {tensor.name} belongs to another graph than the session")
+    graph = parse_graph_def(session.graph.as_graph_def().SerializeToString(), "the session's graph")
+    raw = RawModel(graph, origin="the session's graph")
+    raw.variables = _session_values(tensors, session)
+    return raw
+
+
+def _graph(tensor: Any) -> Any:
+    try:
+        return tensor.graph
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def _session_values(tensors: Sequence[Any], session: Any) -> dict[str, Array]:
+    reads = {}
+    for op in _variables_below([tensor.op for tensor in tensors]):
+        reads[op.name] = op.outputs[0] if op.type != "VarHandleOp" else _read_of(op)
+    try:
+        return dict(zip(reads, session.run(list(reads.values())), strict=True)) if reads else {}
+    except Exception:
+        missing, values = [], {}
+        for name, read in reads.items():
+            try:
+                values[name] = session.run(read)
+            except Exception as error:
+                if type(error).__name__ != "FailedPreconditionError":
+                    raise
+                missing.append(name)
+        if not missing:
+            return values
+        raise ConversionError(
+            f"uninitialised variables: {', '.join(missing)}; run tf.compat.v1.global_variables_"
+            "initializer() or restore a checkpoint in this session first") from None
+
+
+def _variables_below(ops: list[Any]) -> list[Any]:
+    seen, pending, found = set(), list(ops), []
+    while pending:
+        op = pending.pop()
+        if op.name in seen:
+            continue
+        seen.add(op.name)
+        if op.type in ("VarHandleOp", "VariableV2", "Variable"):
+            found.append(op)
+        pending.extend(t.op for t in op.inputs)
+        pending.extend(op.control_inputs)
+    return found
+
+
+def _read_of(handle: Any) -> Any:
+    """A tensor that reads a resource variable; the graph's own where it has one."""
+    for consumer in handle.outputs[0].consumers():
+        if consumer.type == "ReadVariableOp":
+            return consumer.outputs[0]
+    import tensorflow as tf
+
+    with handle.graph.as_default():
+        return tf.raw_ops.ReadVariableOp(resource=handle.outputs[0], dtype=handle.get_attr("dtype"))
+
+
+def read_tensor(
+    tensor: Any, session: Any, feed_dict: Mapping[Any, Any] | None
+) -> tuple[RawModel, str, dict[str, Array]]:
+    """What `Tensor` needs of a live tensor: the graph, its name, and defaults of placeholders by name."""
+    raw = read_tensors([tensor], session)
+    defaults = {getattr(key, "name", key): value for key, value in (feed_dict or {}).items()}
+    return raw, tensor.name, defaults

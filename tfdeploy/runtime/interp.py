@@ -1,0 +1,199 @@
+"""Runs a graph op by op through the references.
+
+A `Program` is the list of calls that a set of fetches needs, given which values are fed; it frees each
+value after its last use.  Values that depend on constants alone are computed when the program is made.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EvaluationError, FeedError, TfdeployError, UnknownOperationException
+from ..graph.graph import Graph, Node, Ref
+from ..ops import registry
+
+Array = NDArray[Any]
+
+_MOST_FOLDED = 1 << 24  # bytes that a folded value may have beyond those of its inputs
+
+
+class Step(NamedTuple):
+    """One call: where its inputs stand, where its outputs go, what nobody needs afterwards."""
+
+    node: Node
+    function: Callable[..., Any]
+    attrs: dict[str, Any]
+    inputs: tuple[Ref, ...]
+    number: int
+    free: tuple[Ref, ...]
+
+
+class Program(NamedTuple):
+    """What to run for certain fetches; constant and folded values are there from the start."""
+
+    steps: tuple[Step, ...]
+    constants: dict[Ref, Array]
+    fetches: tuple[Ref, ...]
+
+
+class Interpreter:
+    """Programs of one graph, made when first asked for; safe to share between threads."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._lock = threading.Lock()
+        self._version = -1
+        self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], Program] = {}
+        self._folded: dict[Ref, Array] = {}
+
+    def forget(self) -> None:
+        """Drops everything that was made from the graph, since it was edited."""
+        with self._lock:
+            self._programs.clear()
+            self._folded.clear()
+
+    def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
+        """Values of `fetches`, owned by the caller: no result shares memory with anything else.
+
+        Raises FeedError where a placeholder is needed and neither fed nor defaulted, EvaluationError
+        where an op fails.
+        """
+        program = self._program(tuple(fetches), frozenset(feeds))
+        values = dict(program.constants)
+        for ref, array in feeds.items():
+            view = array.view()
+            view.flags.writeable = False
+            values[ref] = view
+        with np.errstate(all="ignore"):
+            for step in program.steps:
+                _call(step, values)
+        return _release(program.fetches, values, [*program.constants.values(), *feeds.values()])
+
+    def _program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
+        key = fetches, fed
+        program = self._programs.get(key)
+        if program is None or self._version != registry.version:
+            with self._lock, np.errstate(all="ignore"):
+                if self._version != registry.version:
+                    self._programs.clear()
+                    self._folded.clear()
+                    self._version = registry.version
+                program = self._programs[key] = self._compile(fetches, fed)
+        return program
+
+    def _compile(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
+        graph = self._graph
+        constants: dict[Ref, Array] = {}
+        varying = set(fed)
+        steps: list[Step] = []
+        for number in graph.ancestors((r.node for r in fetches if r not in fed), fed):
+            node = graph.nodes[number]
+            outputs = [Ref(number, slot) for slot in range(len(node.types))]
+            if outputs and all(ref in fed for ref in outputs):
+                continue
+            step = _step(node, number)
+            pure = _pure(node) and not node.control and not varying.intersection(node.inputs)
+            if pure and self._fold(step, constants):
+                continue
+            varying.update(outputs)
+            steps.append(step)
+        return Program(_with_frees(steps, fetches, fed | set(constants)), constants, fetches)
+
+    def _fold(self, step: Step, constants: dict[Ref, Array]) -> bool:
+        """Computes a step whose inputs are constants; False where its result is not worth keeping."""
+        outputs = [Ref(step.number, slot) for slot in range(len(step.node.types))]
+        if not all(ref in self._folded for ref in outputs):
+            values = {ref: constants[ref] for ref in step.inputs}
+            _call(step, values)
+            made = sum(values[ref].nbytes for ref in outputs)
+            taken = sum(constants[ref].nbytes for ref in step.inputs)
+            if step.inputs and made > taken + _MOST_FOLDED:
+                return False
+            for ref in outputs:
+                values[ref].flags.writeable = False
+                self._folded[ref] = values[ref]
+        constants.update((ref, self._folded[ref]) for ref in outputs)
+        return True
+
+
+def _pure(node: Node) -> bool:
+    record = registry.get(node.op)
+    return record is not None and record.effect == registry.PURE and node.op != "Placeholder"
+
+
+def _step(node: Node, number: int) -> Step:
+    record = registry.get(node.op)
+    if record is None:
+        raise UnknownOperationException(
+            f"node {node.name}: op {node.op} is not registered; define a tfdeploy.Operation of that "
+            "type before running the model", {node.op: [node.name]})
+    attrs = record.defaults | {k: v for k, v in node.attrs.items() if k in record.attrs}
+    if record.user:
+        attrs[registry.OUTPUT_DTYPES] = [t.dtype.numpy for t in node.types if not t.dtype.is_handle]
+    return Step(node, record.func(), attrs, node.inputs, number, ())
+
+
+def _with_frees(
+    steps: list[Step], fetches: tuple[Ref, ...], keep: frozenset[Ref] | set[Ref]
+) -> tuple[Step, ...]:
+    """The steps, each with the values that no later step needs."""
+    alive = set(fetches) | set(keep)
+    result = []
+    for step in reversed(steps):
+        outputs = [Ref(step.number, slot) for slot in range(len(step.node.types))]
+        last = {*step.inputs, *outputs} - alive
+        alive |= last
+        result.append(step._replace(free=tuple(last)))
+    return tuple(reversed(result))
+
+
+def _call(step: Step, values: dict[Ref, Array]) -> None:
+    arguments = [values[ref] for ref in step.inputs]
+    try:
+        result = step.function(*arguments, **step.attrs)
+    except TfdeployError:
+        raise
+    except Exception as error:
+        if step.node.op == "Placeholder":
+            raise FeedError(f"input {step.node.name!r} ({step.node.types[0]}) was not fed and has no "
+                            "default value") from None
+        shapes = ", ".join(f"{a.dtype}{list(a.shape)}" for a in arguments)
+        raise EvaluationError(
+            f"node {step.node.name} ({step.node.op}) failed on inputs {shapes}: {error}") from error
+    results = result if isinstance(result, tuple) else (result,)
+    for slot, array in enumerate(results):
+        ref = Ref(step.number, slot)
+        if ref not in values:  # an output that was fed stays as fed
+            values[ref] = array if isinstance(array, np.ndarray) else np.asarray(array)
+    for ref in step.free:
+        values.pop(ref, None)
+
+
+def _release(
+    fetches: tuple[Ref, ...], values: dict[Ref, Array], foreign: Sequence[Array]
+) -> list[Array]:
+    """The fetched arrays, copied where they share memory with anything that outlives the call."""
+    taken = {id(_owner(array)) for array in foreign}
+    results = []
+    for ref in fetches:
+        array = values[ref]
+        owner = _owner(array)
+        if id(owner) in taken or not (array.flags.c_contiguous and array.flags.writeable):
+            array = np.array(array, order="C")
+        else:
+            taken.add(id(owner))
+        results.append(array)
+    return results
+
+
+def _owner(array: Array) -> Any:
+    """The object at the end of a chain of views."""
+    base: Any = array
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    return base

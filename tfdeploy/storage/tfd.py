@@ -1,0 +1,591 @@
+"""The ``.tfd`` file: a safetensors file that also holds the graphs.  FORMAT.md is the specification.
+
+Nothing in a file is code, a path or a pickle.  Loading checks the header, then every index, type and
+attribute of the graphs, before anything is used; each violation is a FormatError that says where.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap as mmap_module
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import DType
+from ..errors import FormatError, GraphError, UnsupportedError
+from ..graph.graph import Graph, Node, Ref, SignatureDef
+from ..graph.types import Dim, Extent, ValueType
+from ..graph.verify import verify
+from .files import atomic_write
+
+Array = NDArray[Any]
+Key = int | str
+
+VERSION = 0
+ALIGNMENT = 64
+MOST_HEADER = 100 << 20  # bytes, as in safetensors
+MOST_NODES = 5_000_000
+MOST_TENSORS = 1_000_000
+MOST_INLINE = 1024  # bytes of a constant that stands in the graph's JSON
+_GRAPH = "~graph"
+
+# safetensors' names of element types
+_STORED = {
+    "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "float16": "F16",
+    "bfloat16": "BF16", "uint32": "U32", "int32": "I32", "float32": "F32", "uint64": "U64",
+    "int64": "I64", "float64": "F64", "float8_e5m2": "F8_E5M2", "float8_e4m3fn": "F8_E4M3",
+}
+_SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2,
+          "BF16": 2, "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8}
+_LOADED = {stored: name for name, stored in _STORED.items()}
+_PAIRS = {"complex64": "float32", "complex128": "float64"}
+
+
+class Stored(NamedTuple):
+    """What a file holds: graphs, roots by key, signatures by name; numbers say which graph."""
+
+    graphs: list[Graph]
+    roots: dict[Key, tuple[int, Ref]]
+    signatures: dict[str, tuple[int, SignatureDef]]
+
+
+# Writing
+
+
+def write(path: str, stored: Stored) -> None:
+    """Writes `stored` to `path` by atomic rename."""
+    header, tensors = _layout(stored)
+    with atomic_write(path) as file:
+        _emit(file, header, tensors)
+
+
+def dumps(stored: Stored) -> bytes:
+    """The bytes of the file."""
+    import io
+
+    buffer = io.BytesIO()
+    _emit(buffer, *_layout(stored))
+    return buffer.getvalue()
+
+
+def _emit(file: BinaryIO | Any, header: bytes, tensors: list[Array]) -> None:
+    file.write(len(header).to_bytes(8, "little"))
+    file.write(header)
+    for array in tensors:
+        file.write(memoryview(array.reshape(-1)).cast("B") if array.size else b"")
+
+
+class _Weights:
+    """Arrays on their way into the file, each once."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, tuple[str, Array]] = {}
+        self._keys: dict[int, Any] = {}
+        self._held: list[Array] = []
+
+    def add(self, array: Array, name: str) -> Any:
+        """How the graph refers to `array`: the key of a tensor, or the values themselves."""
+        if id(array) not in self._keys:
+            self._held.append(array)
+            self._keys[id(array)] = self._store(array, name)
+        return self._keys[id(array)]
+
+    def _store(self, array: Array, name: str) -> Any:
+        from ..dtypes import from_numpy
+
+        dtype = from_numpy(array.dtype)
+        small = array.size * max(array.itemsize, 1) <= MOST_INLINE
+        if dtype not in _PAIRS and small and (array.dtype.kind in "iubO" or array.ndim == 0):
+            if dtype == "string":
+                values: list[Any] = [v.decode("latin-1") for v in array.ravel().tolist()]
+            elif array.dtype.kind == "V":
+                return self._put(name, dtype, array)
+            else:
+                values = [_encode(v, self, name) for v in array.ravel().tolist()]
+            return [dtype, list(array.shape), values]
+        if dtype == "string":
+            parts = [bytes(v) for v in array.ravel().tolist()]
+            offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+            self._put(f"{name}~offsets", DType("int64"), offsets)
+            self._put(f"{name}~bytes", DType("uint8"), np.frombuffer(b"".join(parts), np.uint8))
+            return [dtype, list(array.shape), name]
+        if dtype in _PAIRS:
+            pairs = np.ascontiguousarray(array).view(_PAIRS[dtype]).reshape(*array.shape, 2)
+            return [dtype, list(array.shape), self._put(name, DType(_PAIRS[dtype]), pairs)[2]]
+        return self._put(name, dtype, array)
+
+    def _put(self, name: str, dtype: DType, array: Array) -> Any:
+        if dtype not in _STORED and array.dtype.kind != "V":
+            dtype = DType(array.dtype.name)
+        if dtype not in _STORED:
+            raise UnsupportedError(f"tensor {name}: a file cannot hold {dtype} yet")
+        key = name
+        while key in self.tensors:
+            key += "'"
+        array = np.ascontiguousarray(array).reshape(array.shape)
+        self.tensors[key] = (dtype, array)
+        return [dtype, list(array.shape), key]
+
+
+def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
+    """The header, and the arrays in the order of the file, padding included."""
+    weights = _Weights()
+    several = len(stored.graphs) > 1
+    document = {
+        "graphs": [_columns(g, weights, f"{i}/" if several else "") for i, g in enumerate(stored.graphs)],
+        "roots": [[key, number, *ref] for key, (number, ref) in stored.roots.items()],
+        "signatures": [[name, number, _refs(d.inputs), _refs(d.outputs)]
+                       for name, (number, d) in stored.signatures.items()],
+    }
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    tensors = {_GRAPH: (DType("uint8"), np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)),
+               **weights.tensors}
+    entries: dict[str, Any] = {}
+    arrays: list[Array] = []
+    offset = 0
+    for key, (dtype, array) in tensors.items():
+        if hole := -offset % ALIGNMENT:
+            pad = np.zeros(hole, np.uint8)
+            entries[f"~pad{len(arrays)}"] = _entry("U8", (hole,), offset, hole)
+            arrays.append(pad)
+            offset += hole
+        entries[key] = _entry(_STORED[dtype], array.shape, offset, array.nbytes)
+        arrays.append(array)
+        offset += array.nbytes
+    metadata = {"format": "tfdeploy", "version": str(VERSION), "sha256": _digest(arrays)}
+    header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":")).encode()
+    header += b" " * (-(8 + len(header)) % ALIGNMENT)
+    if len(header) > MOST_HEADER:
+        raise UnsupportedError(f"the header would have {len(header)} bytes, at most {MOST_HEADER} are allowed")
+    return header, arrays
+
+
+def _entry(dtype: str, shape: tuple[int, ...], offset: int, size: int) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, offset + size]}
+
+
+def _digest(arrays: list[Array]) -> str:
+    import hashlib
+
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array.size:
+            digest.update(memoryview(array.reshape(-1)).cast("B"))
+    return digest.hexdigest()
+
+
+def _refs(refs: dict[str, Ref]) -> list[list[Any]]:
+    return [[name, *ref] for name, ref in refs.items()]
+
+
+class _Table:
+    """Distinct values in the order of their first use, and the column that refers to them."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.column: list[int] = []
+        self._numbers: dict[str, int] = {}
+
+    def add(self, value: Any) -> None:
+        text = json.dumps(value, separators=(",", ":"))
+        number = self._numbers.setdefault(text, len(self.values))
+        if number == len(self.values):
+            self.values.append(value)
+        self.column.append(number)
+
+
+def _columns(graph: Graph, weights: _Weights, prefix: str) -> dict[str, Any]:
+    """A graph as columns: a list per field, one entry a node."""
+    ops, attrs, types = _Table(), _Table(), _Table()
+    for node in graph.nodes:
+        ops.add(node.op)
+        attrs.add({k: _encode(v, weights, prefix + node.name) for k, v in node.attrs.items()})
+        for kind in node.types:
+            types.add([kind.dtype, None if kind.shape is None else [_encode_extent(e) for e in kind.shape]])
+    return {
+        "ops": ops.values, "op": ops.column,
+        "name": [node.name for node in graph.nodes],
+        "arity": [len(node.inputs) for node in graph.nodes],
+        "input": [number for node in graph.nodes for ref in node.inputs for number in ref],
+        "attrs": attrs.values, "attr": attrs.column,
+        "outputs": [len(node.types) for node in graph.nodes],
+        "types": types.values, "type": types.column,
+        "control": [[i, *node.control] for i, node in enumerate(graph.nodes) if node.control],
+        "aliases": _refs(graph.aliases),
+        "renamed": [[name, *ref] for ref, name in graph.renamed.items()],
+        "in": [list(ref) for ref in graph.inputs],
+        "out": [list(ref) for ref in graph.outputs],
+        "subgraphs": [[name, _columns(g, weights, f"{prefix}{name}/")]
+                      for name, g in graph.subgraphs.items()],
+    }
+
+
+def _encode_extent(extent: Extent) -> Any:
+    """An int as it is, an expression as a list of [factor, atoms]."""
+    if not isinstance(extent, Dim):
+        return int(extent)
+    return [[factor, [a if isinstance(a, str) else [_encode_extent(a[0]), _encode_extent(a[1])]
+                      for a in atoms]] for atoms, factor in extent.terms.items()]
+
+
+def _encode(value: Any, weights: _Weights, name: str) -> Any:
+    """An attribute as JSON; what JSON lacks is a dict of one entry."""
+    from ..importers.raw import FuncRef
+
+    if isinstance(value, np.ndarray):
+        return {"a": weights.add(value, name)}
+    if isinstance(value, DType):
+        return {"t": str(value)}
+    if isinstance(value, bytes):
+        return {"b": value.decode("latin-1")}
+    if isinstance(value, float) and not np.isfinite(value):
+        return {"f": str(value)}
+    if isinstance(value, FuncRef):
+        return {"fn": value.name, "attrs": {k: _encode(v, weights, name) for k, v in value.attrs.items()}}
+    if isinstance(value, tuple):
+        return {"s": [_encode(v, weights, name) for v in value]}
+    if isinstance(value, list):
+        return [_encode(v, weights, name) for v in value]
+    if isinstance(value, np.generic):
+        return _encode(value.item(), weights, name)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise UnsupportedError(f"{name}: an attribute of type {type(value).__name__} cannot be saved")
+
+
+# Reading
+
+
+def read(path: str, mmap: bool = True) -> Stored:
+    """The contents of a file; weights are mapped, or read where `mmap` is false.
+
+    Raises FormatError for a damaged file or one of another kind, FileNotFoundError, and for a SavedModel
+    folder a FormatError that points to `convert`.
+    """
+    if os.path.isdir(path):
+        raise FormatError(f"{path}: this is a folder; a SavedModel is converted with "
+                          f"tfdeploy.convert({path!r})")
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if mmap and size:
+            data: Any = mmap_module.mmap(file.fileno(), 0, access=mmap_module.ACCESS_READ)
+        else:
+            data = file.read()
+    return loads(data, path)
+
+
+def loads(data: Any, origin: str = "bytes") -> Stored:
+    """The contents of a file that is in memory; weights refer to `data`."""
+    return _Reader(memoryview(data), origin).stored()
+
+
+class _Reader:
+    """Reads one file, trusting nothing in it."""
+
+    def __init__(self, data: memoryview, origin: str) -> None:
+        self.data = data
+        self.origin = origin
+        header, start = self._header()
+        self.body = data[start:]
+        self.metadata = header.pop("__metadata__", {})
+        self._check_metadata()
+        self.entries = header
+        self._check_entries()
+        self._arrays: dict[str, Array] = {}
+
+    def fail(self, what: str) -> NoReturn:
+        raise FormatError(f"{self.origin}: {what}")
+
+    def _header(self) -> tuple[dict[str, Any], int]:
+        if len(self.data) < 8:
+            self.fail(f"{len(self.data)} bytes are too few for a tfdeploy file")
+        size = int.from_bytes(self.data[:8], "little")
+        if bytes(self.data[8:9]) != b"{":
+            self.fail("not a tfdeploy file: byte 8 should open the header with '{'"
+                      + self._hint())
+        if size > min(len(self.data) - 8, MOST_HEADER):
+            self.fail(f"the header claims {size} bytes; the file has {len(self.data) - 8} after byte 8 and "
+                      f"{MOST_HEADER} is the limit")
+        header = self._json(bytes(self.data[8 : 8 + size]), "the header")
+        if not isinstance(header, dict):
+            self.fail("the header should be a JSON object")
+        return header, 8 + size
+
+    def _hint(self) -> str:
+        head = bytes(self.data[:2])
+        if head[:1] == b"\x80" or head in (b"(d", b"(l", b"cc"):
+            return " (this looks like a pickle, as tfdeploy 0.4 wrote)"
+        return f"; a TensorFlow graph is converted with tfdeploy.convert({self.origin!r})"
+
+    def _json(self, text: bytes, what: str) -> Any:
+        try:
+            return json.loads(text.decode("utf-8", "surrogatepass"), object_pairs_hook=self._unique,
+                              parse_constant=lambda name: self.fail(f"{what} holds the constant {name}"))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, FormatError):
+                raise
+            self.fail(f"{what} is not valid JSON: {error}")
+
+    def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            self.fail("a JSON object has the same key twice")
+        return found
+
+    def _check_metadata(self) -> None:
+        if not isinstance(self.metadata, dict) or self.metadata.get("format") != "tfdeploy":
+            self.fail("a safetensors file, but not one that tfdeploy wrote: its metadata lacks "
+                      '"format": "tfdeploy"')
+        version = self.metadata.get("version")
+        if version != str(VERSION):
+            self.fail(f"format version {version!r}; this tfdeploy reads version {VERSION}: install a newer one")
+
+    def _check_entries(self) -> None:
+        """Tensors fill the body without holes or overlap, and are as long as their shapes say."""
+        if len(self.entries) > MOST_TENSORS:
+            self.fail(f"{len(self.entries)} tensors; at most {MOST_TENSORS} are allowed")
+        spans = []
+        for key, entry in self.entries.items():
+            begin, end = self._span(key, entry)
+            spans.append((begin, end, key))
+        position = 0
+        for begin, end, key in sorted(spans):
+            if begin != position:
+                kind = "overlaps the tensor before it" if begin < position else "leaves a hole before it"
+                self.fail(f"tensor {key!r} starts at byte {begin} and {kind}, which ends at {position}")
+            position = end
+        if position != len(self.body):
+            self.fail(f"the tensors end at byte {position} of {len(self.body)} after the header")
+
+    def _span(self, key: str, entry: Any) -> tuple[int, int]:
+        try:
+            dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+            size = _SIZES[dtype]
+            numbers = [*shape, begin, end]
+        except (TypeError, KeyError, ValueError):
+            self.fail(f"tensor {key!r} should have a known dtype, a shape and two data_offsets")
+        if not all(type(n) is int and n >= 0 for n in numbers):
+            self.fail(f"tensor {key!r}: extents and offsets should be numbers of at least 0, got {numbers}")
+        for extent in shape:
+            size *= extent
+        if end - begin != size:
+            self.fail(f"tensor {key!r}: {dtype}{shape} takes {size} bytes, its offsets span {end - begin}")
+        return begin, end
+
+    def stored(self) -> Stored:
+        """Graphs, roots and signatures, verified."""
+        if _GRAPH not in self.entries:
+            self.fail(f"there is no tensor {_GRAPH!r}")
+        document = self._json(self._array(_GRAPH).tobytes(), "the graph")
+        try:
+            graphs = [self._graph(columns, f"graph {i}") for i, columns in enumerate(document["graphs"])]
+            roots = {self._key(key): (self._number(n, len(graphs)), Ref(node, slot))
+                     for key, n, node, slot in document["roots"]}
+            signatures = {
+                str(name): (self._number(n, len(graphs)), SignatureDef(self._named(i), self._named(o)))
+                for name, n, i, o in document["signatures"]}
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
+            if isinstance(error, FormatError):
+                raise
+            self.fail(f"the graph does not have the structure that FORMAT.md gives: {error!r}")
+        for number, ref in [*roots.values(), *((n, r) for n, d in signatures.values()
+                                                for r in [*d.inputs.values(), *d.outputs.values()])]:
+            if self._value(graphs[number], ref) is None:
+                self.fail(f"a root or signature refers to {tuple(ref)}, which graph {number} does not have")
+        return Stored(graphs, roots, signatures)
+
+    @staticmethod
+    def _value(graph: Graph, ref: Ref) -> ValueType | None:
+        if type(ref.node) is not int or not 0 <= ref.node < len(graph.nodes):
+            return None
+        types = graph.nodes[ref.node].types
+        return types[ref.slot] if type(ref.slot) is int and 0 <= ref.slot < len(types) else None
+
+    def _key(self, key: Any) -> Key:
+        if type(key) is not int and not isinstance(key, str):
+            self.fail(f"a root's key should be a number or text, got {key!r}")
+        return key
+
+    def _number(self, number: Any, below: int) -> int:
+        if type(number) is not int or not 0 <= number < below:
+            self.fail(f"expected a number below {below}, got {number!r}")
+        return number
+
+    def _named(self, rows: Any) -> dict[str, Ref]:
+        return {str(name): Ref(node, slot) for name, node, slot in rows}
+
+    def _graph(self, columns: Any, where: str) -> Graph:
+        pending = [(columns, where, Graph())]
+        top = pending[0][2]
+        while pending:
+            columns, where, graph = pending.pop()
+            self._fill(graph, columns, where)
+            for name, inner in columns["subgraphs"]:
+                graph.subgraphs[str(name)] = Graph()
+                pending.append((inner, f"{where}/{name}", graph.subgraphs[name]))
+        try:
+            verify(top, f"{self.origin}: graph")
+        except GraphError as error:
+            raise FormatError(str(error)) from None
+        return top
+
+    def _fill(self, graph: Graph, columns: Any, where: str) -> None:
+        names = columns["name"]
+        per_node = [columns[c] for c in ("op", "name", "arity", "attr", "outputs")]
+        if len({len(c) for c in per_node}) != 1 or len(names) > MOST_NODES:
+            self.fail(f"{where}: its columns should have one entry a node, at most {MOST_NODES}")
+        inputs = self._whole(columns["input"], where)
+        types = [self._type(kind) for kind in columns["types"]]
+        typed = [types[self._number(i, len(types))] for i in columns["type"]]
+        if sum(columns["arity"]) * 2 != len(inputs) or sum(columns["outputs"]) != len(typed):
+            self.fail(f"{where}: inputs or types do not add up")
+        ops = [str(op) for op in columns["ops"]]
+        attrs = columns["attrs"]
+        at = out = 0
+        for op, name, arity, attr, outputs in zip(*per_node, strict=True):
+            if not isinstance(name, str) or arity < 0 or outputs < 0 or name in graph.index:
+                self.fail(f"{where}: node name {name!r} should be unique text, its counts at least 0")
+            refs = tuple(Ref(inputs[i], inputs[i + 1]) for i in range(at, at + 2 * arity, 2))
+            row = attrs[self._number(attr, len(attrs))]
+            graph.index[name] = len(graph.nodes)
+            graph.nodes.append(Node(
+                ops[self._number(op, len(ops))], name, refs,
+                {k: self._decode(v) for k, v in row.items()}, tuple(typed[out : out + outputs])))
+            at += 2 * arity
+            out += outputs
+        for number, *control in columns["control"]:
+            graph.nodes[self._number(number, len(graph.nodes))].control = tuple(self._whole(control, where))
+        graph.aliases = self._named(columns["aliases"])
+        graph.renamed = {ref: name for name, ref in self._named(columns["renamed"]).items()}
+        graph.inputs = [Ref(*self._whole(ref, where)) for ref in columns["in"]]
+        graph.outputs = [Ref(*self._whole(ref, where)) for ref in columns["out"]]
+        for ref in [*graph.aliases.values(), *graph.renamed]:
+            self._whole(ref, where)
+
+    def _whole(self, numbers: Any, where: str) -> Any:
+        if not set(map(type, numbers)) <= {int}:
+            self.fail(f"{where}: indices should be whole numbers")
+        return numbers
+
+    def _type(self, kind: Any) -> ValueType:
+        dtype, shape = kind
+        try:
+            known = DType(dtype)
+        except UnsupportedError as error:
+            self.fail(str(error))
+        return ValueType(known, None if shape is None else tuple(self._extent(e) for e in shape))
+
+    def _extent(self, extent: Any, depth: int = 0) -> Extent:
+        if type(extent) is int:
+            if extent < 0 and not depth:
+                self.fail(f"a shape has the negative extent {extent}")
+            return extent
+        if depth > 20:
+            self.fail("an extent is nested too deeply")
+        total: Extent = 0
+        for factor, atoms in extent:
+            term: Extent = self._whole([factor], "an extent")[0]
+            for atom in atoms:
+                if isinstance(atom, str):
+                    term = Dim.symbol(atom) * term
+                else:
+                    term = Dim({((self._extent(atom[0], depth + 1), self._extent(atom[1], depth + 1)),): 1}
+                               ) * term
+            total = total + term
+        return total
+
+    def _decode(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._decode(v) for v in value]
+        if not isinstance(value, dict):
+            return value
+        (kind, content), *rest = value.items()
+        if kind == "a":
+            return self._constant(content)
+        if kind == "t":
+            return DType(content)
+        if kind == "b":
+            return content.encode("latin-1")
+        if kind == "f":
+            return {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}[content]
+        if kind == "s":
+            return tuple(self._decode(v) for v in content)
+        if kind == "fn" and [k for k, _ in rest] == ["attrs"]:
+            from ..importers.raw import FuncRef
+
+            return FuncRef(str(content), {k: self._decode(v) for k, v in rest[0][1].items()})
+        self.fail(f"an attribute of unknown kind {kind!r}")
+
+    def _constant(self, content: Any) -> Array:
+        dtype, shape, source = DType(content[0]), self._shape(content[1]), content[2]
+        if isinstance(source, list):
+            array = self._inline(dtype, source)
+        elif dtype == "string":
+            array = self._strings(source)
+        elif dtype in _PAIRS:
+            array = self._array(source).reshape(-1).view(dtype.numpy)
+        else:
+            array = self._array(source)
+            if array.dtype != dtype.numpy:
+                array = array.view(dtype.numpy)
+        if array.size != int(np.prod(shape, dtype=object)):
+            self.fail(f"a constant of shape {shape} has {array.size} elements")
+        array = array.reshape(shape)
+        array.flags.writeable = False
+        return array
+
+    def _shape(self, shape: Any) -> tuple[int, ...]:
+        if not all(type(e) is int and e >= 0 for e in shape):
+            self.fail(f"a constant's shape should be numbers of at least 0, got {shape}")
+        return tuple(shape)
+
+    def _inline(self, dtype: DType, values: list[Any]) -> Array:
+        if dtype == "string":
+            array = np.empty(len(values), object)
+            array[:] = [v.encode("latin-1") for v in values]
+            return array
+        return np.array([self._decode(v) for v in values], dtype.numpy)
+
+    def _strings(self, key: str) -> Array:
+        offsets, data = self._array(f"{key}~offsets"), self._array(f"{key}~bytes").tobytes()
+        if offsets.dtype != np.int64 or offsets.ndim != 1 or not len(offsets) or offsets[0] != 0 or (
+            offsets[-1] != len(data) or (np.diff(offsets) < 0).any()
+        ):
+            self.fail(f"strings {key!r}: offsets should rise from 0 to {len(data)}")
+        array = np.empty(len(offsets) - 1, object)
+        array[:] = [data[a:b] for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+        return array
+
+    def _array(self, key: Any) -> Array:
+        """The tensor called `key`, a read-only view of the file."""
+        if not isinstance(key, str) or key not in self.entries:
+            self.fail(f"the graph refers to tensor {key!r}, which the file does not hold")
+        found = self._arrays.get(key)
+        if found is None:
+            entry = self.entries[key]
+            begin, end = entry["data_offsets"]
+            name = _LOADED[entry["dtype"]]
+            found = np.frombuffer(self.body[begin:end], DType(name).numpy.newbyteorder("<"))
+            found = self._arrays[key] = found.reshape(entry["shape"])
+        return found
+
+
+def digest_holds(path: str) -> bool:
+    """Whether the tensors of a file are the ones that were written, by the digest in its header."""
+    with open(path, "rb") as file:
+        reader = _Reader(memoryview(file.read()), path)
+    return reader.metadata.get("sha256") == _digest([np.frombuffer(reader.body, np.uint8)])
+
+
+def tensor_sizes(path: str) -> Iterator[tuple[str, str, tuple[int, ...], int]]:
+    """Key, dtype, shape and bytes of each tensor of a file, padding left out."""
+    with open(path, "rb") as file:
+        reader = _Reader(memoryview(file.read()), path)
+    for key, entry in reader.entries.items():
+        if not key.startswith("~"):
+            begin, end = entry["data_offsets"]
+            yield key, entry["dtype"], tuple(entry["shape"]), end - begin
