@@ -37,8 +37,9 @@ def _array(value: Any, dtype: tf.DType | None) -> np.ndarray:
     array = np.asarray(value)
     narrow = {np.dtype("float64"): np.float32, np.dtype("int64"): np.int32}.get(array.dtype)
     if array.dtype.kind in "SU":
-        return np.asarray([v if isinstance(v, bytes) else v.encode() for v in array.ravel().tolist()],
-                          object).reshape(array.shape)
+        return np.asarray(
+            [v if isinstance(v, bytes) else v.encode() for v in array.ravel().tolist()], object
+        ).reshape(array.shape)
     return array.astype(narrow) if narrow else array
 
 
@@ -121,7 +122,9 @@ def _set(target: Any, kind: str, value: Any) -> None:
             elif kind == "list(string)":
                 target.list.s.append(item if isinstance(item, bytes) else item.encode())
             else:
-                getattr(target.list, {"int": "i", "float": "f", "bool": "b"}[kind[5:-1]]).append(item)
+                getattr(target.list, {"int": "i", "float": "f", "bool": "b"}[kind[5:-1]]).append(
+                    item
+                )
     elif kind == "type":
         target.type = tf.as_dtype(value).as_datatype_enum
     elif kind == "shape":
@@ -141,7 +144,9 @@ def expected(case: Case) -> list[np.ndarray]:
         tf.import_graph_def(definition, name="")
         config = tf.compat.v1.ConfigProto(
             graph_options=tf.compat.v1.GraphOptions(
-                rewrite_options={"disable_meta_optimizer": True}))
+                rewrite_options={"disable_meta_optimizer": True}
+            )
+        )
         with tf.compat.v1.Session(graph=graph, config=config) as session:
             feeds = {f"in{i}:0": array for i, array in enumerate(flat)}
             if outputs == 0:

@@ -20,7 +20,9 @@ def rows() -> list[Any]:
     for family in FAMILIES:
         module = importlib.import_module(f"tests.cases.{family}")
         for i, row in enumerate(module.CASES):
-            found.append(pytest.param(row, id=f"{family}-{i}-{row.op}{'-' + row.note if row.note else ''}"))
+            found.append(
+                pytest.param(row, id=f"{family}-{i}-{row.op}{'-' + row.note if row.note else ''}")
+            )
     return found
 
 
@@ -48,9 +50,13 @@ def evaluate(case: Case) -> tuple[list[np.ndarray], list[Any]]:
     assert record is not None, f"{case.op} is not registered"
     given = {n: attribute(v) for n, v in attrs.items() if n in record.attrs}
     counter = iter(range(10**6))
-    types, _ = infer(record, given, [ValueType(from_numpy(a.dtype), a.shape) for a in flat],
-                     [a if a.dtype.kind in "iub" and a.size < 100 else None for a in flat],
-                     lambda: Dim.symbol(f"?{next(counter)}"))
+    types, _ = infer(
+        record,
+        given,
+        [ValueType(from_numpy(a.dtype), a.shape) for a in flat],
+        [a if a.dtype.kind in "iub" and a.size < 100 else None for a in flat],
+        lambda: Dim.symbol(f"?{next(counter)}"),
+    )
     for array in flat:
         array.flags.writeable = False
     with np.errstate(all="ignore"):
@@ -77,8 +83,9 @@ def test_equals_tensorflow(case: Case) -> None:
         assert g.dtype == w.dtype and g.shape == w.shape
         assert t.dtype.numpy == w.dtype
         assert t.shape is None or len(t.shape) == w.ndim
-        assert t.shape is None or all(e == s for e, s in zip(t.shape, w.shape, strict=True)
-                                      if isinstance(e, int))
+        assert t.shape is None or all(
+            e == s for e, s in zip(t.shape, w.shape, strict=True) if isinstance(e, int)
+        )
         compare(g, w, case)
 
 
@@ -95,6 +102,12 @@ def compare(got: np.ndarray, want: np.ndarray, case: Case) -> None:
     np.testing.assert_array_equal(g[~finite], w[~finite])
     assert np.isfinite(g[finite]).all()
     scale = np.abs(w[finite]).max(initial=0.0)
-    eps = {2: 2.0**-10, 4: 2.0**-23, 8: 2.0**-23 if want.dtype.kind == "c" else 2.0**-52,
-           16: 2.0**-52}[want.dtype.itemsize]
-    np.testing.assert_allclose(g[finite], w[finite], rtol=case.ulp * eps, atol=case.ulp * eps * scale)
+    eps = {
+        2: 2.0**-10,
+        4: 2.0**-23,
+        8: 2.0**-23 if want.dtype.kind == "c" else 2.0**-52,
+        16: 2.0**-52,
+    }[want.dtype.itemsize]
+    np.testing.assert_allclose(
+        g[finite], w[finite], rtol=case.ulp * eps, atol=case.ulp * eps * scale
+    )

@@ -11,16 +11,27 @@ from tfdeploy.ops import registry
 SOURCES = {"Placeholder", "PlaceholderV2"}  # nothing to compare: their value is what is fed
 RETIRED = {  # no kernel is left in TensorFlow: checked by mathematics in tests/test_<family>.py
     "TopK",
-    "BatchFFT", "BatchFFT2D", "BatchFFT3D", "BatchIFFT", "BatchIFFT2D", "BatchIFFT3D",
+    "BatchFFT",
+    "BatchFFT2D",
+    "BatchFFT3D",
+    "BatchIFFT",
+    "BatchIFFT2D",
+    "BatchIFFT3D",
 }
 
 
 def test_every_op_has_a_row() -> None:
-    owned = {case.op
-             for m in pkgutil.iter_modules(tests.cases.__path__)
-             for case in importlib.import_module(f"tests.cases.{m.name}").CASES}
-    missing = [name for record in registry.all_ops() for name in record.names
-               if name not in owned | SOURCES | RETIRED]
+    owned = {
+        case.op
+        for m in pkgutil.iter_modules(tests.cases.__path__)
+        for case in importlib.import_module(f"tests.cases.{m.name}").CASES
+    }
+    missing = [
+        name
+        for record in registry.all_ops()
+        for name in record.names
+        if name not in owned | SOURCES | RETIRED
+    ]
     assert not missing
 
 

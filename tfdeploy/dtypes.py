@@ -76,12 +76,14 @@ class DType(str):
         if isinstance(carrier, str):
             try:
                 import ml_dtypes
-            except ImportError:
+
+                carrier = getattr(ml_dtypes, carrier)
+            except (ImportError, AttributeError):
                 raise UnsupportedError(
-                    f"dtype {self} needs the package ml_dtypes: pip install ml_dtypes"
+                    f"dtype {self} needs the package ml_dtypes: pip install --upgrade ml_dtypes"
                 ) from None
-            return np.dtype(getattr(ml_dtypes, carrier))
-        return np.dtype(carrier)
+        found: np.dtype[Any] = np.dtype(carrier)
+        return found
 
     @property
     def is_handle(self) -> bool:

@@ -43,7 +43,8 @@ class Ensemble:
         """
         found = tuple(
             TensorEnsemble([model.get(name, key=key) for model in self.models], self.method, name)
-            for name in names)
+            for name in names
+        )
         return found[0] if len(names) == 1 else found
 
 
@@ -84,7 +85,8 @@ class TensorEnsemble:
         for number, (tensor, feed) in enumerate(zip(self.tensors, feeds, strict=True)):
             if tensor is None:
                 raise EnsembleMismatchException(
-                    f"model {number} of the ensemble has no tensor {self.name!r} to evaluate")
+                    f"model {number} of the ensemble has no tensor {self.name!r} to evaluate"
+                )
             values.append(tensor.eval(feed))
         return self.func(values)
 
@@ -94,13 +96,15 @@ class TensorEnsemble:
         if len(ensemble.tensors) != len(self.tensors):
             raise EnsembleMismatchException(
                 f"a tensor ensemble of {len(ensemble.tensors)} models cannot feed one of "
-                f"{len(self.tensors)}")
+                f"{len(self.tensors)}"
+            )
         if not isinstance(value, (list, tuple)):
             return [value] * len(self.tensors)
         if len(value) != len(self.tensors):
             raise EnsembleMismatchException(
                 f"{len(value)} values for {ensemble.name!r}, but the ensemble has {len(self.tensors)} "
-                "models; a list or tuple holds one value per model, one value for all is an array")
+                "models; a list or tuple holds one value per model, one value for all is an array"
+            )
         return value
 
     def func(self, values: list[Array]) -> Any:
@@ -115,4 +119,5 @@ class TensorEnsemble:
 def _check(method: int) -> None:
     if method not in METHODS:
         raise UnknownEnsembleMethodException(
-            f"ensemble method {method!r} is none of METHOD_MEAN, METHOD_MAX, METHOD_MIN, METHOD_CUSTOM")
+            f"ensemble method {method!r} is none of METHOD_MEAN, METHOD_MAX, METHOD_MIN, METHOD_CUSTOM"
+        )

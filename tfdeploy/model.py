@@ -76,16 +76,24 @@ class Signature:
         elif len(self._inputs) == 1 and not inputs:
             given = {next(iter(self._inputs)): feeds}
         else:
-            raise FeedError(f"signature {self.name!r} has the inputs {', '.join(self._inputs)}: give them "
-                            "by name, as keywords or in a dict")
+            raise FeedError(
+                f"signature {self.name!r} has the inputs {', '.join(self._inputs)}: give them "
+                "by name, as keywords or in a dict"
+            )
         unknown = [name for name in given if name not in self._inputs]
         if unknown:
-            raise FeedError(f"signature {self.name!r} has no input {unknown[0]!r}; it has "
-                            + ", ".join(self._inputs))
+            raise FeedError(
+                f"signature {self.name!r} has no input {unknown[0]!r}; it has "
+                + ", ".join(self._inputs)
+            )
         graph = self._entry.graph
-        missing = [name for name, ref in self._inputs.items()
-                   if name not in given and graph.nodes[ref.node].attrs.get("default") is None
-                   and not graph.nodes[ref.node].inputs]
+        missing = [
+            name
+            for name, ref in self._inputs.items()
+            if name not in given
+            and graph.nodes[ref.node].attrs.get("default") is None
+            and not graph.nodes[ref.node].inputs
+        ]
         if missing:
             raise FeedError(f"signature {self.name!r} needs the input(s) {', '.join(missing)}")
         return given
@@ -107,12 +115,18 @@ def _name_of(key: Any) -> str:
 def _spec(graph: Graph, ref: Ref) -> Spec:
     kind = graph.type(ref)
     shape = kind.shape
-    return Spec(kind.dtype, None if shape is None else tuple(
-        e if isinstance(e, int) else None for e in shape))
+    return Spec(
+        kind.dtype,
+        None if shape is None else tuple(e if isinstance(e, int) else None for e in shape),
+    )
 
 
 def _spell(shape: tuple[int | None, ...] | None) -> str:
-    return "[?]" if shape is None else "[" + ", ".join("?" if e is None else str(e) for e in shape) + "]"
+    return (
+        "[?]"
+        if shape is None
+        else "[" + ", ".join("?" if e is None else str(e) for e in shape) + "]"
+    )
 
 
 class Model:
@@ -224,8 +238,10 @@ class Model:
             found = self._root_signature()
         if found is None:
             names = ", ".join(self.signatures)
-            raise FetchError(f"the model has several signatures and no default: call one of them, as in "
-                             f"model.signatures[{next(iter(self.signatures))!r}](...); it has {names}")
+            raise FetchError(
+                f"the model has several signatures and no default: call one of them, as in "
+                f"model.signatures[{next(iter(self.signatures))!r}](...); it has {names}"
+            )
         return found
 
     def _root_signature(self) -> Signature:
@@ -270,8 +286,10 @@ class Model:
         return tfd.Stored(
             [entry.graph for entry in self._entries],
             {key: (number[id(t._entry)], t._ref) for key, t in self._roots.items()},
-            {name: (number[id(s._entry)], SignatureDef(s._inputs, s._outputs))
-             for name, s in self.signatures.items()},
+            {
+                name: (number[id(s._entry)], SignatureDef(s._inputs, s._outputs))
+                for name, s in self.signatures.items()
+            },
         )
 
     def __reduce__(self) -> Any:
@@ -286,8 +304,10 @@ class Model:
         return summary(self)
 
     def __repr__(self) -> str:
-        return (f"<Model: {len(self._roots)} root(s), signatures "
-                f"{', '.join(self.signatures) or 'none'}>")
+        return (
+            f"<Model: {len(self._roots)} root(s), signatures "
+            f"{', '.join(self.signatures) or 'none'}>"
+        )
 
 
 def _from_bytes(data: bytes) -> Model:
@@ -330,11 +350,14 @@ def convert(
     if signature is not None and signature not in raw.signatures:
         raise ConversionError(
             f"{raw.origin}: no signature {signature!r}; it has "
-            f"{', '.join(raw.signatures) or 'none'}" + near(signature, raw.signatures))
+            f"{', '.join(raw.signatures) or 'none'}" + near(signature, raw.signatures)
+        )
     if wanted is None and not raw.signatures:
         wanted = sinks(raw)
-        warnings.warn(f"{raw.origin}: converted to its sinks {', '.join(wanted)}; choose with outputs=",
-                      stacklevel=2)
+        warnings.warn(
+            f"{raw.origin}: converted to its sinks {', '.join(wanted)}; choose with outputs=",
+            stacklevel=2,
+        )
     cut = _names(inputs) if inputs is not None else None
     if cut is not None and wanted is None:
         chosen = raw.signatures[signature or _only(raw.signatures, raw.origin)]
@@ -383,7 +406,8 @@ def _read(source: Any, signature: str | None, session: Any) -> tuple[Any, list[s
             return tf_objects.read_object(source, session, signature), None
     raise ConversionError(
         f"cannot convert a {type(source).__module__}.{type(source).__qualname__}; expected a path, or a "
-        "TensorFlow or Keras object")
+        "TensorFlow or Keras object"
+    )
 
 
 def _read_path(path: str) -> Any:
@@ -401,6 +425,7 @@ def _read_path(path: str) -> Any:
     with open(path, "rb") as file:
         head = file.read(16)
     if head[8:9] == b"{":
-        raise ConversionError(f"{path}: this is a tfdeploy file already; open it with tfdeploy.Model(path)")
+        raise ConversionError(
+            f"{path}: this is a tfdeploy file already; open it with tfdeploy.Model(path)"
+        )
     return graphdef.read_graph_file(path)
-

@@ -254,14 +254,19 @@ def fit(value: Any, kind: ValueType, name: str) -> Array:
     target = kind.dtype.numpy
     if array.dtype != target:
         loose = not isinstance(value, (np.ndarray, np.generic))
-        allowed = np.can_cast(array.dtype, target, "same_kind") or (
-            array.dtype.kind in "iub" and target.kind in "fc") or (array.size == 0 and loose)
+        allowed = (
+            np.can_cast(array.dtype, target, "same_kind")
+            or (array.dtype.kind in "iub" and target.kind in "fc")
+            or (array.size == 0 and loose)
+        )
         if not allowed and loose and array.dtype.kind in "iu" and target.kind in "iu":
             info = np.iinfo(target)
             allowed = bool(array.min() >= info.min and array.max() <= info.max)
         if not allowed or array.dtype.kind in "OSUMm":
-            raise FeedError(f"tensor {name} takes {kind.dtype}, got {array.dtype}, which does not "
-                            "cast to it without loss of kind")
+            raise FeedError(
+                f"tensor {name} takes {kind.dtype}, got {array.dtype}, which does not "
+                "cast to it without loss of kind"
+            )
         array = array.astype(target)
     if kind.shape is not None and (
         len(kind.shape) != array.ndim
@@ -373,7 +378,8 @@ class Operation(metaclass=OperationRegister):
         if cls.types and tf_op.type not in cls.types:
             raise OperationMismatchException(
                 f"operation types do not match: {cls.__name__} represents {', '.join(cls.types)}, "
-                f"not {tf_op.type}")
+                f"not {tf_op.type}"
+            )
         operation = Tensor(tf_op.outputs[0], tf_sess, **kwargs).op
         assert operation is not None
         return operation
@@ -383,7 +389,8 @@ class Operation(metaclass=OperationRegister):
         self = object.__new__(cls)
         self._entry, self._number = entry, number
         self.output_dtypes = [
-            t.dtype.numpy for t in entry.graph.nodes[number].types if not t.dtype.is_handle]
+            t.dtype.numpy for t in entry.graph.nodes[number].types if not t.dtype.is_handle
+        ]
         return self
 
     @classmethod
@@ -413,7 +420,9 @@ class Operation(metaclass=OperationRegister):
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """The tensors that it gives."""
-        return tuple(self._entry.tensor(Ref(self._number, slot)) for slot in range(len(self._node.types)))
+        return tuple(
+            self._entry.tensor(Ref(self._number, slot)) for slot in range(len(self._node.types))
+        )
 
     @property
     def kwargs(self) -> list[Any]:
@@ -435,8 +444,10 @@ class Operation(metaclass=OperationRegister):
         graph's types do not allow the new value.
         """
         if attr not in self._attr_names():
-            raise AttributeError(f"op {self.name} ({self._node.op}) has no attribute {attr!r}; it has "
-                                 + ", ".join(self._attr_names()))
+            raise AttributeError(
+                f"op {self.name} ({self._node.op}) has no attribute {attr!r}; it has "
+                + ", ".join(self._attr_names())
+            )
         before = dict(self._node.attrs)
         if isinstance(value, bytes):
             value = value.decode()
@@ -474,7 +485,9 @@ class Operation(metaclass=OperationRegister):
         return tuple(np.asarray(r) for r in results)
 
     @classmethod
-    def factory(cls, func: Callable[..., Any] | None = None, impl: int = IMPL_NUMPY, **kwargs: Any) -> Any:
+    def factory(
+        cls, func: Callable[..., Any] | None = None, impl: int = IMPL_NUMPY, **kwargs: Any
+    ) -> Any:
         """Decorator that makes an op class of a function, which gives the op its name.
 
         `impl` says which kind of implementation it is; `kwargs` are class attributes (`types`, `attrs`,
@@ -483,8 +496,12 @@ class Operation(metaclass=OperationRegister):
         _check_impl(impl)
 
         def wrap(func: Callable[..., Any]) -> type[Operation]:
-            namespace = {_IMPL_METHODS[impl]: staticmethod(func), "__doc__": func.__doc__,
-                         "__module__": func.__module__, **kwargs}
+            namespace = {
+                _IMPL_METHODS[impl]: staticmethod(func),
+                "__doc__": func.__doc__,
+                "__module__": func.__module__,
+                **kwargs,
+            }
             return OperationRegister(func.__name__, (Operation,), namespace)
 
         return wrap if func is None else wrap(func)
@@ -499,7 +516,8 @@ class Operation(metaclass=OperationRegister):
         records = [record for record in _records(cls) if impl in record.impls]
         if not records:
             raise UnknownImplementationException(
-                f"op {cls.__name__} has no implementation of kind {impl}; it has {cls.impls}")
+                f"op {cls.__name__} has no implementation of kind {impl}; it has {cls.impls}"
+            )
         for record in records:
             record.impl = impl
         registry.changed()
@@ -528,7 +546,8 @@ _IMPL_METHODS = {IMPL_NUMPY: "func_numpy", IMPL_SCIPY: "func_scipy"}
 def _check_impl(impl: int) -> None:
     if impl not in IMPLS:
         raise InvalidImplementationException(
-            f"implementation type {impl!r} is none of IMPL_NUMPY, IMPL_SCIPY")
+            f"implementation type {impl!r} is none of IMPL_NUMPY, IMPL_SCIPY"
+        )
 
 
 def _records(cls: type) -> list[registry.OpDef]:
@@ -555,8 +574,11 @@ def _register(cls: type[Operation]) -> None:
     if "func" in methods:
         impls = {IMPL_NUMPY: _adapter(cls, cls.func)}
     else:
-        impls = {kind: _adapter(cls, getattr(cls, name))
-                 for kind, name in _IMPL_METHODS.items() if name in methods}
+        impls = {
+            kind: _adapter(cls, getattr(cls, name))
+            for kind, name in _IMPL_METHODS.items()
+            if name in methods
+        }
     if not impls:
         return
     reference = next(iter(impls.values()))
@@ -565,11 +587,34 @@ def _register(cls: type[Operation]) -> None:
         attrs = tuple(dict.fromkeys((*(known.attrs if known else ()), *cls.attrs)))
         if known is None:
             record = registry.OpDef(
-                (kind,), reference, attrs, {}, None, registry.PURE, False, "", (), False, "",
-                (cls.__doc__ or "").strip(), impls, user=True)
+                (kind,),
+                reference,
+                attrs,
+                {},
+                None,
+                registry.PURE,
+                False,
+                "",
+                (),
+                False,
+                "",
+                (cls.__doc__ or "").strip(),
+                impls,
+                user=True,
+            )
         else:
-            record = replace(known, names=(kind,), reference=reference, attrs=attrs, exact=False,
-                             kernel="", symbolic=False, impls=impls, impl=None, user=True)
+            record = replace(
+                known,
+                names=(kind,),
+                reference=reference,
+                attrs=attrs,
+                exact=False,
+                kernel="",
+                symbolic=False,
+                impls=impls,
+                impl=None,
+                user=True,
+            )
         registry.register_user(record)
     for name in (*cls.types, cls.__name__):
         OperationRegister.classes[name] = cls
@@ -623,10 +668,17 @@ def print_tensor(td_tensor: Tensor, indent: str = "|   ", max_depth: int = -1) -
 
     Tensors and ops count as one level each; `max_depth` cuts the tree, -1 does not.
     """
-    _print_tree(td_tensor, indent, max_depth, lambda x: (
-        [x.op] if x.op is not None else []) if isinstance(x, Tensor) else list(x.inputs),
-        lambda x: _line_of_tensor(x) if isinstance(x, Tensor)
-        else f"td op: {x.name} ({','.join(type(x).types)})")
+    _print_tree(
+        td_tensor,
+        indent,
+        max_depth,
+        lambda x: ([x.op] if x.op is not None else []) if isinstance(x, Tensor) else list(x.inputs),
+        lambda x: (
+            _line_of_tensor(x)
+            if isinstance(x, Tensor)
+            else f"td op: {x.name} ({','.join(type(x).types)})"
+        ),
+    )
 
 
 def print_op(td_op: Operation, indent: str = "|   ", max_depth: int = -1) -> None:
@@ -640,12 +692,17 @@ def print_tf_tensor(tf_tensor: Any, indent: str = "|   ", max_depth: int = -1) -
     def line(x: Any) -> str:
         if hasattr(x, "op"):
             dims = x.shape.dims
-            shape = "?" if dims is None else ",".join("?" if d.value is None else str(d.value) for d in dims)
+            shape = (
+                "?"
+                if dims is None
+                else ",".join("?" if d.value is None else str(d.value) for d in dims)
+            )
             return f"tf tensor: {x.name} ({shape})"
         return f"tf op: {x.name} ({x.type})"
 
-    _print_tree(tf_tensor, indent, max_depth,
-                lambda x: [x.op] if hasattr(x, "op") else list(x.inputs), line)
+    _print_tree(
+        tf_tensor, indent, max_depth, lambda x: [x.op] if hasattr(x, "op") else list(x.inputs), line
+    )
 
 
 def print_tf_op(tf_op: Any, indent: str = "|   ", max_depth: int = -1) -> None:
@@ -654,7 +711,10 @@ def print_tf_op(tf_op: Any, indent: str = "|   ", max_depth: int = -1) -> None:
 
 
 def _print_tree(
-    root: Any, indent: str, max_depth: int, children: Callable[[Any], list[Any]],
+    root: Any,
+    indent: str,
+    max_depth: int,
+    children: Callable[[Any], list[Any]],
     line: Callable[[Any], str],
 ) -> None:
     seen: set[str] = set()

@@ -27,8 +27,15 @@ class Case:
     raises: bool = False
 
 
-def case(op: str, *inputs: Any, check: str = "close", ulp: float = 8.0, note: str = "",
-         raises: bool = False, **attrs: Any) -> Case:
+def case(
+    op: str,
+    *inputs: Any,
+    check: str = "close",
+    ulp: float = 8.0,
+    note: str = "",
+    raises: bool = False,
+    **attrs: Any,
+) -> Case:
     """A row: `raises` says that TensorFlow refuses these inputs and tfdeploy must too."""
     return Case(op, inputs, attrs, check, ulp, note, raises)
 

@@ -8,11 +8,11 @@ depends on data, by the op that finds it.  Rules compute with extents as with in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias, Union
+from typing import NamedTuple, TypeAlias
 
 from ..dtypes import DType
 
-Atom: TypeAlias = Union[str, tuple["Extent", "Extent"]]  # a symbol, or a floor quotient
+Atom: TypeAlias = str | tuple["Extent", "Extent"]  # a symbol, or a floor quotient
 Monomial: TypeAlias = tuple[Atom, ...]
 
 
@@ -25,7 +25,9 @@ class Dim:
     __slots__ = ("_hash", "terms")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
-        self.terms: dict[Monomial, int] = dict(sorted(terms.items(), key=lambda term: repr(term[0])))
+        self.terms: dict[Monomial, int] = dict(
+            sorted(terms.items(), key=lambda term: repr(term[0]))
+        )
         self._hash = hash(tuple(self.terms.items()))
 
     @staticmethod
@@ -75,7 +77,7 @@ class Dim:
             return 1
         divisor = _terms(other)
         if len(divisor) == 1:
-            (product, factor), = divisor.items()
+            ((product, factor),) = divisor.items()
             quotient = _divide(self.terms, product, factor)
             if quotient is not None:
                 return Dim._make(quotient)
@@ -126,8 +128,8 @@ class Dim:
         return total
 
 
-Extent: TypeAlias = Union[int, Dim]
-Shape: TypeAlias = Union[tuple[Extent, ...], None]
+Extent: TypeAlias = int | Dim
+Shape: TypeAlias = tuple[Extent, ...] | None
 """None is an unknown rank."""
 
 
@@ -135,7 +137,9 @@ def _terms(extent: Extent) -> Mapping[Monomial, int]:
     return extent.terms if isinstance(extent, Dim) else {(): extent}
 
 
-def _divide(terms: Mapping[Monomial, int], product: Monomial, by: int) -> dict[Monomial, int] | None:
+def _divide(
+    terms: Mapping[Monomial, int], product: Monomial, by: int
+) -> dict[Monomial, int] | None:
     """Terms of the exact quotient by `by` * `product`, or None where there is a remainder."""
     quotient: dict[Monomial, int] = {}
     for atoms, factor in terms.items():

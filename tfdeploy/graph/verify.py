@@ -31,10 +31,14 @@ def verify(graph: Graph, where: str = "graph") -> None:
 
 def _check_ref(graph: Graph, ref: Ref, before: int, what: str) -> None:
     if not 0 <= ref.node < before:
-        raise GraphError(f"{what} refers to node {ref.node}, expected one of the {before} before it")
+        raise GraphError(
+            f"{what} refers to node {ref.node}, expected one of the {before} before it"
+        )
     outputs = len(graph.nodes[ref.node].types)
     if not 0 <= ref.slot < outputs:
-        raise GraphError(f"{what} refers to output {ref.slot} of node {ref.node}, which has {outputs}")
+        raise GraphError(
+            f"{what} refers to output {ref.slot} of node {ref.node}, which has {outputs}"
+        )
 
 
 def _check_type(kind: ValueType, place: str) -> None:

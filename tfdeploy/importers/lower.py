@@ -22,10 +22,21 @@ from .raw import AttrPlaceholder, FuncRef, RawFunction, RawModel, RawNode
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 # what an op on a variable's handle becomes when the variable is a constant
-_FROZEN = {"ReadVariableOp": "Identity", "ResourceGather": "Gather", "ResourceGatherNd": "GatherNd",
-           "VariableShape": "Shape"}
-_ASSIGNS = ("Assign", "ResourceScatter", "ResourceApply", "ResourceStridedSliceAssign", "Scatter",
-            "ResourceCountUpTo", "CountUpTo")
+_FROZEN = {
+    "ReadVariableOp": "Identity",
+    "ResourceGather": "Gather",
+    "ResourceGatherNd": "GatherNd",
+    "VariableShape": "Shape",
+}
+_ASSIGNS = (
+    "Assign",
+    "ResourceScatter",
+    "ResourceApply",
+    "ResourceStridedSliceAssign",
+    "Scatter",
+    "ResourceCountUpTo",
+    "CountUpTo",
+)
 _SILENT_SINKS = frozenset({"NoOp", "Const", "Assert", "Placeholder", "PlaceholderWithDefault"})
 
 
@@ -82,12 +93,15 @@ class _Builder:
             return self._placeholder(full)
         if node not in self.top.nodes:
             raise ConversionError(
-                f"{self.raw.origin}: the graph has no tensor {name!r}" + near(node, self.top.nodes))
+                f"{self.raw.origin}: the graph has no tensor {name!r}" + near(node, self.top.nodes)
+            )
         built = self._build((self.top, node))
         try:
             return built.output(slot)
         except IndexError:
-            raise ConversionError(f"{self.raw.origin}: node {node!r} has no output {slot}") from None
+            raise ConversionError(
+                f"{self.raw.origin}: node {node!r} has no output {slot}"
+            ) from None
 
     def _build(self, root: _Key) -> _Built:
         stack, opened = [root], set()
@@ -103,7 +117,8 @@ class _Builder:
                     if (frame, name) in opened:
                         raise UnsupportedError(
                             f"{self.raw.origin}: node {frame.prefix}{name} depends on itself; "
-                            "loops of TensorFlow 1 are not supported")
+                            "loops of TensorFlow 1 are not supported"
+                        )
                 stack.extend(reversed(missing))
                 continue
             self._done[key] = self._emit(*key)
@@ -148,7 +163,8 @@ class _Builder:
         except KeyError:
             place = f"function {frame.function.name}" if frame.function else "the graph"
             raise ConversionError(
-                f"{self.raw.origin}: {place} refers to node {name!r}, which it does not hold") from None
+                f"{self.raw.origin}: {place} refers to node {name!r}, which it does not hold"
+            ) from None
 
     def _function(self, node: RawNode) -> RawFunction | None:
         """The function that `node` calls: by attribute, or by using its name as the op."""
@@ -164,7 +180,8 @@ class _Builder:
         except KeyError:
             raise ConversionError(
                 f"{self.raw.origin}: node {node.name} calls function {name!r}, which the library "
-                "does not hold") from None
+                "does not hold"
+            ) from None
 
     def _enter(self, frame: _Frame, node: RawNode, function: RawFunction) -> _Frame:
         target = node.attrs.get("f")
@@ -226,7 +243,8 @@ class _Builder:
             count = self._attr(node.attrs.get(attr), frame) if attr else 1
             slot += len(count) if isinstance(count, list) else int(count)
         raise ConversionError(
-            f"{self.raw.origin}: node {node.name} ({node.op}) has no output called {output!r}")
+            f"{self.raw.origin}: node {node.name} ({node.op}) has no output called {output!r}"
+        )
 
     def _placeholder(self, full: str) -> Ref:
         """The input that stands where the caller cut the graph."""
@@ -234,7 +252,9 @@ class _Builder:
             name, slot = split_name(full)
             if name not in self.top.nodes:
                 raise ConversionError(
-                    f"{self.raw.origin}: the graph has no tensor {full!r}" + near(name, self.top.nodes))
+                    f"{self.raw.origin}: the graph has no tensor {full!r}"
+                    + near(name, self.top.nodes)
+                )
             raw = self.top.nodes[name]
             attrs = {"dtype": _output_dtype(raw, slot), "shape": raw.attrs.get("shape")}
             label = name if slot == 0 else f"{name}_{slot}"
@@ -246,7 +266,9 @@ class _Builder:
         node = frame.nodes[name]
         label = frame.prefix + name
         inputs = [s for s in node.inputs if not s.startswith("^")]
-        waits = [self._done[frame, s[1:].partition(":")[0]] for s in node.inputs if s.startswith("^")]
+        waits = [
+            self._done[frame, s[1:].partition(":")[0]] for s in node.inputs if s.startswith("^")
+        ]
         effects = {e for built in waits for e in built.effects}
         function = self._function(node)
         if function is not None:
@@ -259,7 +281,8 @@ class _Builder:
         elif node.op not in _VARIABLES and node.op not in _FROZEN:
             self.missing.setdefault(node.op, []).append(label)
         number = self.graph.add(
-            Node(node.op, self._unique(label), refs, attrs, control=tuple(sorted(effects))))
+            Node(node.op, self._unique(label), refs, attrs, control=tuple(sorted(effects)))
+        )
         if record is not None and record.effect in (registry.WRITES, registry.RAISES):
             effects = {number}
         else:
@@ -279,9 +302,16 @@ class _Builder:
         label = frame.prefix + node.name
         if effects:
             control = tuple(sorted(effects))
-            refs = [Ref(self.graph.add(
-                Node("Identity", self._unique(f"{label}/output_{i}"), (ref,), control=control)))
-                for i, ref in enumerate(refs)]
+            refs = [
+                Ref(
+                    self.graph.add(
+                        Node(
+                            "Identity", self._unique(f"{label}/output_{i}"), (ref,), control=control
+                        )
+                    )
+                )
+                for i, ref in enumerate(refs)
+            ]
         for i, ref in enumerate(refs):
             self.graph.aliases[f"{label}:{i}"] = ref
         return _Built(tuple(refs), tuple(sorted(effects)))
@@ -307,11 +337,15 @@ def _output_dtype(node: RawNode, slot: int) -> DType:
     for attr in ("dtype", "DstT", "output_type", "out_type", "T"):
         if isinstance(node.attrs.get(attr), DType):
             return DType(node.attrs[attr])
-    raise ConversionError(f"the dtype of input {node.name}:{slot} does not show in its op {node.op}")
+    raise ConversionError(
+        f"the dtype of input {node.name}:{slot} does not show in its op {node.op}"
+    )
 
 
 def lower(
-    raw: RawModel, inputs: Sequence[str] | None = None, outputs: Sequence[str] | None = None,
+    raw: RawModel,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
     signatures: Sequence[str] | None = None,
 ) -> tuple[Graph, dict[str, SignatureDef]]:
     """The canonical graph of `raw`, typed, and its signatures.
@@ -325,13 +359,17 @@ def lower(
         chosen = {name: raw.signatures[name] for name in signatures or raw.signatures}
         builder = _Builder(raw, ())
         built = {
-            name: SignatureDef({k: builder.tensor(i.name) for k, i in sig.inputs.items()},
-                               {k: builder.tensor(i.name) for k, i in sig.outputs.items()})
+            name: SignatureDef(
+                {k: builder.tensor(i.name) for k, i in sig.inputs.items()},
+                {k: builder.tensor(i.name) for k, i in sig.outputs.items()},
+            )
             for name, sig in chosen.items()
         }
     else:
         builder = _Builder(raw, inputs or ())
-        results = {label(n): builder.tensor(n) for n in (sinks(raw) if outputs is None else outputs)}
+        results = {
+            label(n): builder.tensor(n) for n in (sinks(raw) if outputs is None else outputs)
+        }
         graph = builder.graph
         if inputs is None:
             feeds = {n.name: Ref(i) for i, n in enumerate(graph.nodes) if n.op == "Placeholder"}
@@ -352,8 +390,11 @@ def label(name: str) -> str:
 def sinks(raw: RawModel) -> list[str]:
     """Names of the tensors that nothing consumes, in the order of the file."""
     used = {s.lstrip("^").partition(":")[0] for n in raw.graph.nodes for s in n.inputs}
-    found = [n.name for n in raw.graph.nodes
-             if n.name not in used and n.op not in _SILENT_SINKS and not n.op.startswith(_ASSIGNS)]
+    found = [
+        n.name
+        for n in raw.graph.nodes
+        if n.name not in used and n.op not in _SILENT_SINKS and not n.op.startswith(_ASSIGNS)
+    ]
     if not found:
         raise ConversionError(f"{raw.origin}: the graph has no outputs; name them with outputs=")
     return found
@@ -365,16 +406,22 @@ def _report_missing(raw: RawModel, missing: dict[str, list[str]]) -> None:
         lines = [f"  {op} at {', '.join(names[:3])}" for op, names in sorted(state.items())]
         raise UnsupportedError(
             f"{raw.origin}: the graph assigns to variables while it runs, which is not supported:\n"
-            + "\n".join(lines) + "\nchoose outputs= that do not need these nodes")
+            + "\n".join(lines)
+            + "\nchoose outputs= that do not need these nodes"
+        )
     if missing:
         width = max(map(len, missing))
-        lines = [f"  {op:{width}}  {len(names):5} x  first: {', '.join(names[:3])}"
-                 for op, names in sorted(missing.items(), key=lambda item: -len(item[1]))]
+        lines = [
+            f"  {op:{width}}  {len(names):5} x  first: {', '.join(names[:3])}"
+            for op, names in sorted(missing.items(), key=lambda item: -len(item[1]))
+        ]
         raise UnknownOperationException(
             f"{raw.origin}: {len(missing)} op type(s) of this graph are unknown to tfdeploy:\n"
             + "\n".join(lines)
             + "\nregister each as a subclass of tfdeploy.Operation before converting, or choose "
-            "outputs= that do not need them", missing)
+            "outputs= that do not need them",
+            missing,
+        )
 
 
 def _freeze(raw: RawModel, graph: Graph) -> None:

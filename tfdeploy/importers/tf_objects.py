@@ -51,7 +51,8 @@ def read_object(source: Any, session: Any = None, signature: str | None = None) 
     raise ConversionError(
         f"cannot convert a {type(source).__module__}.{type(source).__name__}; expected a Keras model, "
         "tf.function, ConcreteFunction, tf.Module with a traced tf.function, GraphDef, or graph-mode "
-        "tensors with session=")
+        "tensors with session="
+    )
 
 
 def _functions_of(source: Any, signature: str | None) -> dict[str, Any]:
@@ -60,8 +61,13 @@ def _functions_of(source: Any, signature: str | None) -> dict[str, Any]:
 
     if not isinstance(source, tf.Module):
         return {}
-    names = [signature] if signature and signature != "serving_default" else sorted(
-        name for name in dir(type(source)) + list(vars(source)) if not name.startswith("_"))
+    names = (
+        [signature]
+        if signature and signature != "serving_default"
+        else sorted(
+            name for name in dir(type(source)) + list(vars(source)) if not name.startswith("_")
+        )
+    )
     found = {}
     for name in ["__call__", *names]:
         function = getattr(source, name, None)
@@ -73,7 +79,8 @@ def _functions_of(source: Any, signature: str | None) -> dict[str, Any]:
     if not found:
         raise ConversionError(
             f"{type(source).__name__} has no traced tf.function: give one an input_signature, call it "
-            "once, or convert module.method.get_concrete_function(...)")
+            "once, or convert module.method.get_concrete_function(...)"
+        )
     return found
 
 
@@ -92,13 +99,16 @@ def _trace(function: Any, what: str) -> Any:
     state = "has not been called yet" if not traces else f"was traced for {len(traces)} signatures"
     raise ConversionError(
         f"{what} {state}: give it an input_signature, or convert function.get_concrete_function("
-        "tf.TensorSpec(...))")
+        "tf.TensorSpec(...))"
+    )
 
 
 def _read_functions(functions: Mapping[str, Any]) -> RawModel:
     """Concrete functions as one RawModel with a signature each."""
-    models = {name: _read_concrete(function, prefix=f"{name}/" if len(functions) > 1 else "")
-              for name, function in functions.items()}
+    models = {
+        name: _read_concrete(function, prefix=f"{name}/" if len(functions) > 1 else "")
+        for name, function in functions.items()
+    }
     merged = RawModel(next(iter(models.values())).graph, {}, {}, origin="tf.function")
     merged.graph.nodes = [node for model in models.values() for node in model.graph.nodes]
     for name, model in models.items():
@@ -113,7 +123,9 @@ def _read_concrete(function: Any, prefix: str) -> RawModel:
     nodes = {node.name: node for node in graph.nodes}
     holders = {id(v.handle): v for v in function.graph.variables}
     variables = {}
-    internal = [t for t in function.graph.inputs if any(t is i for i in function.graph.internal_captures)]
+    internal = [
+        t for t in function.graph.inputs if any(t is i for i in function.graph.internal_captures)
+    ]
     for outer, inner in zip(function.captured_inputs, internal, strict=True):
         node = nodes[inner.op.name]
         if id(outer) in holders:
@@ -125,9 +137,9 @@ def _read_concrete(function: Any, prefix: str) -> RawModel:
     for node in graph.nodes if prefix else ():
         _rename(node, prefix)
     signature = RawSignature(
-        {t.op.name: _info(t, prefix) for t in function.inputs
-         if not any(t is i for i in internal)},
-        {name: _info(t, prefix) for name, t in _outputs(function).items()})
+        {t.op.name: _info(t, prefix) for t in function.inputs if not any(t is i for i in internal)},
+        {name: _info(t, prefix) for name, t in _outputs(function).items()},
+    )
     return RawModel(graph, variables, {"serving_default": signature}, origin="tf.function")
 
 
@@ -163,8 +175,11 @@ def _info(tensor: Any, prefix: str = "") -> TensorInfo:
 
 def _read_keras(model: Any) -> RawModel:
     """A Keras model through its own export, which decides what inference means for every layer."""
-    package = next(c.__module__.partition(".")[0] for c in type(model).__mro__
-                   if c.__module__.partition(".")[0] in ("keras", "tf_keras"))
+    package = next(
+        c.__module__.partition(".")[0]
+        for c in type(model).__mro__
+        if c.__module__.partition(".")[0] in ("keras", "tf_keras")
+    )
     if package == "keras":
         import keras
 
@@ -172,10 +187,12 @@ def _read_keras(model: Any) -> RawModel:
             raise ConversionError(
                 f"this Keras runs on the backend {keras.backend.backend()!r}; tfdeploy converts models of "
                 "the TensorFlow backend: set KERAS_BACKEND=tensorflow before importing keras, load the "
-                "model again and convert it")
+                "model again and convert it"
+            )
     if not getattr(model, "built", True):
         raise ConversionError(
-            f"Keras model {model.name!r} is not built: call it on an example, or model.build(shape)")
+            f"Keras model {model.name!r} is not built: call it on an example, or model.build(shape)"
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model")
         _export(model, path, package)
@@ -208,7 +225,8 @@ def load_keras_file(path: str) -> RawModel:
     if not loaders:
         raise ConversionError(
             f"{path}: a Keras file holds Python configuration that only Keras can rebuild, and Keras is not "
-            "installed. Where it is: keras.models.load_model(...).export(folder), then convert the folder")
+            "installed. Where it is: keras.models.load_model(...).export(folder), then convert the folder"
+        )
     for load in loaders[:-1]:
         try:
             return _read_keras(load())
@@ -224,12 +242,15 @@ def read_tensors(tensors: Sequence[Any], session: Any) -> RawModel:
     one, and for uninitialised variables, all named.
     """
     if not session or not hasattr(session, "graph"):
-        raise ConversionError(f"bad tensorflow session: {session!r}; expected a tf.compat.v1.Session")
+        raise ConversionError(
+            f"bad tensorflow session: {session!r}; expected a tf.compat.v1.Session"
+        )
     for tensor in tensors:
         if not hasattr(tensor, "op") or _graph(tensor) is None:
             raise ConversionError(
                 f"{tensor!r} is not a tensor of a graph: build it inside tf.Graph (graph mode), or "
-                "convert the Keras model or tf.function that computes it")
+                "convert the Keras model or tf.function that computes it"
+            )
         if _graph(tensor) is not session.graph:
             raise ConversionError(f"tensor {tensor.name} belongs to another graph than the session")
     graph = parse_graph_def(session.graph.as_graph_def().SerializeToString(), "the session's graph")
@@ -264,7 +285,8 @@ def _session_values(tensors: Sequence[Any], session: Any) -> dict[str, Array]:
             return values
         raise ConversionError(
             f"uninitialised variables: {', '.join(missing)}; run tf.compat.v1.global_variables_"
-            "initializer() or restore a checkpoint in this session first") from None
+            "initializer() or restore a checkpoint in this session first"
+        ) from None
 
 
 def _variables_below(ops: list[Any]) -> list[Any]:

@@ -21,9 +21,26 @@ from typing import Any, Literal, TypeVar
 from .. import config
 from ..errors import ScipyOperationException
 
-FAMILIES = ("state", "array", "layout", "index", "math", "reduction", "nn", "conv", "pool",
-            "image", "segment", "linalg", "spectral", "special", "random", "string", "bitwise",
-            "diag")
+FAMILIES = (
+    "state",
+    "array",
+    "layout",
+    "index",
+    "math",
+    "reduction",
+    "nn",
+    "conv",
+    "pool",
+    "image",
+    "segment",
+    "linalg",
+    "spectral",
+    "special",
+    "random",
+    "string",
+    "bitwise",
+    "diag",
+)
 
 Effect = Literal["pure", "reads", "writes", "random", "raises"]
 PURE: Effect = "pure"  # the same inputs give the same outputs and nothing else happens
@@ -81,7 +98,8 @@ class OpDef:
         if not self._runs(kind):
             raise ScipyOperationException(
                 f"op {self.names[0]} is set to its scipy implementation, but scipy is not installed (or "
-                "refused by TD_REFUSE_SCIPY): install it, or use_impl(tfdeploy.IMPL_NUMPY)")
+                "refused by TD_REFUSE_SCIPY): install it, or use_impl(tfdeploy.IMPL_NUMPY)"
+            )
         return self.impls[kind]
 
     def chosen(self) -> int:
@@ -140,13 +158,28 @@ def op(
         start = code.co_argcount
         attrs = code.co_varnames[start : start + code.co_kwonlyargcount]
         family = function.__module__.rpartition(".")[2]
-        record = OpDef(names, function, attrs, function.__kwdefaults__ or {}, type, effect, exact, kernel,
-                       outputs, symbolic, family, (function.__doc__ or "").strip(), {NUMPY: function})
+        record = OpDef(
+            names,
+            function,
+            attrs,
+            function.__kwdefaults__ or {},
+            type,
+            effect,
+            exact,
+            kernel,
+            outputs,
+            symbolic,
+            family,
+            (function.__doc__ or "").strip(),
+            {NUMPY: function},
+        )
         for name in names:
             if name not in _records:
                 _records[name] = record
             elif not _records[name].user:
-                raise ValueError(f"op {name} is registered twice: {family}, {_records[name].family}")
+                raise ValueError(
+                    f"op {name} is registered twice: {family}, {_records[name].family}"
+                )
         return function
 
     return register

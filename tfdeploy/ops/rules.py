@@ -131,12 +131,17 @@ def scalar(dtype: DType | str) -> Callable[[Inference], ValueType]:
     return rule
 
 
-def fixed(dtype: DType | str | None = None, rank: int | None = None) -> Callable[[Inference], ValueType]:
+def fixed(
+    dtype: DType | str | None = None, rank: int | None = None
+) -> Callable[[Inference], ValueType]:
     """Fresh extents of a fixed `rank`; dtype given, named by an attribute, or the first input's."""
 
     def rule(c: Inference) -> ValueType:
-        kind = c.inputs[0].dtype if dtype is None else (
-            dtype if isinstance(dtype, DType) else c.attrs[dtype])
+        kind = (
+            c.inputs[0].dtype
+            if dtype is None
+            else (dtype if isinstance(dtype, DType) else c.attrs[dtype])
+        )
         return ValueType(kind, c.unknown(rank))
 
     return rule

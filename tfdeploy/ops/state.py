@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..dtypes import DType, from_numpy
 from ..graph.types import Extent, ValueType
 from .registry import RAISES, op
-from .rules import Inference, Known, same
+from .rules import Inference
 
 Array = NDArray[Any]
 
@@ -48,8 +48,19 @@ def _identity_type(c: Inference) -> ValueType:
     return c.inputs[0]
 
 
-@op("Identity", "StopGradient", "PreventGradient", "Snapshot", "RefIdentity", "DeepCopy",
-    "GuaranteeConst", "PlaceholderWithDefault", "DisableCopyOnRead", type=_identity_type, exact=True)
+@op(
+    "Identity",
+    "StopGradient",
+    "PreventGradient",
+    "Snapshot",
+    "RefIdentity",
+    "DeepCopy",
+    "GuaranteeConst",
+    "PlaceholderWithDefault",
+    "DisableCopyOnRead",
+    type=_identity_type,
+    exact=True,
+)
 def identity(x: Array) -> Array:
     """The input (tf.identity and its relatives)."""
     return x

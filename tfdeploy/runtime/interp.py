@@ -131,7 +131,9 @@ def _step(node: Node, number: int) -> Step:
     if record is None:
         raise UnknownOperationException(
             f"node {node.name}: op {node.op} is not registered; define a tfdeploy.Operation of that "
-            "type before running the model", {node.op: [node.name]})
+            "type before running the model",
+            {node.op: [node.name]},
+        )
     attrs = record.defaults | {k: v for k, v in node.attrs.items() if k in record.attrs}
     if record.user:
         attrs[registry.OUTPUT_DTYPES] = [t.dtype.numpy for t in node.types if not t.dtype.is_handle]
@@ -160,11 +162,14 @@ def _call(step: Step, values: dict[Ref, Array]) -> None:
         raise
     except Exception as error:
         if step.node.op == "Placeholder":
-            raise FeedError(f"input {step.node.name!r} ({step.node.types[0]}) was not fed and has no "
-                            "default value") from None
+            raise FeedError(
+                f"input {step.node.name!r} ({step.node.types[0]}) was not fed and has no "
+                "default value"
+            ) from None
         shapes = ", ".join(f"{a.dtype}{list(a.shape)}" for a in arguments)
         raise EvaluationError(
-            f"node {step.node.name} ({step.node.op}) failed on inputs {shapes}: {error}") from error
+            f"node {step.node.name} ({step.node.op}) failed on inputs {shapes}: {error}"
+        ) from error
     results = result if isinstance(result, tuple) else (result,)
     for slot, array in enumerate(results):
         ref = Ref(step.number, slot)

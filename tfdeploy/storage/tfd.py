@@ -35,12 +35,39 @@ _GRAPH = "~graph"
 
 # safetensors' names of element types
 _STORED = {
-    "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "float16": "F16",
-    "bfloat16": "BF16", "uint32": "U32", "int32": "I32", "float32": "F32", "uint64": "U64",
-    "int64": "I64", "float64": "F64", "float8_e5m2": "F8_E5M2", "float8_e4m3fn": "F8_E4M3",
+    "bool": "BOOL",
+    "uint8": "U8",
+    "int8": "I8",
+    "uint16": "U16",
+    "int16": "I16",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "uint32": "U32",
+    "int32": "I32",
+    "float32": "F32",
+    "uint64": "U64",
+    "int64": "I64",
+    "float64": "F64",
+    "float8_e5m2": "F8_E5M2",
+    "float8_e4m3fn": "F8_E4M3",
 }
-_SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2,
-          "BF16": 2, "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8}
+_SIZES = {
+    "BOOL": 1,
+    "U8": 1,
+    "I8": 1,
+    "F8_E5M2": 1,
+    "F8_E4M3": 1,
+    "U16": 2,
+    "I16": 2,
+    "F16": 2,
+    "BF16": 2,
+    "U32": 4,
+    "I32": 4,
+    "F32": 4,
+    "U64": 8,
+    "I64": 8,
+    "F64": 8,
+}
 _LOADED = {stored: name for name, stored in _STORED.items()}
 _PAIRS = {"complex64": "float32", "complex128": "float64"}
 
@@ -136,14 +163,20 @@ def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
     weights = _Weights()
     several = len(stored.graphs) > 1
     document = {
-        "graphs": [_columns(g, weights, f"{i}/" if several else "") for i, g in enumerate(stored.graphs)],
+        "graphs": [
+            _columns(g, weights, f"{i}/" if several else "") for i, g in enumerate(stored.graphs)
+        ],
         "roots": [[key, number, *ref] for key, (number, ref) in stored.roots.items()],
-        "signatures": [[name, number, _refs(d.inputs), _refs(d.outputs)]
-                       for name, (number, d) in stored.signatures.items()],
+        "signatures": [
+            [name, number, _refs(d.inputs), _refs(d.outputs)]
+            for name, (number, d) in stored.signatures.items()
+        ],
     }
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    tensors = {_GRAPH: (DType("uint8"), np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)),
-               **weights.tensors}
+    tensors = {
+        _GRAPH: (DType("uint8"), np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)),
+        **weights.tensors,
+    }
     entries: dict[str, Any] = {}
     arrays: list[Array] = []
     offset = 0
@@ -160,7 +193,9 @@ def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
     header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":")).encode()
     header += b" " * (-(8 + len(header)) % ALIGNMENT)
     if len(header) > MOST_HEADER:
-        raise UnsupportedError(f"the header would have {len(header)} bytes, at most {MOST_HEADER} are allowed")
+        raise UnsupportedError(
+            f"the header would have {len(header)} bytes, at most {MOST_HEADER} are allowed"
+        )
     return header, arrays
 
 
@@ -205,22 +240,31 @@ def _columns(graph: Graph, weights: _Weights, prefix: str) -> dict[str, Any]:
         ops.add(node.op)
         attrs.add({k: _encode(v, weights, prefix + node.name) for k, v in node.attrs.items()})
         for kind in node.types:
-            types.add([kind.dtype, None if kind.shape is None else [_encode_extent(e) for e in kind.shape]])
+            types.add(
+                [
+                    kind.dtype,
+                    None if kind.shape is None else [_encode_extent(e) for e in kind.shape],
+                ]
+            )
     return {
-        "ops": ops.values, "op": ops.column,
+        "ops": ops.values,
+        "op": ops.column,
         "name": [node.name for node in graph.nodes],
         "arity": [len(node.inputs) for node in graph.nodes],
         "input": [number for node in graph.nodes for ref in node.inputs for number in ref],
-        "attrs": attrs.values, "attr": attrs.column,
+        "attrs": attrs.values,
+        "attr": attrs.column,
         "outputs": [len(node.types) for node in graph.nodes],
-        "types": types.values, "type": types.column,
+        "types": types.values,
+        "type": types.column,
         "control": [[i, *node.control] for i, node in enumerate(graph.nodes) if node.control],
         "aliases": _refs(graph.aliases),
         "renamed": [[name, *ref] for ref, name in graph.renamed.items()],
         "in": [list(ref) for ref in graph.inputs],
         "out": [list(ref) for ref in graph.outputs],
-        "subgraphs": [[name, _columns(g, weights, f"{prefix}{name}/")]
-                      for name, g in graph.subgraphs.items()],
+        "subgraphs": [
+            [name, _columns(g, weights, f"{prefix}{name}/")] for name, g in graph.subgraphs.items()
+        ],
     }
 
 
@@ -228,8 +272,16 @@ def _encode_extent(extent: Extent) -> Any:
     """An int as it is, an expression as a list of [factor, atoms]."""
     if not isinstance(extent, Dim):
         return int(extent)
-    return [[factor, [a if isinstance(a, str) else [_encode_extent(a[0]), _encode_extent(a[1])]
-                      for a in atoms]] for atoms, factor in extent.terms.items()]
+    return [
+        [
+            factor,
+            [
+                a if isinstance(a, str) else [_encode_extent(a[0]), _encode_extent(a[1])]
+                for a in atoms
+            ],
+        ]
+        for atoms, factor in extent.terms.items()
+    ]
 
 
 def _encode(value: Any, weights: _Weights, name: str) -> Any:
@@ -245,7 +297,10 @@ def _encode(value: Any, weights: _Weights, name: str) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return {"f": str(value)}
     if isinstance(value, FuncRef):
-        return {"fn": value.name, "attrs": {k: _encode(v, weights, name) for k, v in value.attrs.items()}}
+        return {
+            "fn": value.name,
+            "attrs": {k: _encode(v, weights, name) for k, v in value.attrs.items()},
+        }
     if isinstance(value, tuple):
         return {"s": [_encode(v, weights, name) for v in value]}
     if isinstance(value, list):
@@ -267,8 +322,9 @@ def read(path: str, mmap: bool = True) -> Stored:
     folder a FormatError that points to `convert`.
     """
     if os.path.isdir(path):
-        raise FormatError(f"{path}: this is a folder; a SavedModel is converted with "
-                          f"tfdeploy.convert({path!r})")
+        raise FormatError(
+            f"{path}: this is a folder; a SavedModel is converted with tfdeploy.convert({path!r})"
+        )
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if mmap and size:
@@ -305,11 +361,12 @@ class _Reader:
             self.fail(f"{len(self.data)} bytes are too few for a tfdeploy file")
         size = int.from_bytes(self.data[:8], "little")
         if bytes(self.data[8:9]) != b"{":
-            self.fail("not a tfdeploy file: byte 8 should open the header with '{'"
-                      + self._hint())
+            self.fail("not a tfdeploy file: byte 8 should open the header with '{'" + self._hint())
         if size > min(len(self.data) - 8, MOST_HEADER):
-            self.fail(f"the header claims {size} bytes; the file has {len(self.data) - 8} after byte 8 and "
-                      f"{MOST_HEADER} is the limit")
+            self.fail(
+                f"the header claims {size} bytes; the file has {len(self.data) - 8} after byte 8 and "
+                f"{MOST_HEADER} is the limit"
+            )
         header = self._json(bytes(self.data[8 : 8 + size]), "the header")
         if not isinstance(header, dict):
             self.fail("the header should be a JSON object")
@@ -323,8 +380,11 @@ class _Reader:
 
     def _json(self, text: bytes, what: str) -> Any:
         try:
-            return json.loads(text.decode("utf-8", "surrogatepass"), object_pairs_hook=self._unique,
-                              parse_constant=lambda name: self.fail(f"{what} holds the constant {name}"))
+            return json.loads(
+                text.decode("utf-8", "surrogatepass"),
+                object_pairs_hook=self._unique,
+                parse_constant=lambda name: self.fail(f"{what} holds the constant {name}"),
+            )
         except (ValueError, RecursionError) as error:
             if isinstance(error, FormatError):
                 raise
@@ -338,11 +398,15 @@ class _Reader:
 
     def _check_metadata(self) -> None:
         if not isinstance(self.metadata, dict) or self.metadata.get("format") != "tfdeploy":
-            self.fail("a safetensors file, but not one that tfdeploy wrote: its metadata lacks "
-                      '"format": "tfdeploy"')
+            self.fail(
+                "a safetensors file, but not one that tfdeploy wrote: its metadata lacks "
+                '"format": "tfdeploy"'
+            )
         version = self.metadata.get("version")
         if version != str(VERSION):
-            self.fail(f"format version {version!r}; this tfdeploy reads version {VERSION}: install a newer one")
+            self.fail(
+                f"format version {version!r}; this tfdeploy reads version {VERSION}: install a newer one"
+            )
 
     def _check_entries(self) -> None:
         """Tensors fill the body without holes or overlap, and are as long as their shapes say."""
@@ -355,8 +419,14 @@ class _Reader:
         position = 0
         for begin, end, key in sorted(spans):
             if begin != position:
-                kind = "overlaps the tensor before it" if begin < position else "leaves a hole before it"
-                self.fail(f"tensor {key!r} starts at byte {begin} and {kind}, which ends at {position}")
+                kind = (
+                    "overlaps the tensor before it"
+                    if begin < position
+                    else "leaves a hole before it"
+                )
+                self.fail(
+                    f"tensor {key!r} starts at byte {begin} and {kind}, which ends at {position}"
+                )
             position = end
         if position != len(self.body):
             self.fail(f"the tensors end at byte {position} of {len(self.body)} after the header")
@@ -369,11 +439,15 @@ class _Reader:
         except (TypeError, KeyError, ValueError):
             self.fail(f"tensor {key!r} should have a known dtype, a shape and two data_offsets")
         if not all(type(n) is int and n >= 0 for n in numbers):
-            self.fail(f"tensor {key!r}: extents and offsets should be numbers of at least 0, got {numbers}")
+            self.fail(
+                f"tensor {key!r}: extents and offsets should be numbers of at least 0, got {numbers}"
+            )
         for extent in shape:
             size *= extent
         if end - begin != size:
-            self.fail(f"tensor {key!r}: {dtype}{shape} takes {size} bytes, its offsets span {end - begin}")
+            self.fail(
+                f"tensor {key!r}: {dtype}{shape} takes {size} bytes, its offsets span {end - begin}"
+            )
         return begin, end
 
     def stored(self) -> Stored:
@@ -382,20 +456,43 @@ class _Reader:
             self.fail(f"there is no tensor {_GRAPH!r}")
         document = self._json(self._array(_GRAPH).tobytes(), "the graph")
         try:
-            graphs = [self._graph(columns, f"graph {i}") for i, columns in enumerate(document["graphs"])]
-            roots = {self._key(key): (self._number(n, len(graphs)), Ref(node, slot))
-                     for key, n, node, slot in document["roots"]}
+            graphs = [
+                self._graph(columns, f"graph {i}") for i, columns in enumerate(document["graphs"])
+            ]
+            roots = {
+                self._key(key): (self._number(n, len(graphs)), Ref(node, slot))
+                for key, n, node, slot in document["roots"]
+            }
             signatures = {
-                str(name): (self._number(n, len(graphs)), SignatureDef(self._named(i), self._named(o)))
-                for name, n, i, o in document["signatures"]}
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
+                str(name): (
+                    self._number(n, len(graphs)),
+                    SignatureDef(self._named(i), self._named(o)),
+                )
+                for name, n, i, o in document["signatures"]
+            }
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            IndexError,
+            OverflowError,
+            AttributeError,
+        ) as error:
             if isinstance(error, FormatError):
                 raise
             self.fail(f"the graph does not have the structure that FORMAT.md gives: {error!r}")
-        for number, ref in [*roots.values(), *((n, r) for n, d in signatures.values()
-                                                for r in [*d.inputs.values(), *d.outputs.values()])]:
+        for number, ref in [
+            *roots.values(),
+            *(
+                (n, r)
+                for n, d in signatures.values()
+                for r in [*d.inputs.values(), *d.outputs.values()]
+            ),
+        ]:
             if self._value(graphs[number], ref) is None:
-                self.fail(f"a root or signature refers to {tuple(ref)}, which graph {number} does not have")
+                self.fail(
+                    f"a root or signature refers to {tuple(ref)}, which graph {number} does not have"
+                )
         return Stored(graphs, roots, signatures)
 
     @staticmethod
@@ -448,17 +545,27 @@ class _Reader:
         at = out = 0
         for op, name, arity, attr, outputs in zip(*per_node, strict=True):
             if not isinstance(name, str) or arity < 0 or outputs < 0 or name in graph.index:
-                self.fail(f"{where}: node name {name!r} should be unique text, its counts at least 0")
+                self.fail(
+                    f"{where}: node name {name!r} should be unique text, its counts at least 0"
+                )
             refs = tuple(Ref(inputs[i], inputs[i + 1]) for i in range(at, at + 2 * arity, 2))
             row = attrs[self._number(attr, len(attrs))]
             graph.index[name] = len(graph.nodes)
-            graph.nodes.append(Node(
-                ops[self._number(op, len(ops))], name, refs,
-                {k: self._decode(v) for k, v in row.items()}, tuple(typed[out : out + outputs])))
+            graph.nodes.append(
+                Node(
+                    ops[self._number(op, len(ops))],
+                    name,
+                    refs,
+                    {k: self._decode(v) for k, v in row.items()},
+                    tuple(typed[out : out + outputs]),
+                )
+            )
             at += 2 * arity
             out += outputs
         for number, *control in columns["control"]:
-            graph.nodes[self._number(number, len(graph.nodes))].control = tuple(self._whole(control, where))
+            graph.nodes[self._number(number, len(graph.nodes))].control = tuple(
+                self._whole(control, where)
+            )
         graph.aliases = self._named(columns["aliases"])
         graph.renamed = {ref: name for name, ref in self._named(columns["renamed"]).items()}
         graph.inputs = [Ref(*self._whole(ref, where)) for ref in columns["in"]]
@@ -493,8 +600,19 @@ class _Reader:
                 if isinstance(atom, str):
                     term = Dim.symbol(atom) * term
                 else:
-                    term = Dim({((self._extent(atom[0], depth + 1), self._extent(atom[1], depth + 1)),): 1}
-                               ) * term
+                    term = (
+                        Dim(
+                            {
+                                (
+                                    (
+                                        self._extent(atom[0], depth + 1),
+                                        self._extent(atom[1], depth + 1),
+                                    ),
+                                ): 1
+                            }
+                        )
+                        * term
+                    )
             total = total + term
         return total
 
@@ -552,12 +670,18 @@ class _Reader:
 
     def _strings(self, key: str) -> Array:
         offsets, data = self._array(f"{key}~offsets"), self._array(f"{key}~bytes").tobytes()
-        if offsets.dtype != np.int64 or offsets.ndim != 1 or not len(offsets) or offsets[0] != 0 or (
-            offsets[-1] != len(data) or (np.diff(offsets) < 0).any()
+        if (
+            offsets.dtype != np.int64
+            or offsets.ndim != 1
+            or not len(offsets)
+            or offsets[0] != 0
+            or (offsets[-1] != len(data) or (np.diff(offsets) < 0).any())
         ):
             self.fail(f"strings {key!r}: offsets should rise from 0 to {len(data)}")
         array = np.empty(len(offsets) - 1, object)
-        array[:] = [data[a:b] for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+        array[:] = [
+            data[a:b] for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        ]
         return array
 
     def _array(self, key: Any) -> Array:
