@@ -462,7 +462,7 @@ def sliced(c: Inference, extent: Extent, begin: Any, end: Any, step: Any) -> Ext
     """The extent that ``[begin:end:step]`` leaves of `extent`; fresh where it cannot be said."""
     if not isinstance(step, int):
         return c.fresh()
-    if not any(isinstance(v, Dim) for v in (extent, begin, end)):
+    if isinstance(extent, int) and not isinstance(begin, Dim) and not isinstance(end, Dim):
         return len(range(extent)[begin:end:step])
     if step > 0:
         span = _span(extent, begin, None if end == extent else end)
@@ -518,8 +518,8 @@ def strided_slice(
 ) -> Array:
     """``x[begin:end:strides]`` with Python's rules (tf.strided_slice).
 
-    Bit i of a mask speaks of entry i: its bounds are open, or it stands for an ellipsis, a new axis,
-    or an index that drops its axis.
+    Bit i of a mask speaks of entry i: its bounds are open, or it stands for an ellipsis, a new
+    axis, or an index that drops its axis.
     """
     attrs = {"begin_mask": begin_mask, "end_mask": end_mask, "ellipsis_mask": ellipsis_mask,
              "new_axis_mask": new_axis_mask, "shrink_axis_mask": shrink_axis_mask}
