@@ -1,6 +1,7 @@
 """Types of values: element type and symbolic shape.
 
-An extent is an int or a `Dim`, a polynomial with integer coefficients over symbols and floor quotients.
+An extent is an int or a `Dim`, a polynomial with integer coefficients over symbols, floor quotients and
+broadcasts (the extent that is not 1).
 Symbols are bound by the arrays that are fed (``x.0`` is the first extent of input ``x``) or, where a size
 depends on data, by the op that finds it.  Rules compute with extents as with ints.
 """
@@ -81,10 +82,19 @@ class Dim:
             quotient = _divide(self.terms, product, factor)
             if quotient is not None:
                 return Dim._make(quotient)
-        return Dim({((self, other),): 1})
+        return Dim({(("//", self, other),): 1})
+
+    @staticmethod
+    def broadcast(a: Extent, b: Extent) -> Extent:
+        """The extent of `a` against `b`, one of which may turn out to be 1."""
+        if a == b or b == 1:
+            return a
+        if a == 1 or isinstance(b, int):
+            return b
+        return a if isinstance(a, int) else Dim({(("bc", *sorted((a, b), key=repr)),): 1})
 
     def __rfloordiv__(self, other: Extent) -> Extent:
-        return 0 if other == 0 else Dim({((other, self),): 1})
+        return 0 if other == 0 else Dim({(("//", other, self),): 1})
 
     def __mod__(self, other: Extent) -> Extent:
         return self - self // other * other
@@ -98,7 +108,7 @@ class Dim:
     def __repr__(self) -> str:
         parts = []
         for product, factor in self.terms.items():
-            names = [a if isinstance(a, str) else f"({a[0]}//{a[1]})" for a in product]
+            names = [a if isinstance(a, str) else f"({a[1]}{a[0]}{a[2]})" for a in product]
             if factor != 1 or not names:
                 names.insert(0, str(factor))
             parts.append("*".join(names))
@@ -112,7 +122,7 @@ class Dim:
                 if isinstance(atom, str):
                     found.add(atom)
                 else:
-                    found.update(*(e.symbols() for e in atom if isinstance(e, Dim)))
+                    found.update(*(e.symbols() for e in atom[1:] if isinstance(e, Dim)))
         return found
 
     def evaluate(self, binding: Mapping[str, int]) -> int:
@@ -123,7 +133,8 @@ class Dim:
                 if isinstance(atom, str):
                     factor *= binding[atom]
                 else:
-                    factor *= evaluate(atom[0], binding) // evaluate(atom[1], binding)
+                    a, b = evaluate(atom[1], binding), evaluate(atom[2], binding)
+                    factor *= a // b if atom[0] == "//" else (b if a == 1 else a)
             total += factor
         return total
 

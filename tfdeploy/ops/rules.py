@@ -8,6 +8,7 @@ what it cannot know it leaves open: shape None, or fresh extents.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -105,10 +106,8 @@ def broadcast_shapes(c: Inference, *shapes: Shape) -> Shape:
             raise ValueError(f"shapes {', '.join(map(str, known))} do not broadcast")
         if numbers:
             result.append(numbers.pop())
-        elif len(extents) <= 1:
-            result.append(extents.pop() if extents else 1)
         else:
-            result.append(c.fresh())
+            result.append(reduce(Dim.broadcast, sorted(extents, key=repr), 1))
     return tuple(result)
 
 

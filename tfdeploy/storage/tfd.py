@@ -276,7 +276,7 @@ def _encode_extent(extent: Extent) -> Any:
         [
             factor,
             [
-                a if isinstance(a, str) else [_encode_extent(a[0]), _encode_extent(a[1])]
+                a if isinstance(a, str) else [a[0], _encode_extent(a[1]), _encode_extent(a[2])]
                 for a in atoms
             ],
         ]
@@ -600,21 +600,15 @@ class _Reader:
                 if isinstance(atom, str):
                     term = Dim.symbol(atom) * term
                 else:
-                    term = (
-                        Dim(
-                            {
-                                (
-                                    (
-                                        self._extent(atom[0], depth + 1),
-                                        self._extent(atom[1], depth + 1),
-                                    ),
-                                ): 1
-                            }
-                        )
-                        * term
-                    )
+                    term = self._quotient(atom, depth + 1) * term
             total = total + term
         return total
+
+    def _quotient(self, atom: Any, depth: int) -> Dim:
+        kind, a, b = atom
+        if kind not in ("//", "bc"):
+            self.fail(f"an extent has the unknown operation {kind!r}")
+        return Dim({((kind, self._extent(a, depth), self._extent(b, depth)),): 1})
 
     def _decode(self, value: Any) -> Any:
         if isinstance(value, list):
