@@ -1,3 +1,630 @@
-"""Matrix products, factorisations and solvers."""
+"""Products of matrices, einsum, decompositions and systems of equations."""
 
 from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import FLOAT32, INT32, DType
+from ..graph.types import Extent, Shape, ValueType
+from .registry import op, scipy_variant
+from .rules import Inference, broadcast_shapes, merge_extents
+
+Array = NDArray[Any]
+Label = Hashable
+COMPLEX64 = DType("complex64")
+
+
+def _wide(x: Array) -> Array:
+    """Half precision as float32, in which TensorFlow computes it; the rest as it is."""
+    return x.astype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
+
+
+def _adjoint(x: Array) -> Array:
+    return np.conj(np.swapaxes(x, -1, -2)) if x.dtype.kind == "c" else np.swapaxes(x, -1, -2)
+
+
+def _check_square(x: Array) -> None:
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"square matrices are needed, not shape {x.shape}")
+
+
+def _check_invertible(x: Array) -> None:
+    _check_square(x)
+    if np.isnan(x).any():
+        raise ValueError("the matrix is not invertible: it has a NaN")
+
+
+def _product_shape(
+    c: Inference, a: Shape, b: Shape, flip_a: bool, flip_b: bool, batch: bool = True
+) -> Shape:
+    """Shape of a @ b with batch extents that broadcast; raises ValueError where they do not fit."""
+    if a is None or b is None:
+        return None
+    if min(len(a), len(b)) < 2 or (not batch and max(len(a), len(b)) > 2):
+        raise ValueError(f"matrices are needed, not ranks {len(a)} and {len(b)}")
+    rows, inner = (a[-1], a[-2]) if flip_a else (a[-2], a[-1])
+    columns, outer = (b[-2], b[-1]) if flip_b else (b[-1], b[-2])
+    merge_extents(inner, outer)
+    stacked = broadcast_shapes(c, a[:-2], b[:-2])
+    return None if stacked is None else (*stacked, rows, columns)
+
+
+def _matmul_type(c: Inference) -> ValueType:
+    shape = _product_shape(c, c.inputs[0].shape, c.inputs[1].shape,
+                           c.attrs["transpose_a"], c.attrs["transpose_b"], batch=False)
+    return ValueType(c.inputs[0].dtype, shape or c.unknown(2))
+
+
+def _batch_matmul_type(c: Inference) -> ValueType:
+    shape = _product_shape(c, c.inputs[0].shape, c.inputs[1].shape,
+                           c.attrs["adj_x"], c.attrs["adj_y"])
+    return ValueType(c.attrs.get("Tout") or c.inputs[0].dtype, shape)
+
+
+@op("MatMul", type=_matmul_type)
+def matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    """The product of two matrices (tf.linalg.matmul of rank 2)."""
+    if a.ndim != 2 or b.ndim != 2:
+        raise ValueError(f"matrices are needed, not shapes {a.shape} and {b.shape}")
+    x = _wide(a).T if transpose_a else _wide(a)
+    y = _wide(b).T if transpose_b else _wide(b)
+    return np.matmul(x, y).astype(a.dtype)
+
+
+@op("SparseMatMul", type=lambda c: _matmul_type(c)._replace(dtype=FLOAT32))
+def sparse_matmul(
+    a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False
+) -> Any:
+    """The product of two matrices with many zeros, in float32 (tf.raw_ops.SparseMatMul)."""
+    return matmul(a.astype(np.float32), b.astype(np.float32),
+                  transpose_a=transpose_a, transpose_b=transpose_b)
+
+
+@op("BatchMatMulV2", "BatchMatMulV3", type=_batch_matmul_type)
+def batch_matmul_v2(
+    x: Array, y: Array, *, adj_x: bool = False, adj_y: bool = False, Tout: DType | None = None
+) -> Any:
+    """Products of stacked matrices whose batch extents broadcast, adjoint where asked for
+    (tf.linalg.matmul); `Tout` is the type to compute in, if any."""
+    if min(x.ndim, y.ndim) < 2:
+        raise ValueError(f"matrices are needed, not shapes {x.shape} and {y.shape}")
+    result = np.dtype(x.dtype if Tout is None else Tout.numpy)
+    if Tout is not None and result.kind in "iu":
+        x, y = x.astype(result), y.astype(result)
+    left = _adjoint(_wide(x)) if adj_x else _wide(x)
+    right = _adjoint(_wide(y)) if adj_y else _wide(y)
+    return np.matmul(left, right).astype(result)
+
+
+@op("BatchMatMul", type=_batch_matmul_type)
+def batch_matmul(x: Array, y: Array, *, adj_x: bool = False, adj_y: bool = False) -> Any:
+    """As BatchMatMulV2, with equal batch extents."""
+    if x.shape[:-2] != y.shape[:-2]:
+        raise ValueError(f"batches {x.shape[:-2]} and {y.shape[:-2]} should be equal")
+    return batch_matmul_v2(x, y, adj_x=adj_x, adj_y=adj_y)
+
+
+def _labels(equation: str, ranks: Sequence[int]) -> tuple[list[list[Label]], list[Label]]:
+    """Labels of each operand's axes and of the result's.
+
+    A label is a character; the axes that an ellipsis stands for have the labels ..., -2, -1.
+    Raises ValueError where the equation does not fit the ranks.
+    """
+    left, arrow, right = equation.partition("->")
+    terms = left.split(",")
+    if not arrow or len(terms) != len(ranks):
+        raise ValueError(f"equation {equation!r} does not fit {len(ranks)} operands")
+    hidden = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
+    operands: list[list[Label]] = []
+    for term, rank, extra in zip(terms, ranks, hidden, strict=True):
+        before, dots, after = term.partition("...")
+        if extra < 0 or (extra and not dots):
+            raise ValueError(f"in equation {equation!r}, {term!r} does not fit rank {rank}")
+        operands.append([*before, *range(-extra, 0), *after])
+    before, dots, after = right.partition("...")
+    most = max(hidden, default=0)
+    if most and not dots:
+        raise ValueError(f"equation {equation!r} has an ellipsis on its left side only")
+    result: list[Label] = [*before, *range(-most, 0), *after]
+    unknown = set(result) - {label for operand in operands for label in operand}
+    if unknown:
+        raise ValueError(f"equation {equation!r} makes {unknown} out of nothing")
+    return operands, result
+
+
+def _einsum_type(c: Inference) -> ValueType:
+    dtype = c.inputs[0].dtype
+    shapes = [t.shape for t in c.inputs if t.shape is not None]
+    if len(shapes) < len(c.inputs):
+        return ValueType(dtype)
+    operands, result = _labels(c.attrs["equation"], [len(s) for s in shapes])
+    extents: dict[Label, Extent] = {}
+    for labels, shape in zip(operands, shapes, strict=True):
+        for label, extent in zip(labels, shape, strict=True):
+            if isinstance(label, int):
+                joint = broadcast_shapes(c, (extents.get(label, 1),), (extent,))
+                extents[label] = joint[0] if joint else c.fresh()
+            else:
+                extents[label] = merge_extents(extents.get(label, extent), extent)
+    return ValueType(dtype, tuple(extents[label] for label in result))
+
+
+def _reduce(x: Array, labels: list[Label], keep: set[Label]) -> tuple[Array, list[Label]]:
+    """Takes diagonals where a label repeats, sums over labels that nobody needs."""
+    while len(set(labels)) < len(labels):
+        label = next(name for name in labels if labels.count(name) > 1)
+        first = labels.index(label)
+        second = labels.index(label, first + 1)
+        if x.shape[first] != x.shape[second]:
+            raise ValueError(f"label {label!r} has extents {x.shape[first]} and {x.shape[second]}")
+        x = np.diagonal(x, axis1=first, axis2=second)
+        labels = [*(n for i, n in enumerate(labels) if i not in (first, second)), label]
+    gone = tuple(i for i, label in enumerate(labels) if label not in keep)
+    return x.sum(axis=gone, dtype=x.dtype), [label for label in labels if label in keep]
+
+
+def _contract(
+    a: tuple[Array, list[Label]], b: tuple[Array, list[Label]], keep: set[Label]
+) -> tuple[Array, list[Label]]:
+    """The product of two operands, summed over what both have and nobody needs."""
+    (x, left), (y, right) = a, b
+    for label in set(left) & set(right):
+        extents = (x.shape[left.index(label)], y.shape[right.index(label)])
+        if extents[0] != extents[1] and not (isinstance(label, int) and 1 in extents):
+            raise ValueError(f"label {label!r} has extents {extents[0]} and {extents[1]}")
+    batch = [label for label in left if label in right and label in keep]
+    inner = [label for label in left if label in right and label not in keep]
+    rows = [label for label in left if label not in right]
+    columns = [label for label in right if label not in left]
+    x = x.transpose([left.index(label) for label in batch + rows + inner])
+    y = y.transpose([right.index(label) for label in batch + inner + columns])
+    n, r = len(batch), len(batch) + len(rows)
+    row_extents, column_extents = x.shape[n:r], y.shape[n + len(inner) :]
+    depth = math.prod(x.shape[r:])
+    found = np.matmul(x.reshape((*x.shape[:n], math.prod(row_extents), depth)),
+                      y.reshape((*y.shape[:n], depth, math.prod(column_extents))))
+    return found.reshape(found.shape[:n] + row_extents + column_extents), batch + rows + columns
+
+
+@op("Einsum", type=_einsum_type)
+def einsum(*inputs: Array, equation: str) -> Any:
+    """Sums of products by Einstein's convention, with ellipsis and repeated labels on either side
+    (tf.einsum).
+
+    Raises ValueError where the equation does not fit the operands.
+    """
+    operands, result = _labels(equation, [x.ndim for x in inputs])
+    terms = [(_wide(x), labels) for x, labels in zip(inputs, operands, strict=True)]
+    while True:
+        for i, (x, labels) in enumerate(terms):
+            others = {label for j, term in enumerate(terms) if j != i for label in term[1]}
+            terms[i] = _reduce(x, labels, others | set(result))
+        if len(terms) == 1:
+            break
+        later = {label for _, labels in terms[2:] for label in labels}
+        terms[:2] = [_contract(terms[0], terms[1], later | set(result))]
+    x, labels = terms[0]
+    once = list(dict.fromkeys(result))
+    x = x.transpose([labels.index(label) for label in once])
+    if len(once) < len(result):
+        x = _inflate(x, once, result)
+    return x.astype(inputs[0].dtype)
+
+
+def _inflate(x: Array, labels: list[Label], result: list[Label]) -> Array:
+    """Puts `x` on the diagonals of zeros where `result` repeats a label."""
+    spread = np.zeros([x.shape[labels.index(label)] for label in result], x.dtype)
+    grid = np.ogrid[tuple(slice(e) for e in x.shape)]
+    spread[tuple(grid[labels.index(label)] for label in result)] = x
+    return spread
+
+
+def _square_type(c: Inference) -> ValueType:
+    shape = c.inputs[0].shape
+    if shape is not None and len(shape) > 1:
+        merge_extents(shape[-1], shape[-2])
+    return c.inputs[0]
+
+
+def _stack_type(c: Inference) -> ValueType:
+    shape = _square_type(c).shape
+    return ValueType(c.inputs[0].dtype, None if shape is None else shape[:-2])
+
+
+@op("Cholesky", "BatchCholesky", type=_square_type)
+def cholesky(input: Array) -> Any:
+    """The lower factor of Hermitian positive matrices, of which only the lower half is read
+    (tf.linalg.cholesky); NaN in the place of the factor of one that is not positive."""
+    _check_square(input)
+    try:
+        return np.linalg.cholesky(input)
+    except np.linalg.LinAlgError:
+        result = np.tril(np.full(input.shape, np.nan, input.dtype))
+    for i in np.ndindex(input.shape[:-2]):
+        with contextlib.suppress(np.linalg.LinAlgError):
+            result[i] = np.linalg.cholesky(input[i])
+    return result
+
+
+@op("MatrixInverse", "BatchMatrixInverse", type=_square_type)
+def matrix_inverse(input: Array, *, adjoint: bool = False) -> Any:
+    """The inverse, or that of the adjoint (tf.linalg.inv).
+
+    Raises ValueError where a matrix is singular or has a NaN.
+    """
+    _check_invertible(input)
+    return np.linalg.inv(_adjoint(input) if adjoint else input)
+
+
+@op("MatrixDeterminant", "BatchMatrixDeterminant", type=_stack_type)
+def matrix_determinant(input: Array) -> Any:
+    """The determinant (tf.linalg.det)."""
+    _check_square(input)
+    return np.linalg.det(input)
+
+
+@op("LogMatrixDeterminant", type=lambda c: [_stack_type(c)] * 2,
+    outputs=("sign", "log_abs_determinant"))
+def log_matrix_determinant(input: Array) -> tuple[Array, Array]:
+    """Sign of the determinant and logarithm of its size (tf.linalg.slogdet)."""
+    _check_square(input)
+    sign, size = np.linalg.slogdet(input)
+    sign = np.where(np.isnan(size), np.nan, sign)
+    return sign.astype(input.dtype), size.astype(input.dtype)
+
+
+def _solve_type(c: Inference) -> ValueType:
+    a, b = c.inputs[0].shape, c.inputs[1].shape
+    if a is None or b is None:
+        return ValueType(c.inputs[0].dtype)
+    _square_type(c)
+    return ValueType(c.inputs[0].dtype, _product_shape(c, a, b, False, False))
+
+
+@op("MatrixSolve", "BatchMatrixSolve", type=_solve_type)
+def matrix_solve(matrix: Array, rhs: Array, *, adjoint: bool = False) -> Any:
+    """x in matrix x = rhs (tf.linalg.solve).
+
+    Raises ValueError where a matrix is singular or has a NaN.
+    """
+    _check_invertible(matrix)
+    if rhs.shape[:-1] != matrix.shape[:-1]:
+        raise ValueError(f"a right side of shape {rhs.shape} for matrices of shape {matrix.shape}")
+    return np.linalg.solve(_adjoint(matrix) if adjoint else matrix, rhs)
+
+
+@op("MatrixTriangularSolve", "BatchMatrixTriangularSolve", type=_solve_type)
+def matrix_triangular_solve(
+    matrix: Array, rhs: Array, *, lower: bool = True, adjoint: bool = False
+) -> Any:
+    """x in matrix x = rhs, where only one triangle of the matrix is read
+    (tf.linalg.triangular_solve); batch extents broadcast."""
+    _check_square(matrix)
+    a = _adjoint(matrix) if adjoint else matrix
+    forward = lower != adjoint
+    size = matrix.shape[-1]
+    batch = np.broadcast_shapes(matrix.shape[:-2], rhs.shape[:-2])
+    x = np.broadcast_to(rhs, batch + rhs.shape[-2:]).copy()
+    for i in range(size) if forward else range(size - 1, -1, -1):
+        known = slice(0, i) if forward else slice(i + 1, size)
+        row = a[..., i : i + 1, known]
+        x[..., i : i + 1, :] -= np.matmul(row, x[..., known, :])
+        x[..., i, :] /= a[..., i, i, None]
+    return x
+
+
+@scipy_variant("MatrixTriangularSolve")
+def _scipy_triangular_solve(
+    matrix: Array, rhs: Array, *, lower: bool = True, adjoint: bool = False
+) -> Any:
+    from scipy.linalg import solve_triangular
+
+    batch = np.broadcast_shapes(matrix.shape[:-2], rhs.shape[:-2])
+    a = np.broadcast_to(matrix, batch + matrix.shape[-2:])
+    b = np.broadcast_to(rhs, batch + rhs.shape[-2:])
+    x = np.empty(b.shape, rhs.dtype)
+    for i in np.ndindex(batch):
+        x[i] = solve_triangular(a[i], b[i], trans=2 if adjoint else 0, lower=lower)
+    return x
+
+
+def _least_squares_type(c: Inference) -> ValueType:
+    a, b = c.inputs[0].shape, c.inputs[1].shape
+    if a is None or b is None:
+        return ValueType(c.inputs[0].dtype)
+    merge_extents(a[-2], b[-2])
+    return ValueType(c.inputs[0].dtype, (*a[:-2], a[-1], b[-1]))
+
+
+@op("MatrixSolveLs", "BatchMatrixSolveLs", type=_least_squares_type)
+def matrix_solve_ls(matrix: Array, rhs: Array, l2_regularizer: Array, *, fast: bool = True) -> Any:
+    """x of least squares of matrix x - rhs (tf.linalg.lstsq).
+
+    `fast` solves the normal equations with the regularizer on their diagonal, for the x of least norm
+    where unknowns outnumber equations; else the regularizer is left out and the rank may be low.
+    Raises ValueError where the normal equations are singular.
+    """
+    if rhs.shape[:-1] != matrix.shape[:-1]:
+        raise ValueError(f"a right side of shape {rhs.shape} for matrices of shape {matrix.shape}")
+    rows, columns = matrix.shape[-2:]
+    if not rows or not columns:
+        return np.zeros((*matrix.shape[:-2], columns, rhs.shape[-1]), rhs.dtype)
+    if not fast:
+        rcond = np.finfo(matrix.dtype).eps * max(rows, columns)
+        return np.matmul(np.linalg.pinv(matrix, rcond), rhs).astype(rhs.dtype)
+    adjoint = _adjoint(matrix)
+    small, large = (adjoint, matrix) if rows >= columns else (matrix, adjoint)
+    gram = np.matmul(small, large)
+    gram = gram + (np.eye(gram.shape[-1]) * l2_regularizer).astype(matrix.dtype)
+    if rows >= columns:
+        return np.linalg.solve(gram, np.matmul(adjoint, rhs))
+    return np.matmul(adjoint, np.linalg.solve(gram, rhs))
+
+
+def _eig_types(c: Inference) -> list[ValueType]:
+    dtype = c.attrs.get("Tout") or c.inputs[0].dtype
+    shape = _square_type(c).shape
+    values = ValueType(dtype, None if shape is None else shape[:-1])
+    return [values, ValueType(dtype, shape if c.attrs["compute_v"] else (0,))]
+
+
+@op("SelfAdjointEigV2", "BatchSelfAdjointEigV2", type=_eig_types, outputs=("e", "v"))
+def self_adjoint_eig_v2(input: Array, *, compute_v: bool = True) -> tuple[Array, Array]:
+    """Rising eigenvalues of Hermitian matrices and their vectors as columns; only the lower half is
+    read (tf.linalg.eigh).  The sign, or phase, of a vector is arbitrary."""
+    _check_square(input)
+    if compute_v:
+        values, vectors = np.linalg.eigh(input)
+        return values.astype(input.dtype), vectors
+    return np.linalg.eigvalsh(input).astype(input.dtype), np.zeros((0,), input.dtype)
+
+
+def _eig_v1_type(c: Inference) -> ValueType:
+    shape = _square_type(c).shape
+    found = None if shape is None else (*shape[:-2], shape[-2] + 1, shape[-1])
+    return ValueType(c.inputs[0].dtype, found)
+
+
+@op("SelfAdjointEig", "BatchSelfAdjointEig", type=_eig_v1_type)
+def self_adjoint_eig(input: Array) -> Any:
+    """Eigenvalues as a first row above the vectors, both as of SelfAdjointEigV2."""
+    values, vectors = self_adjoint_eig_v2(input)
+    return np.concatenate([values[..., None, :], vectors], axis=-2)
+
+
+@op("Eig", type=_eig_types, outputs=("e", "v"))
+def eig(
+    input: Array, *, compute_v: bool = True, Tout: DType = COMPLEX64
+) -> tuple[Array, Array]:
+    """Eigenvalues and vectors as columns (tf.linalg.eig); order and phases are arbitrary."""
+    _check_square(input)
+    if compute_v:
+        values, vectors = np.linalg.eig(input)
+        return values.astype(Tout.numpy), vectors.astype(Tout.numpy)
+    return np.linalg.eigvals(input).astype(Tout.numpy), np.zeros((0,), Tout.numpy)
+
+
+def _smaller(a: Extent, b: Extent, c: Inference) -> Extent:
+    if isinstance(a, int) and isinstance(b, int):
+        return min(a, b)
+    return a if a == b else c.fresh()
+
+
+def _svd_types(c: Inference) -> list[ValueType]:
+    dtype, shape = c.inputs[0].dtype, c.inputs[0].shape
+    if shape is None:
+        return [ValueType(dtype)] * 3
+    *batch, m, n = shape
+    k = _smaller(m, n, c)
+    if not c.attrs["compute_uv"]:
+        return [ValueType(dtype, (*batch, k)), ValueType(dtype, (0,)), ValueType(dtype, (0,))]
+    full = c.attrs["full_matrices"]
+    return [ValueType(dtype, (*batch, k)), ValueType(dtype, (*batch, m, m if full else k)),
+            ValueType(dtype, (*batch, n, n if full else k))]
+
+
+@op("Svd", "BatchSvd", type=_svd_types, outputs=("s", "u", "v"))
+def svd(
+    input: Array, *, compute_uv: bool = True, full_matrices: bool = False
+) -> tuple[Array, Array, Array]:
+    """Falling singular values, left vectors and right vectors as columns (tf.linalg.svd)."""
+    if not compute_uv:
+        none = np.zeros((0,), input.dtype)
+        return np.linalg.svd(input, compute_uv=False).astype(input.dtype), none, none
+    u, s, v = np.linalg.svd(input, full_matrices=full_matrices)
+    return s.astype(input.dtype), u, _adjoint(v)
+
+
+def _qr_types(c: Inference) -> list[ValueType]:
+    dtype, shape = c.inputs[0].dtype, c.inputs[0].shape
+    if shape is None:
+        return [ValueType(dtype)] * 2
+    *batch, m, n = shape
+    k = m if c.attrs["full_matrices"] else _smaller(m, n, c)
+    return [ValueType(dtype, (*batch, m, k)), ValueType(dtype, (*batch, k, n))]
+
+
+@op("Qr", type=_qr_types, outputs=("q", "r"))
+def qr(input: Array, *, full_matrices: bool = False) -> tuple[Array, Array]:
+    """Orthonormal columns and an upper triangle whose product is the input (tf.linalg.qr)."""
+    q, r = np.linalg.qr(input, mode="complete" if full_matrices else "reduced")
+    return q, r
+
+
+def _lu_types(c: Inference) -> list[ValueType]:
+    shape = _square_type(c).shape
+    index = c.attrs["output_idx_type"]
+    return [c.inputs[0], ValueType(index, None if shape is None else shape[:-1])]
+
+
+@op("Lu", type=_lu_types, outputs=("lu", "p"))
+def lu(input: Array, *, output_idx_type: DType = INT32) -> tuple[Array, Array]:
+    """Both triangles in one matrix, without the ones on the lower one's diagonal, and the order of
+    rows: the product is ``input[p]`` (tf.linalg.lu).  Raises ValueError where one is singular."""
+    _check_square(input)
+    size = input.shape[-1]
+    a = input.reshape((math.prod(input.shape[:-2]), size, size)).copy()
+    order = np.tile(np.arange(size), (len(a), 1))
+    each = np.arange(len(a))
+    for k in range(size):
+        pivot = k + np.abs(a[:, k:, k]).argmax(axis=1)
+        if not (np.abs(a[each, pivot, k]) > 0).all():
+            raise ValueError("the matrix is not invertible")
+        for rows in (a, order):
+            rows[each, k], rows[each, pivot] = rows[each, pivot], rows[each, k].copy()
+        a[:, k + 1 :, k] /= a[:, k, k, None]
+        a[:, k + 1 :, k + 1 :] -= a[:, k + 1 :, k, None] * a[:, k, None, k + 1 :]
+    return a.reshape(input.shape), order.reshape(input.shape[:-1]).astype(output_idx_type.numpy)
+
+
+@op("MatrixExponential", type=_square_type)
+def matrix_exponential(input: Array) -> Any:
+    """e to the power of square matrices (tf.linalg.expm): the series of the matrix halved until its
+    norm is below one half, squared as often."""
+    _check_square(input)
+    wide = input.astype(np.complex128 if input.dtype.kind == "c" else np.float64)
+    norm = np.abs(wide).sum(axis=-2).max(initial=0.0)
+    halvings = max(0, math.ceil(math.log2(norm)) + 1) if 0 < norm < np.inf else 0
+    wide = wide / 2.0**halvings
+    term = total = np.broadcast_to(np.eye(input.shape[-1], dtype=wide.dtype), wide.shape)
+    for k in range(1, 18):
+        term = np.matmul(term, wide) / k
+        total = total + term
+    for _ in range(halvings):
+        total = np.matmul(total, total)
+    return total.astype(input.dtype)
+
+
+def _square_root(a: Array) -> Array:
+    """The principal root of complex128 matrices: through eigenvectors, which serves singular ones;
+    else by the iteration of Denman and Beavers, which serves those without enough eigenvectors."""
+    values, vectors = np.linalg.eig(a)
+    with contextlib.suppress(np.linalg.LinAlgError):
+        root = np.matmul(vectors * np.sqrt(values)[..., None, :], np.linalg.inv(vectors))
+        if np.allclose(np.matmul(root, root), a, rtol=1e-10, atol=1e-12 * np.abs(a).max(initial=0)):
+            return root
+    y, z = a, np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
+    for _ in range(60):
+        y_next = (y + np.linalg.inv(z)) / 2
+        z = (z + np.linalg.inv(y)) / 2
+        change, y = np.abs(y_next - y).max(initial=0.0), y_next
+        if change <= 1e-15 * np.abs(y).max(initial=0.0):
+            break
+    return y
+
+
+@op("MatrixSquareRoot", type=_square_type)
+def matrix_square_root(input: Array) -> Any:
+    """The principal root of square matrices (tf.linalg.sqrtm)."""
+    _check_square(input)
+    if np.isnan(input).any():
+        return np.full_like(input, np.nan)
+    root = _square_root(input.astype(np.complex128))
+    return (root if input.dtype.kind == "c" else root.real).astype(input.dtype)
+
+
+@op("MatrixLogarithm", type=_square_type)
+def matrix_logarithm(input: Array) -> Any:
+    """The principal logarithm of invertible complex matrices (tf.linalg.logm): roots until near one,
+    then the integral of (a - 1) (1 + t (a - 1))^-1 over t from 0 to 1."""
+    _check_invertible(input)
+    a = input.astype(np.complex128)
+    one = np.eye(input.shape[-1], dtype=a.dtype)
+    roots = 0
+    while np.abs(a - one).max(initial=0.0) > 0.1 and roots < 60:
+        a, roots = _square_root(a), roots + 1
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    total = np.zeros_like(a)
+    for node, weight in zip(nodes, weights, strict=True):
+        inverse = np.linalg.inv(one + (node + 1) / 2 * (a - one))
+        total = total + weight / 2 * np.matmul(a - one, inverse)
+    return (total * 2.0**roots).astype(input.dtype)
+
+
+@op("TridiagonalMatMul", type=lambda c: c.inputs[3])
+def tridiagonal_matmul(superdiag: Array, maindiag: Array, subdiag: Array, rhs: Array) -> Any:
+    """The product of a matrix of three diagonals, each [..., 1, M], with [..., M, N]; the last of the
+    upper one and the first of the lower one are not read (tf.linalg.tridiagonal_matmul)."""
+    upper, main, lower = (np.swapaxes(d, -1, -2) for d in (superdiag, maindiag, subdiag))
+    result = main * rhs
+    result[..., :-1, :] += upper[..., :-1, :] * rhs[..., 1:, :]
+    result[..., 1:, :] += lower[..., 1:, :] * rhs[..., :-1, :]
+    return result
+
+
+@op("TridiagonalSolve", type=lambda c: c.inputs[1])
+def tridiagonal_solve(
+    diagonals: Array, rhs: Array, *, partial_pivoting: bool = True, perturb_singular: bool = False
+) -> Any:
+    """x in A x = rhs, the rows of [..., 3, M] being A's upper, main and lower diagonal
+    (tf.linalg.tridiagonal_solve).
+
+    Rows are exchanged for the greater pivot if `partial_pivoting`.  x is NaN where A is singular.
+    """
+    size = rhs.shape[-2]
+    if diagonals.shape[-2:] != (3, size) or diagonals.shape[:-2] != rhs.shape[:-2]:
+        raise ValueError(f"diagonals {diagonals.shape} do not fit a right side {rhs.shape}")
+    x = np.moveaxis(rhs.reshape((-1, *rhs.shape[-2:])), 1, 0).copy()  # [M, batch, N]
+    upper, main, lower = np.moveaxis(diagonals.reshape((-1, 3, size)), 0, -1)
+    # each row of the upper triangle: its diagonal and the two elements right of it
+    rows = np.zeros((size, 3, main.shape[-1]), diagonals.dtype)
+    if size:
+        rows[0, 0], rows[0, 1] = main[0], upper[0] if size > 1 else 0
+    for i in range(1, size):
+        last = np.zeros_like(main[i]) if i == size - 1 else upper[i]
+        this, rest = rows[i - 1].copy(), np.stack([lower[i], main[i], last])
+        above, below = x[i - 1].copy(), x[i].copy()
+        swap = (np.abs(rest[0]) > np.abs(this[0])) & partial_pivoting
+        pivot, other = np.where(swap, rest, this), np.where(swap, this, rest)
+        x[i - 1] = np.where(swap[:, None], below, above)
+        below = np.where(swap[:, None], above, below)
+        factor = other[0] / pivot[0]
+        rows[i - 1] = pivot
+        rows[i, 0], rows[i, 1] = other[1] - factor * pivot[1], other[2] - factor * pivot[2]
+        x[i] = below - factor[:, None] * x[i - 1]
+    for i in range(size - 1, -1, -1):
+        for offset in (1, 2):
+            if i + offset < size:
+                x[i] -= rows[i, offset][:, None] * x[i + offset]
+        x[i] /= rows[i, 0][:, None]
+    singular = (rows[:, 0] == 0).any(axis=0)
+    x = np.where(singular[:, None], np.full_like(x, np.nan), x)
+    return np.moveaxis(x, 0, 1).reshape(rhs.shape)
+
+
+@op("BandedTriangularSolve",
+    type=lambda c: ValueType(c.inputs[0].dtype, _banded_shape(c)))
+def banded_triangular_solve(
+    matrix: Array, rhs: Array, *, lower: bool = True, adjoint: bool = False
+) -> Any:
+    """x in A x = rhs for a triangle A of K bands (tf.linalg.banded_triangular_solve).
+
+    The matrix is [..., K, M]: a lower triangle's bands from the diagonal down, an upper one's from
+    the outermost to the diagonal; element j of a band stands in row j of A.
+    """
+    bands, size = matrix.shape[-2:]
+    if rhs.shape[-2] != size or not 0 < bands <= size:
+        raise ValueError(f"{bands} bands of {size} for a right side of shape {rhs.shape}")
+    dense = np.zeros((*matrix.shape[:-2], size, size), matrix.dtype)
+    at = np.arange(size)
+    for k in range(bands):
+        if lower:
+            dense[..., at[k:], at[k:] - k] = matrix[..., k, k:]
+        else:
+            dense[..., at[: size - k], at[: size - k] + k] = matrix[..., bands - 1 - k, : size - k]
+    return matrix_triangular_solve(dense, rhs, lower=lower, adjoint=adjoint)
+
+
+def _banded_shape(c: Inference) -> Shape:
+    a, b = c.inputs[0].shape, c.inputs[1].shape
+    if a is None or b is None:
+        return None
+    merge_extents(a[-1], b[-2])
+    batch = broadcast_shapes(c, a[:-2], b[:-2])
+    return None if batch is None else (*batch, b[-2], b[-1])
