@@ -236,7 +236,7 @@ def parse_slice(spec: str) -> Slice | None:
     if not spec:
         return None
     *sizes, extents = spec.split(" ")
-    parts = extents.split(":") if sizes else []
+    parts = extents.split(":")
     try:
         shape = tuple(int(size) for size in sizes)
         if len(parts) != len(shape):

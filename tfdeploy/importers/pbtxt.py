@@ -40,14 +40,17 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-# what codecs.escape_decode reads otherwise: \u, \?, \X, a lone hex digit, octal above 255
-_RARE_ESCAPE = re.compile(rb"\\(?:[uUX?]|x(?![0-9a-fA-F]{2})|[4-7][0-7]{2})")
+# text whose escapes are Python's too
+_COMMON_ESCAPES = re.compile(
+    rb"""(?>[^\\]++|\\(?:[abfnrtv'"\\]|[0-3][0-7]{0,2}|[4-7][0-7]?(?![0-7])|x[0-9a-fA-F]{2}))*+\Z"""
+)
 _ESCAPE = re.compile(
     rb"\\(?:[xX](?P<hex>[0-9a-fA-F]{1,2})|(?P<octal>[0-7]{1,3})"
     rb"|u(?P<u>[0-9a-fA-F]{4})|U(?P<U>[0-9a-fA-F]{8})|(?P<other>.))",
     re.DOTALL,
 )
-_PLAIN = {b"a": 7, b"b": 8, b"f": 12, b"n": 10, b"r": 13, b"t": 9, b"v": 11}
+_LETTERS = {b"a": 7, b"b": 8, b"f": 12, b"n": 10, b"r": 13, b"t": 9, b"v": 11}
+_LETTERS |= {mark: mark[0] for mark in (b"\\", b"'", b'"', b"?")}
 _CLOSER = {b"{": b"}", b"<": b">"}
 _BOOLS = {b"true": True, b"True": True, b"t": True, b"1": True}
 _BOOLS |= {b"false": False, b"False": False, b"f": False, b"0": False}
@@ -146,11 +149,12 @@ def _field(reader: _Reader, top: _Open) -> _Open | None:
     colon = reader.take(b":")
     if reader.at_message():
         return _open(reader, top, found)
+    listed = reader.take(b"[")
+    if listed and reader.at_message():
+        return _Open(top.message, top.schema, b"]", _nothing, items=True, found=found)
     if not colon:
         raise reader.error("':' or a message")
-    if reader.take(b"["):
-        if reader.at_message():
-            return _Open(top.message, top.schema, b"]", _nothing, items=True, found=found)
+    if listed:
         _scalars(reader, top, found)
     else:
         _put(top.message, found, _scalar(reader, found))
@@ -301,7 +305,7 @@ def _string(reader: _Reader) -> bytes:
 
 
 def _unescape(reader: _Reader, text: bytes) -> bytes:
-    if not _RARE_ESCAPE.search(text):
+    if _COMMON_ESCAPES.match(text):
         return codecs.escape_decode(text)[0]
 
     def one(found: re.Match[bytes]) -> bytes:
@@ -311,10 +315,9 @@ def _unescape(reader: _Reader, text: bytes) -> bytes:
             return bytes([int(found["octal"], 8)])
         if found["u"] or found["U"]:
             return chr(int(found["u"] or found["U"], 16)).encode()
-        other = found["other"]
-        return bytes([_PLAIN[other]]) if other in _PLAIN else other
+        return bytes([_LETTERS[found["other"]]])
 
     try:
         return _ESCAPE.sub(one, text)
-    except (ValueError, OverflowError):
+    except (ValueError, KeyError):
         raise reader.error("a string whose escapes are bytes or characters") from None

@@ -32,7 +32,8 @@ def entries(data: memoryview, origin: str) -> Iterator[tuple[bytes, memoryview]]
         )
     try:
         footer = data[-_FOOTER:-8]
-        _, _, pos = _handle(footer, 0)  # the meta index, empty in checkpoints
+        start, size, pos = _handle(footer, 0)
+        _block(data, start, size, origin)  # the meta index, empty in checkpoints
         start, size, _ = _handle(footer, pos)
         index = _block(data, start, size, origin)
         last = b""

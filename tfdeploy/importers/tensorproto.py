@@ -108,7 +108,7 @@ def aligned(data: np.ndarray, carrier: np.dtype[Any]) -> np.ndarray:
 
 def _numbers(message: Message, kind: DType, carrier: np.dtype[Any]) -> np.ndarray:
     """The numbers in the field that tensors of this type use."""
-    if kind.startswith("float8"):
+    if kind.startswith(("float8", "float4")):
         return np.frombuffer(message.float8_val, carrier)
     name = _FIELDS.get(kind, "int_val")
     values = getattr(message, name)

@@ -324,7 +324,7 @@ def _packed(
     """Adds a packed run; the first of a field becomes an array where it is long."""
     run: Any
     if type_.wire != _VARINT:
-        run = np.frombuffer(data, np.uint8, stop - pos, pos).view(type_.numpy)
+        run = np.frombuffer(bytes(data[pos:stop]), type_.numpy)  # copied, and so aligned
         if run.nbytes < _LONG_RUN:
             run = run.tolist()
     elif stop - pos >= _LONG_RUN:
