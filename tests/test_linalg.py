@@ -33,8 +33,11 @@ def close(a: np.ndarray, b: np.ndarray) -> None:
 SYMMETRIC = [positive(2, 5, 5), positive(4, 4, dtype=np.float64), HERMITIAN]
 
 
-@pytest.mark.parametrize(("op", "x"), [("SelfAdjointEigV2", x) for x in SYMMETRIC]
-                         + [("BatchSelfAdjointEigV2", x) for x in SYMMETRIC[:2]])
+@pytest.mark.parametrize(
+    ("op", "x"),
+    [("SelfAdjointEigV2", x) for x in SYMMETRIC]
+    + [("BatchSelfAdjointEigV2", x) for x in SYMMETRIC[:2]],
+)
 def test_eigenvectors_of_hermitian_matrices(op: str, x: np.ndarray) -> None:
     values, vectors = run(op, x)
     close(values, expected(case(op, x, compute_v=True))[0])
@@ -112,12 +115,16 @@ def test_the_scipy_triangular_solve_agrees() -> None:
         for conjugate in (True, False):
             flags = {"lower": lower, "adjoint": conjugate}
             a, b = regular(2, 1, 4, 4).astype(np.float64), f64(3, 4, 2)
-            close(record.impls[registry.SCIPY](a, b, **flags),
-                  record.impls[registry.NUMPY](a, b, **flags))
+            close(
+                record.impls[registry.SCIPY](a, b, **flags),
+                record.impls[registry.NUMPY](a, b, **flags),
+            )
 
 
 def test_einsum_takes_any_number_of_operands() -> None:
     a, b, c, d = f64(2, 3), f64(3, 4), f64(4, 3), f64(2, 3)
-    close(run("Einsum", a, b, c, d, equation="ij,jk,kl,il->il"),
-          np.einsum("ij,jk,kl,il->il", a, b, c, d))
+    close(
+        run("Einsum", a, b, c, d, equation="ij,jk,kl,il->il"),
+        np.einsum("ij,jk,kl,il->il", a, b, c, d),
+    )
     close(run("Einsum", a, b, c, equation="ij,jk,kj->"), np.einsum("ij,jk,kj->", a, b, c))

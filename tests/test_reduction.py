@@ -1,4 +1,4 @@
-"""What rows cannot say of reductions: an op that TensorFlow no longer runs, results in any order."""
+"""What rows cannot say of reductions: an op that TensorFlow no longer has, results in any order."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ def text(*values: bytes) -> np.ndarray:
 FLOAT_ONLY = each("Ceil Floor Rint")
 FLOAT_AND_COMPLEX = each(
     "Exp Expm1 Log Log1p Rsqrt Sigmoid Sin Sinh Sqrt Tan Tanh Cos Cosh Asin Acos Atan "
-    "Asinh Acosh Atanh Reciprocal Inv")
+    "Asinh Acosh Atanh Reciprocal Inv"
+)
 WITH_INTS = each("Abs Neg Sign Square")
 CASES = []
 for op in FLOAT_ONLY + FLOAT_AND_COMPLEX + WITH_INTS + ["Round"]:
@@ -47,13 +48,18 @@ for op in WITH_INTS:
 CASES += [case("Conj", c64(0, 2))]
 
 for op in each("IsFinite IsInf IsNan"):
-    CASES += [case(op, EDGES), case(op, EDGES.astype(np.float16)), case(op, f64(0)),
-              case(op, f64(3))]
+    CASES += [
+        case(op, EDGES),
+        case(op, EDGES.astype(np.float16)),
+        case(op, f64(0)),
+        case(op, f64(3)),
+    ]
 CASES += [case("LogicalNot", np.array([True, False])), case("LogicalNot", np.zeros((0,), bool))]
 
 ANY = each("AddV2 Add Sub Mul Div")
-for op in ANY + each("RealDiv FloorDiv FloorMod TruncateDiv TruncateMod Mod Maximum Minimum "
-                      "SquaredDifference Pow"):
+for op in ANY + each(
+    "RealDiv FloorDiv FloorMod TruncateDiv TruncateMod Mod Maximum Minimum SquaredDifference Pow"
+):
     CASES += [
         case(op, X, Y),
         case(op, f32(2, 1, 3, low=0.5), f32(4, 1, low=0.5)),
@@ -84,44 +90,66 @@ for op in each("Add AddV2 Sub Mul Div RealDiv SquaredDifference Pow"):
 for op in each("AddV2 Sub Mul Div FloorDiv FloorMod Maximum Minimum TruncateDiv"):
     CASES += [case(op, POSITIVE.astype(np.uint8), np.array([200, 100, 2], np.uint8))]
 for op in each("Div FloorDiv FloorMod TruncateDiv TruncateMod Mod"):
-    CASES += [case(op, P.astype(np.int32), np.int32(0), raises=True),
-              case(op, np.zeros((0,), np.int32), np.int32(0))]
+    CASES += [
+        case(op, P.astype(np.int32), np.int32(0), raises=True),
+        case(op, np.zeros((0,), np.int32), np.int32(0)),
+    ]
 CASES += [
     case("Add", text(b"a", b"b"), np.array(b"c", object)),
     case("Pow", np.array([2, -3, 0], np.int32), np.array([5, 3, 0], np.int32)),
     case("Pow", np.array([2, 3], np.int64), np.array([40, 60], np.int64)),
     case("Pow", np.array([2, 1], np.int32), np.array([1, -1], np.int32), raises=True),
-    case("Pow", np.array([2, -2, 0, NAN, 1, -8], np.float32),
-         np.array([0.5, 0.5, -1, 0, NAN, 1 / 3], np.float32)),
-    case("Atan2", X, Y), case("Atan2", f32(2, 1), f32(3)), case("Atan2", f64(3), f64(3, seed=1)),
+    case(
+        "Pow",
+        np.array([2, -2, 0, NAN, 1, -8], np.float32),
+        np.array([0.5, 0.5, -1, 0, NAN, 1 / 3], np.float32),
+    ),
+    case("Atan2", X, Y),
+    case("Atan2", f32(2, 1), f32(3)),
+    case("Atan2", f64(3), f64(3, seed=1)),
     case("Atan2", f32(0), f32(1)),
     case("Atan2", np.array([0, -0.0, 0, -0.0]), np.array([1, 1, -1, -1.0])),
-    case("NextAfter", X[:4], Y[:4], check="exact"), case("NextAfter", X[6:], Y[6:], check="exact"),
-    case("NextAfter", f64(3), f64(3, seed=1), check="exact"), case("NextAfter", f32(0), f32(1)),
+    case("NextAfter", X[:4], Y[:4], check="exact"),
+    case("NextAfter", X[6:], Y[6:], check="exact"),
+    case("NextAfter", f64(3), f64(3, seed=1), check="exact"),
+    case("NextAfter", f32(0), f32(1)),
     case("Cross", f32(2, 3), f32(2, 3, seed=1)),
     case("Cross", ints(2, 2, 3), ints(2, 2, 3, seed=1)),
-    case("Cross", f64(0, 3), f64(0, 3)), case("Cross", f32(2, 2), f32(2, 2), raises=True),
+    case("Cross", f64(0, 3), f64(0, 3)),
+    case("Cross", f32(2, 2), f32(2, 2), raises=True),
     case("Cross", np.array([1, 2, 3], np.uint8), np.array([9, 8, 7], np.uint8)),
 ]
 
 for op in each("Less LessEqual Greater GreaterEqual"):
     CASES += [
-        case(op, X, Y), case(op, X, X), case(op, f32(2, 1), f32(3)), case(op, f32(0), f32(1)),
-        case(op, ints(6), ints(6, seed=1)), case(op, ints(3, dtype=np.int64), np.int64(1)),
-        case(op, ints(3, low=0, dtype=np.uint8), np.uint8(4)), case(op, f64(3), f64(3, seed=1)),
+        case(op, X, Y),
+        case(op, X, X),
+        case(op, f32(2, 1), f32(3)),
+        case(op, f32(0), f32(1)),
+        case(op, ints(6), ints(6, seed=1)),
+        case(op, ints(3, dtype=np.int64), np.int64(1)),
+        case(op, ints(3, low=0, dtype=np.uint8), np.uint8(4)),
+        case(op, f64(3), f64(3, seed=1)),
         case(op, f32(3).astype(np.float16), np.float16(0)),
     ]
 for op in each("LogicalAnd LogicalOr"):
-    CASES += [case(op, np.array([[True], [False]]), np.array([True, False])),
-              case(op, np.zeros((0,), bool), np.array([True]))]
+    CASES += [
+        case(op, np.array([[True], [False]]), np.array([True, False])),
+        case(op, np.zeros((0,), bool), np.array([True])),
+    ]
 for op in each("Equal NotEqual"):
     CASES += [
-        case(op, X, X), case(op, X, Y), case(op, f32(2, 1), f32(3)), case(op, f32(0), f32(1)),
-        case(op, ints(6), ints(6)), case(op, c64(3), c64(3)),
+        case(op, X, X),
+        case(op, X, Y),
+        case(op, f32(2, 1), f32(3)),
+        case(op, f32(0), f32(1)),
+        case(op, ints(6), ints(6)),
+        case(op, c64(3), c64(3)),
         case(op, text(b"a", b"b"), text(b"b", b"b")),
         case(op, np.array([True, False]), np.array(True)),
         case(op, ints(3, dtype=np.int64), np.int64(1)),
-        case(op, f64(3), f64(3)), case(op, f32(3).astype(np.float16), np.float16(0)),
+        case(op, f64(3), f64(3)),
+        case(op, f32(3).astype(np.float16), np.float16(0)),
         case(op, ints(2), ints(3), raises=True),
         case(op, ints(2), ints(3), incompatible_shape_error=False),
         case(op, ints(2), ints(2), incompatible_shape_error=False),
@@ -154,29 +182,39 @@ CASES += [
     case("SelectV2", MASK, f64(3), f64(3)),
     case("SelectV2", MASK, ints(3, dtype=np.int64), np.int64(2)),
     case("ClipByValue", EDGES, np.float32(-0.2), np.float32(1)),
-    case("ClipByValue", np.array([1, 2, 3], np.float32), np.array([0, NAN, 1], np.float32),
-         np.array([NAN, 1, 0], np.float32)),
+    case(
+        "ClipByValue",
+        np.array([1, 2, 3], np.float32),
+        np.array([0, NAN, 1], np.float32),
+        np.array([NAN, 1, 0], np.float32),
+    ),
     case("ClipByValue", ints(5), np.int32(2), np.int32(0)),
     case("ClipByValue", ints(5, dtype=np.int64), np.int64(-2), np.int64(1)),
     case("ClipByValue", f64(0), np.float64(0), np.float64(1)),
     case("ClipByValue", f32(3).astype(np.float16), np.float16(0), np.float16(1)),
     case("ClipByValue", f32(2, 2), f32(2), np.float32(1), raises=True),
     case("AddN", [f32(2, 3), f32(2, 3, seed=1), f32(2, 3, seed=2)]),
-    case("AddN", [EDGES]), case("AddN", [EDGES, EDGES]),
-    case("AddN", [ints(3), ints(3)]), case("AddN", [f32(0), f32(0)]),
+    case("AddN", [EDGES]),
+    case("AddN", [EDGES, EDGES]),
+    case("AddN", [ints(3), ints(3)]),
+    case("AddN", [f32(0), f32(0)]),
     case("AddN", [c64(2), c64(2)]),
-    case("AddN", [f64(2)] * 9), case("AddN", [f32(2).astype(np.float16)] * 3),
+    case("AddN", [f64(2)] * 9),
+    case("AddN", [f32(2).astype(np.float16)] * 3),
     case("AddN", [f32(2), f32(1)], raises=True),
     case("AccumulateNV2", [f32(2), f32(2, seed=1)], shape=[2]),
 ]
 
 CASES += [
-    case("Complex", f32(2, 1), f32(3)), case("Complex", f64(3), f64(3), Tout=np.complex128),
-    case("Complex", EDGES, EDGES[::-1].copy()), case("Complex", f32(0), f32(0)),
+    case("Complex", f32(2, 1), f32(3)),
+    case("Complex", f64(3), f64(3), Tout=np.complex128),
+    case("Complex", EDGES, EDGES[::-1].copy()),
+    case("Complex", f32(0), f32(0)),
 ]
 for op in each("Real Imag ComplexAbs Angle"):
     CASES += [
-        case(op, c64(2, 3)), case(op, c64(2).astype(np.complex128), Tout=np.float64),
+        case(op, c64(2, 3)),
+        case(op, c64(2).astype(np.complex128), Tout=np.float64),
         case(op, c64(0)),
         case(op, np.array([-1, NAN + 1j, INF - 1j, 0], np.complex64)),
     ]

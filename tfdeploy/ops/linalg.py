@@ -56,14 +56,21 @@ def _product_shape(
 
 
 def _matmul_type(c: Inference) -> ValueType:
-    shape = _product_shape(c, c.inputs[0].shape, c.inputs[1].shape,
-                           c.attrs["transpose_a"], c.attrs["transpose_b"], batch=False)
+    shape = _product_shape(
+        c,
+        c.inputs[0].shape,
+        c.inputs[1].shape,
+        c.attrs["transpose_a"],
+        c.attrs["transpose_b"],
+        batch=False,
+    )
     return ValueType(c.inputs[0].dtype, shape or c.unknown(2))
 
 
 def _batch_matmul_type(c: Inference) -> ValueType:
-    shape = _product_shape(c, c.inputs[0].shape, c.inputs[1].shape,
-                           c.attrs["adj_x"], c.attrs["adj_y"])
+    shape = _product_shape(
+        c, c.inputs[0].shape, c.inputs[1].shape, c.attrs["adj_x"], c.attrs["adj_y"]
+    )
     return ValueType(c.attrs.get("Tout") or c.inputs[0].dtype, shape)
 
 
@@ -82,8 +89,9 @@ def sparse_matmul(
     a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False
 ) -> Any:
     """The product of two matrices with many zeros, in float32 (tf.raw_ops.SparseMatMul)."""
-    return matmul(a.astype(np.float32), b.astype(np.float32),
-                  transpose_a=transpose_a, transpose_b=transpose_b)
+    return matmul(
+        a.astype(np.float32), b.astype(np.float32), transpose_a=transpose_a, transpose_b=transpose_b
+    )
 
 
 @op("BatchMatMulV2", "BatchMatMulV3", type=_batch_matmul_type)
@@ -187,8 +195,10 @@ def _contract(
     n, r = len(batch), len(batch) + len(rows)
     row_extents, column_extents = x.shape[n:r], y.shape[n + len(inner) :]
     depth = math.prod(x.shape[r:])
-    found = np.matmul(x.reshape((*x.shape[:n], math.prod(row_extents), depth)),
-                      y.reshape((*y.shape[:n], depth, math.prod(column_extents))))
+    found = np.matmul(
+        x.reshape((*x.shape[:n], math.prod(row_extents), depth)),
+        y.reshape((*y.shape[:n], depth, math.prod(column_extents))),
+    )
     return found.reshape(found.shape[:n] + row_extents + column_extents), batch + rows + columns
 
 
@@ -269,8 +279,11 @@ def matrix_determinant(input: Array) -> Any:
     return np.linalg.det(input)
 
 
-@op("LogMatrixDeterminant", type=lambda c: [_stack_type(c)] * 2,
-    outputs=("sign", "log_abs_determinant"))
+@op(
+    "LogMatrixDeterminant",
+    type=lambda c: [_stack_type(c)] * 2,
+    outputs=("sign", "log_abs_determinant"),
+)
 def log_matrix_determinant(input: Array) -> tuple[Array, Array]:
     """Sign of the determinant and logarithm of its size (tf.linalg.slogdet)."""
     _check_square(input)
@@ -346,8 +359,8 @@ def _least_squares_type(c: Inference) -> ValueType:
 def matrix_solve_ls(matrix: Array, rhs: Array, l2_regularizer: Array, *, fast: bool = True) -> Any:
     """x of least squares of matrix x - rhs (tf.linalg.lstsq).
 
-    `fast` solves the normal equations with the regularizer on their diagonal, for the x of least norm
-    where unknowns outnumber equations; else the regularizer is left out and the rank may be low.
+    `fast` solves the normal equations with the regularizer on their diagonal, for x of least norm
+    where unknowns outnumber equations; else it is left out, and the rank of the matrix may be low.
     Raises ValueError where the normal equations are singular.
     """
     if rhs.shape[:-1] != matrix.shape[:-1]:
@@ -399,9 +412,7 @@ def self_adjoint_eig(input: Array) -> Any:
 
 
 @op("Eig", type=_eig_types, outputs=("e", "v"))
-def eig(
-    input: Array, *, compute_v: bool = True, Tout: DType = COMPLEX64
-) -> tuple[Array, Array]:
+def eig(input: Array, *, compute_v: bool = True, Tout: DType = COMPLEX64) -> tuple[Array, Array]:
     """Eigenvalues and vectors as columns (tf.linalg.eig); order and phases are arbitrary."""
     _check_square(input)
     if compute_v:
@@ -425,8 +436,11 @@ def _svd_types(c: Inference) -> list[ValueType]:
     if not c.attrs["compute_uv"]:
         return [ValueType(dtype, (*batch, k)), ValueType(dtype, (0,)), ValueType(dtype, (0,))]
     full = c.attrs["full_matrices"]
-    return [ValueType(dtype, (*batch, k)), ValueType(dtype, (*batch, m, m if full else k)),
-            ValueType(dtype, (*batch, n, n if full else k))]
+    return [
+        ValueType(dtype, (*batch, k)),
+        ValueType(dtype, (*batch, m, m if full else k)),
+        ValueType(dtype, (*batch, n, n if full else k)),
+    ]
 
 
 @op("Svd", "BatchSvd", type=_svd_types, outputs=("s", "u", "v"))
@@ -531,7 +545,7 @@ def matrix_square_root(input: Array) -> Any:
 
 @op("MatrixLogarithm", type=_square_type)
 def matrix_logarithm(input: Array) -> Any:
-    """The principal logarithm of invertible complex matrices (tf.linalg.logm): roots until near one,
+    """The principal logarithm of invertible complex matrices (tf.linalg.logm): roots until near 1,
     then the integral of (a - 1) (1 + t (a - 1))^-1 over t from 0 to 1."""
     _check_invertible(input)
     a = input.astype(np.complex128)
@@ -549,8 +563,8 @@ def matrix_logarithm(input: Array) -> Any:
 
 @op("TridiagonalMatMul", type=lambda c: c.inputs[3])
 def tridiagonal_matmul(superdiag: Array, maindiag: Array, subdiag: Array, rhs: Array) -> Any:
-    """The product of a matrix of three diagonals, each [..., 1, M], with [..., M, N]; the last of the
-    upper one and the first of the lower one are not read (tf.linalg.tridiagonal_matmul)."""
+    """The product of a matrix of 3 diagonals, each [..., 1, M], with [..., M, N]; the last of the
+    upper and the first of the lower are not read (tf.linalg.tridiagonal_matmul)."""
     upper, main, lower = (np.swapaxes(d, -1, -2) for d in (superdiag, maindiag, subdiag))
     result = main * rhs
     result[..., :-1, :] += upper[..., :-1, :] * rhs[..., 1:, :]
@@ -598,8 +612,7 @@ def tridiagonal_solve(
     return np.moveaxis(x, 0, 1).reshape(rhs.shape)
 
 
-@op("BandedTriangularSolve",
-    type=lambda c: ValueType(c.inputs[0].dtype, _banded_shape(c)))
+@op("BandedTriangularSolve", type=lambda c: ValueType(c.inputs[0].dtype, _banded_shape(c)))
 def banded_triangular_solve(
     matrix: Array, rhs: Array, *, lower: bool = True, adjoint: bool = False
 ) -> Any:

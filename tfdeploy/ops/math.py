@@ -38,13 +38,16 @@ def _elementwise(
 ) -> None:
     """Registers a function of one or two arrays that is an op as it stands."""
     if rule in (same, to_bool):
+
         def reference(x: Array) -> Array:
             result: Array = function(x)
             return result
     else:
+
         def reference(x: Array, y: Array) -> Array:  # type: ignore[misc]
             result: Array = function(x, y)
             return result
+
     reference.__doc__ = doc
     op(*names.split(), type=rule, exact=exact, symbolic=symbolic)(reference)
 
@@ -178,8 +181,9 @@ def _squared_difference(x: Array, y: Array) -> Any:
 
 def _cross(x: Array, y: Array) -> Any:
     if x.shape[-1:] != (3,) or x.shape != y.shape:
-        raise ValueError(f"a cross product takes two arrays [..., 3] of one shape, "
-                         f"not {x.shape} and {y.shape}")
+        raise ValueError(
+            f"a cross product takes two arrays [..., 3] of one shape, not {x.shape} and {y.shape}"
+        )
     ahead, behind = [1, 2, 0], [2, 0, 1]
     return x[..., ahead] * y[..., behind] - x[..., behind] * y[..., ahead]
 
@@ -188,24 +192,44 @@ _BINARY: tuple[tuple[str, Function, str, bool], ...] = (
     ("Atan2", np.arctan2, "Angle of the point (y, x), from -pi to pi (tf.atan2).", False),
     ("Cross", _cross, "Cross product over the last axis, of extent 3 (tf.linalg.cross).", EXACT),
     ("Div", _div, "x / y, towards zero for integers (tf.raw_ops.Div).", EXACT),
-    ("DivNoNan", lambda x, y: _unless(y, x / y),
-     "x / y, 0 where y is (tf.math.divide_no_nan).", EXACT),
+    (
+        "DivNoNan",
+        lambda x, y: _unless(y, x / y),
+        "x / y, 0 where y is (tf.math.divide_no_nan).",
+        EXACT,
+    ),
     ("Maximum", np.maximum, "The greater, NaN where either is (tf.maximum).", EXACT),
     ("Minimum", np.minimum, "The smaller, NaN where either is (tf.minimum).", EXACT),
     ("Mod TruncateMod", _truncate_mod, "Rest with the sign of x (tf.truncatemod).", EXACT),
-    ("MulNoNan", lambda x, y: _unless(y, x * y),
-     "x * y, 0 where y is (tf.math.multiply_no_nan).", EXACT),
+    (
+        "MulNoNan",
+        lambda x, y: _unless(y, x * y),
+        "x * y, 0 where y is (tf.math.multiply_no_nan).",
+        EXACT,
+    ),
     ("NextAfter", np.nextafter, "The next number from x towards y (tf.math.nextafter).", EXACT),
     ("Pow", _pow, "x to the power of y; y < 0 is refused for integers (tf.pow).", False),
     ("RealDiv", _real_div, "x / y (tf.realdiv).", EXACT),
-    ("SquaredDifference", _squared_difference,
-     "(x - y)(x - y)*, * the conjugate (tf.math.squared_difference).", EXACT),
+    (
+        "SquaredDifference",
+        _squared_difference,
+        "(x - y)(x - y)*, * the conjugate (tf.math.squared_difference).",
+        EXACT,
+    ),
     ("TruncateDiv", _truncate_div, "x / y, towards zero (tf.truncatediv).", EXACT),
     ("Xdivy", lambda x, y: _unless(x, x / y), "x / y, 0 where x is (tf.math.xdivy).", EXACT),
-    ("Xlog1py", lambda x, y: _unless(x, x * np.log1p(y)),
-     "x log(1 + y), 0 where x is (tf.math.xlog1py).", False),
-    ("Xlogy", lambda x, y: _unless(x, x * np.log(y)),
-     "x log y, 0 where x is (tf.math.xlogy).", False),
+    (
+        "Xlog1py",
+        lambda x, y: _unless(x, x * np.log1p(y)),
+        "x log(1 + y), 0 where x is (tf.math.xlog1py).",
+        False,
+    ),
+    (
+        "Xlogy",
+        lambda x, y: _unless(x, x * np.log(y)),
+        "x log y, 0 where x is (tf.math.xlogy).",
+        False,
+    ),
 )
 for _names, _function, _doc, _exact in _BINARY:
     _elementwise(_names, _function, _doc, broadcast, _exact)
@@ -309,8 +333,12 @@ def select(condition: Array, t: Array, e: Array) -> Array:
     return np.where(condition, t, e)
 
 
-@op("SelectV2", exact=True, symbolic=True,
-    type=lambda c: ValueType(c.inputs[1].dtype, broadcast_shapes(c, *(t.shape for t in c.inputs))))
+@op(
+    "SelectV2",
+    exact=True,
+    symbolic=True,
+    type=lambda c: ValueType(c.inputs[1].dtype, broadcast_shapes(c, *(t.shape for t in c.inputs))),
+)
 def select_v2(condition: Array, t: Array, e: Array) -> Array:
     """`t` where `condition`, else `e`, all broadcast (tf.where)."""
     return np.where(condition, t, e)
@@ -336,8 +364,11 @@ def add_n(*inputs: Array) -> Array:
     return total
 
 
-@op("Complex", exact=True,
-    type=lambda c: ValueType(c.attrs["Tout"], broadcast_shapes(c, *(t.shape for t in c.inputs))))
+@op(
+    "Complex",
+    exact=True,
+    type=lambda c: ValueType(c.attrs["Tout"], broadcast_shapes(c, *(t.shape for t in c.inputs))),
+)
 def complex_(real: Array, imag: Array, *, Tout: DType = COMPLEX64) -> Array:
     """real + i imag (tf.complex)."""
     result = np.empty(np.broadcast_shapes(real.shape, imag.shape), Tout.numpy)

@@ -22,8 +22,13 @@ from .rules import (
 
 Array = NDArray[Any]
 
-_ACCUMULATOR = {"f": np.dtype(np.float64), "V": np.dtype(np.float64), "c": np.dtype(np.complex128),
-                "i": np.dtype(np.int64), "u": np.dtype(np.uint64)}
+_ACCUMULATOR = {
+    "f": np.dtype(np.float64),
+    "V": np.dtype(np.float64),
+    "c": np.dtype(np.complex128),
+    "i": np.dtype(np.int64),
+    "u": np.dtype(np.uint64),
+}
 
 
 def _axes(x: Array, axis: Array) -> tuple[int, ...]:
@@ -215,8 +220,10 @@ def _in_top_type(c: Inference) -> ValueType:
     if predictions is None or targets is None:
         return ValueType(BOOL, c.unknown(1))
     if len(predictions) != 2 or len(targets) != 1:
-        raise ValueError(f"predictions of rank 2 and targets of rank 1 are needed, not "
-                         f"{len(predictions)} and {len(targets)}")
+        raise ValueError(
+            f"predictions of rank 2 and targets of rank 1 are needed, not "
+            f"{len(predictions)} and {len(targets)}"
+        )
     return ValueType(BOOL, (merge_extents(predictions[0], targets[0]),))
 
 
