@@ -6,11 +6,12 @@ together one word at a time, and neighbours are joined by shifting the left one 
 
 from __future__ import annotations
 
-import importlib
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
+from .. import config
 
 _POLYNOMIAL = np.uint32(0x82F63B78)  # reflected
 _CHUNK = 1 << 20  # bytes whose lanes advance together
@@ -106,10 +107,8 @@ def _half_tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _compiled() -> Any:
-    try:
-        return importlib.import_module("tfdeploy._engine").crc32c
-    except (ImportError, AttributeError):
-        return _numpy_crc32c
+    engine = config.engine()
+    return engine.crc32c if engine else _numpy_crc32c
 
 
 crc32c = _compiled()
