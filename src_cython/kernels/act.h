@@ -6,18 +6,18 @@
 #include "vmath.h"
 
 typedef struct td_act {
-    int kind;        /* TD_LINEAR ... */
-    float low, high; /* of TD_CLAMP; -inf and inf for the others, so that clamping is harmless */
-    float slope;     /* of TD_LEAKY */
+    int kind;        /* TD_ACT_linear ... */
+    float low, high; /* of TD_ACT_clamp; -inf and inf for the others, so that clamping is harmless */
+    float slope;     /* of TD_ACT_leaky */
 } td_act;
 
 TD_INLINE td_act td_act_of(int64_t kind, const float *floats) {
     td_act act = {(int)kind, -__builtin_inff(), __builtin_inff(), 0.0f};
-    if (kind == TD_CLAMP) {
+    if (kind == TD_ACT_clamp) {
         act.low = floats[0];
         act.high = floats[1];
     }
-    if (kind == TD_LEAKY) act.slope = floats[0];
+    if (kind == TD_ACT_leaky) act.slope = floats[0];
     return act;
 }
 
@@ -26,9 +26,10 @@ TD_INLINE vf td_relu6_of(vf x) { return td_clamp(x + 3.0f, td_set(0.0f), td_set(
 /* x Phi(x): erfc keeps the relative accuracy on the left. */
 TD_INLINE vf td_gelu(vf x) { return 0.5f * x * td_erfc(x * -0.707106781f); }
 
+/* x (1 + tanh(u)) / 2 = x sigmoid(2 u), which does not cancel on the left. */
 TD_INLINE vf td_gelu_tanh(vf x) {
-    vf u = td_fma(x * x * x, td_set(0.044715f), x) * 0.797884561f;
-    return 0.5f * x * (1.0f + td_tanh(u));
+    vf u = td_fma(x * x * x, td_set(0.044715f), x) * 1.59576912f;
+    return x * td_sigmoid(u);
 }
 
 TD_INLINE vf td_selu(vf x) {
@@ -47,25 +48,25 @@ TD_INLINE vf td_selu(vf x) {
         }                                                                                         \
     break;
 
-/* In place over rows x n elements; kinds up to TD_CLAMP are done with low and high. */
+/* In place over rows x n elements; kinds up to TD_ACT_clamp are done with low and high. */
 TD_FUNC void td_act_tile(const td_act *act, float *p, int64_t stride, int64_t rows, int64_t n) {
     const vf slope = td_set(act->slope), low = td_set(act->low), high = td_set(act->high);
     switch (act->kind) {
-    case TD_LINEAR: break;
-    case TD_CLAMP: TD_ACT_LOOP(td_clamp(x, low, high))
-    case TD_SIGMOID: TD_ACT_LOOP(td_sigmoid(x))
-    case TD_TANH: TD_ACT_LOOP(td_tanh(x))
-    case TD_SILU: TD_ACT_LOOP(x * td_sigmoid(x))
-    case TD_GELU: TD_ACT_LOOP(td_gelu(x))
-    case TD_GELU_TANH: TD_ACT_LOOP(td_gelu_tanh(x))
-    case TD_HARD_SWISH: TD_ACT_LOOP(x * (td_relu6_of(x) * 0.166666672f))
-    case TD_HARD_SIGMOID: TD_ACT_LOOP(td_relu6_of(x) * 0.166666672f)
-    case TD_ELU: TD_ACT_LOOP(td_sel(x < 0.0f, td_expm1(x), x))
-    case TD_SELU: TD_ACT_LOOP(td_selu(x))
-    case TD_LEAKY: TD_ACT_LOOP(td_sel(x < 0.0f, x * slope, x))
-    case TD_SOFTPLUS: TD_ACT_LOOP(td_softplus(x))
-    case TD_SOFTSIGN: TD_ACT_LOOP(x / (td_abs(x) + 1.0f))
-    case TD_EXP: TD_ACT_LOOP(td_exp(x))
+    case TD_ACT_linear: break;
+    case TD_ACT_clamp: TD_ACT_LOOP(td_clamp(x, low, high))
+    case TD_ACT_sigmoid: TD_ACT_LOOP(td_sigmoid(x))
+    case TD_ACT_tanh: TD_ACT_LOOP(td_tanh(x))
+    case TD_ACT_silu: TD_ACT_LOOP(x * td_sigmoid(x))
+    case TD_ACT_gelu: TD_ACT_LOOP(td_gelu(x))
+    case TD_ACT_gelu_tanh: TD_ACT_LOOP(td_gelu_tanh(x))
+    case TD_ACT_hard_swish: TD_ACT_LOOP(x * (td_relu6_of(x) * 0.166666672f))
+    case TD_ACT_hard_sigmoid: TD_ACT_LOOP(td_relu6_of(x) * 0.166666672f)
+    case TD_ACT_elu: TD_ACT_LOOP(td_sel(x < 0.0f, td_expm1(x), x))
+    case TD_ACT_selu: TD_ACT_LOOP(td_selu(x))
+    case TD_ACT_leaky: TD_ACT_LOOP(td_sel(x < 0.0f, x * slope, x))
+    case TD_ACT_softplus: TD_ACT_LOOP(td_softplus(x))
+    case TD_ACT_softsign: TD_ACT_LOOP(x / (td_abs(x) + 1.0f))
+    case TD_ACT_exp: TD_ACT_LOOP(td_exp(x))
     }
 }
 

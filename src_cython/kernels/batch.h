@@ -126,7 +126,7 @@ static int batch_matmul_run(const td_call *call) {
     td_batch_of(&g, call);
     const td_tensor *a = call->in[0], *b = call->in[1], *y = call->out[0], *residual = call->in[4];
     const int last = y->rank - 1;
-    const int plain = call->ints[0] == TD_LINEAR && !call->in[2]->data && !call->in[3]->data &&
+    const int plain = call->ints[0] == TD_ACT_linear && !call->in[2]->data && !call->in[3]->data &&
                       !residual->data;
     if (g.small && plain) return td_batch_small(call, &g);
     float packed_small[64 * TD_PANEL + 64 * 64];

@@ -105,10 +105,10 @@ TD_INLINE int64_t td_conv_zero_floats(const td_conv *c) {
  *             for each stride, for each dilation, for each padding before (that after follows from y)
  *       floats: the activation's two parameters */
 static int conv_plan(const td_call *call, td_work *work) {
-    td_conv c;
+    td_conv c = {0};
     if (td_conv_of(&c, call)) return TD_REFUSED;
     const td_tensor *y = call->out[0];
-    if (c.groups > 1 && call->ints[0] > TD_CLAMP && 0) return TD_REFUSED;
+    if (c.groups > 1 && call->ints[0] > TD_ACT_clamp && 0) return TD_REFUSED;
     const int64_t cost = c.cut.row_chunk * c.cut.panel_chunk * TD_PANEL * c.taps * c.len;
     int64_t scratch = td_conv_table_bytes(&c) + td_conv_zero_floats(&c) * 4;
     if (c.wide)
@@ -248,7 +248,7 @@ static void td_conv_table_wide(const td_conv *c, const float *x, const float *ze
 }
 
 static int conv_run(const td_call *call) {
-    td_conv c;
+    td_conv c = {0};
     td_conv_of(&c, call);
     const td_window *w = &c.w;
     const td_tensor *y = call->out[0];

@@ -16,6 +16,12 @@
 #include "gemm.h"
 #include "batch.h"
 #include "conv.h"
+#include "unconv.h"
+#include "depthwise.h"
+#include "pool.h"
+#include "map.h"
+#include "reduce.h"
+#include "rows.h"
 
 #define TD_SLOT(name) [TD_KERNEL_##name] = {name##_plan, name##_run},
 const td_isa TD_ISA_NAME(td_isa) = {

@@ -1,12 +1,13 @@
 /* The one list of kernels: enum, table and Python's listing derive from it.
  *
- * A line K(name) promises that one of the headers in isa.h defines name_plan and name_run of td.h.  An index is stable within one build only: plans ask
- * `_engine.kernels()` for it and never store it. */
+ * K(name) promises that one of the headers in isa.h defines name_plan and name_run, which td.h describes.
+ * An index is stable within one build only: plans ask `_engine.kernels()` for it and never store it. */
 #ifndef TD_LIST_H
 #define TD_LIST_H
 
 #define TD_KERNELS(K) \
     K(pack) K(matmul) K(batch_matmul) \
-    K(conv)
+    K(conv) K(conv_transpose) K(depthwise) K(max_pool) K(avg_pool) \
+    K(map) K(reduce) K(softmax) K(log_softmax) K(layer_norm)
 
 #endif

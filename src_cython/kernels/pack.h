@@ -63,25 +63,28 @@ TD_FUNC void td_pack_panel(float *panel, const float *b, int64_t k, int64_t n, i
 
 TD_INLINE int64_t td_panels(int64_t n) { return (n + TD_PANEL - 1) / TD_PANEL; }
 
-/* pack: b [groups, k, n] of any strides -> panels, groups * ceil(n / 16) * k * 16 floats in a row. */
+/* pack: b [groups, taps, len, n] of any strides
+ *       -> panels, groups * ceil(n / 16) * taps * len * 16 floats in a row */
 static int pack_plan(const td_call *call, td_work *work) {
     const td_tensor *b = call->in[0], *out = call->out[0];
-    if (b->dtype != TD_F32 || b->rank != 3 || out->dtype != TD_F32 || out->rank != 1)
+    if (b->dtype != TD_F32 || b->rank != 4 || out->dtype != TD_F32 || out->rank != 1)
         return TD_REFUSED;
-    if (out->shape[0] != b->shape[0] * td_panels(b->shape[2]) * b->shape[1] * TD_PANEL)
-        return TD_REFUSED;
-    *work = (td_work){b->shape[0] * td_panels(b->shape[2]), 1 + 100000 / (b->shape[1] * 16 + 1), 0};
+    const int64_t panels = b->shape[0] * td_panels(b->shape[3]), k = b->shape[1] * b->shape[2];
+    if (out->shape[0] != panels * k * TD_PANEL) return TD_REFUSED;
+    *work = (td_work){panels, 1 + 100000 / (k * TD_PANEL + 1), 0};
     return TD_OK;
 }
 
 static int pack_run(const td_call *call) {
     const td_tensor *b = call->in[0];
-    const int64_t k = b->shape[1], n = b->shape[2], panels = td_panels(n);
+    const int64_t taps = b->shape[1], len = b->shape[2], n = b->shape[3], panels = td_panels(n);
+    float *to = (float *)call->out[0]->data + call->begin * taps * len * TD_PANEL;
     for (int64_t u = call->begin; u < call->end; u++) {
         const int64_t group = u / panels, col = u % panels * TD_PANEL;
-        const float *from = (const float *)b->data + group * b->stride[0] + col * b->stride[2];
-        td_pack_panel((float *)call->out[0]->data + u * k * TD_PANEL, from, k,
-                      TD_MIN(n - col, TD_PANEL), b->stride[1], b->stride[2]);
+        const float *from = (const float *)b->data + group * b->stride[0] + col * b->stride[3];
+        for (int64_t t = 0; t < taps; t++, to += len * TD_PANEL)
+            td_pack_panel(to, from + t * b->stride[1], len, TD_MIN(n - col, TD_PANEL), b->stride[2],
+                          b->stride[3]);
     }
     return TD_OK;
 }

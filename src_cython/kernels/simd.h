@@ -47,9 +47,16 @@ TD_INLINE vf td_load(const float *p) { return *(const vf_any *)p; }
 TD_INLINE void td_store(float *p, vf v) { *(vf_any *)p = v; }
 TD_INLINE vi td_loadi(const int32_t *p) { return *(const vi_any *)p; }
 TD_INLINE void td_storei(int32_t *p, vi v) { *(vi_any *)p = v; }
-/* Taking 0 away keeps -0 and costs nothing; adding it would do neither. */
-TD_INLINE vf td_set(float x) { return x - (vf){0}; }
+/* Every lane holds the bits of x. */
+#if defined(__AVX512F__)
+TD_INLINE vf td_set(float x) { return (vf)_mm512_set1_ps(x); }
+#elif defined(__AVX2__)
+TD_INLINE vf td_set(float x) { return (vf)_mm256_set1_ps(x); }
+#else
+TD_INLINE vf td_set(float x) { return (vf){x, x, x, x}; }
+#endif
 TD_INLINE vi td_seti(int32_t x) { return (vi){0} + x; }
+/* Taking 0 away keeps -0; adding it would not. */
 TD_INLINE vd td_setd(double x) { return x - (vd){0}; }
 
 TD_INLINE vf td_bits(uint32_t x) { return (vf)((vu){0} + x); }
@@ -217,15 +224,24 @@ TD_INLINE vd td_rintd(vd a) {
 #endif
 #endif
 
+/* td_fma with one rounding on every instruction set, for where two would not do. */
+TD_INLINE vf td_fma_once(vf a, vf b, vf c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return td_fma(a, b, c);
+#else
+    return td_narrow(td_lod(a) * td_lod(b) + td_lod(c), td_hid(a) * td_hid(b) + td_hid(c));
+#endif
+}
+
 TD_INLINE vi td_seli(vi mask, vi a, vi b) { return (mask & a) | (~mask & b); }
 TD_INLINE vf td_abs(vf a) { return (vf)((vi)a & INT32_MAX); }
 TD_INLINE vf td_neg(vf a) { return (vf)((vi)a ^ INT32_MIN); }
 TD_INLINE vf td_copysign(vf size, vf sign) {
     return (vf)(((vi)size & INT32_MAX) | ((vi)sign & INT32_MIN));
 }
-/* The larger and the smaller, NaN where either is NaN. */
-TD_INLINE vf td_max_nan(vf a, vf b) { return td_sel((a > b) | (a != a), a, b); }
-TD_INLINE vf td_min_nan(vf a, vf b) { return td_sel((a < b) | (a != a), a, b); }
+/* The larger and the smaller, NaN where either is NaN, a where they are equal. */
+TD_INLINE vf td_max_nan(vf a, vf b) { return td_sel((a >= b) | (a != a), a, b); }
+TD_INLINE vf td_min_nan(vf a, vf b) { return td_sel((a <= b) | (a != a), a, b); }
 /* min(max(x, low), high) with NaN kept. */
 TD_INLINE vf td_clamp(vf x, vf low, vf high) { return td_min2(high, td_max2(low, x)); }
 

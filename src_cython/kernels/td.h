@@ -60,24 +60,26 @@ typedef struct td_kernel {
     int (*run)(const td_call *call);
 } td_kernel;
 
-/* Activations that an epilogue applies; a parameter "act" takes one of these, and two floats. */
-enum {
-    TD_LINEAR,     /* x */
-    TD_CLAMP,      /* min(max(x, floats[0]), floats[1]), NaN kept: Relu, Relu6 */
-    TD_SIGMOID,
-    TD_TANH,
-    TD_SILU,       /* x * sigmoid(x) */
-    TD_GELU,       /* x * (1 + erf(x / sqrt 2)) / 2 */
-    TD_GELU_TANH,  /* the tanh approximation of it */
-    TD_HARD_SWISH, /* x * relu6(x + 3) / 6 */
-    TD_HARD_SIGMOID, /* relu6(x + 3) / 6 */
-    TD_ELU,        /* x, or exp(x) - 1 where x < 0 */
-    TD_SELU,
-    TD_LEAKY,      /* x, or floats[0] * x where x < 0 */
-    TD_SOFTPLUS,
-    TD_SOFTSIGN,
-    TD_EXP,
-    TD_ACT_COUNT
-};
+/* Activations that an epilogue applies, each with its meaning; Python lists them by name. */
+#define TD_ACTS(K) \
+    K(linear)       /* x */ \
+    K(clamp)        /* min(max(x, floats[0]), floats[1]), NaN kept: Relu, Relu6 */ \
+    K(sigmoid) \
+    K(tanh) \
+    K(silu)         /* x * sigmoid(x) */ \
+    K(gelu)         /* x * (1 + erf(x / sqrt 2)) / 2 */ \
+    K(gelu_tanh)    /* its approximation by tanh */ \
+    K(hard_swish)   /* x * relu6(x + 3) / 6 */ \
+    K(hard_sigmoid) /* relu6(x + 3) / 6 */ \
+    K(elu)          /* x, or exp(x) - 1 where x < 0 */ \
+    K(selu) \
+    K(leaky)        /* x, or floats[0] * x where x < 0 */ \
+    K(softplus) \
+    K(softsign) \
+    K(exp)
+
+#define TD_ACT_ENUM(name) TD_ACT_##name,
+enum { TD_ACTS(TD_ACT_ENUM) TD_ACT_COUNT };
+#undef TD_ACT_ENUM
 
 #endif

@@ -140,7 +140,7 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
             }
         }
     }
-    if (s->act.kind > TD_CLAMP)
+    if (s->act.kind > TD_ACT_clamp)
         td_act_tile(&s->act, s->out + row * s->out_stride + col, s->out_stride, mr,
                     TD_MIN(np * TD_PANEL, s->n - col));
 }

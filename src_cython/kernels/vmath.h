@@ -41,7 +41,7 @@ TD_INLINE vf td_pow2(vi n) { return (vf)((n + 127) << 23); }
 /* n * ln 2 + r = x with |r| <= ln(2) / 2; x is small enough for n to be exact. */
 TD_INLINE vf td_exp_reduce(vf x, vf *r) {
     vf n = td_rint(x * 1.44269504f);
-    *r = td_fma(n, td_set(-0.693147182f), x);
+    *r = td_fma_once(n, td_set(-0.693147182f), x);
     *r = td_fma(n, td_set(1.90465421e-09f), *r);
     return n;
 }
@@ -114,7 +114,7 @@ TD_INLINE vf td_tanh(vf x) {
 /* exp(-a^2) erfcx(a), a >= 0; what a^2 loses by rounding is put back to first order. */
 TD_INLINE vf td_erfc_tail(vf a) {
     a = td_min2(td_set(10.2f), a);
-    vf square = a * a, lost = td_fma(a, a, td_neg(square));
+    vf square = a * a, lost = td_fma_once(a, a, td_neg(square));
     vf e = td_exp(td_neg(square));
     e = td_fma(e, td_neg(lost), e);
     return e * td_poly_erfcx(1.0f / td_fma(a, td_set(0.5f), td_set(1.0f)) - 0.5f);
@@ -179,8 +179,8 @@ TD_FUNC int td_reduce_large(float x, float *rest) {
 /* x = quadrant * pi/2 + rest */
 TD_INLINE vi td_reduce_pi(vf x, vf *rest) {
     vf n = td_rint(x * 0.636619772f);
-    vf r = td_fma(n, td_set(-1.57079637f), x);
-    r = td_fma(n, td_set(4.37113883e-8f), r);
+    vf r = td_fma_once(n, td_set(-1.57079637f), x);
+    r = td_fma_once(n, td_set(4.37113883e-8f), r);
     r = td_fma(n, td_set(1.71512451e-15f), r);
     vi quadrant = td_toi(n) & 3;
     vi far = td_abs(x) > 4096.0f;

@@ -1,0 +1,114 @@
+/* Kernels over rows of the last axis: softmax, log-softmax, layer normalisation. */
+#ifndef TD_ROWS_H
+#define TD_ROWS_H
+
+#include "reduce.h"
+
+/* Rows of x and y: the last axis dense, the others one run of equal steps. */
+typedef struct td_rowwise {
+    int64_t rows, n, x_step, y_step;
+} td_rowwise;
+
+static int td_rowwise_of(td_rowwise *r, const td_call *call) {
+    const td_tensor *x = call->in[0], *y = call->out[0];
+    int64_t rows;
+    if (!td_is_f32(x) || !td_is_f32(y) || x->rank != y->rank || x->rank < 1) return TD_REFUSED;
+    for (int i = 0; i < x->rank; i++)
+        if (x->shape[i] != y->shape[i]) return TD_REFUSED;
+    if (!td_dense_last(x) || !td_dense_last(y)) return TD_REFUSED;
+    if (!td_rows_of(x, 1, &r->rows, &r->x_step) || !td_rows_of(y, 1, &rows, &r->y_step))
+        return TD_REFUSED;
+    r->n = x->shape[x->rank - 1];
+    return TD_OK;
+}
+
+TD_INLINE int td_rowwise_work(const td_rowwise *r, td_work *work) {
+    *work = (td_work){r->n ? r->rows : 0, 1 + (16 << 10) / (r->n + 8), 0};
+    return TD_OK;
+}
+
+/* exp(x - shift) into y, in place or not; returns the sum in the order of reduce.h. */
+TD_INLINE float td_exp_sum(const float *x, float *y, int64_t n, float shift) {
+    const vf less = td_set(shift);
+    int64_t i = 0;
+    for (; i + TD_LANES <= n; i += TD_LANES) td_store(y + i, td_exp(td_load(x + i) - less));
+    if (i < n) td_storen(y + i, n - i, td_exp(td_loadn(x + i, n - i) - less));
+    return td_reduce_row(TD_REDUCE_sum, y, n);
+}
+
+TD_INLINE void td_softmax_row(const float *x, float *y, int64_t n) {
+    const float most = td_reduce_row(TD_REDUCE_max, x, n);
+    const vf scale = td_set(1.0f / td_exp_sum(x, y, n, most));
+    int64_t i = 0;
+    for (; i + TD_LANES <= n; i += TD_LANES) td_store(y + i, td_load(y + i) * scale);
+    if (i < n) td_storen(y + i, n - i, td_loadn(y + i, n - i) * scale);
+}
+
+/* softmax: x [..., n] -> y [..., n]; in place too */
+static int softmax_plan(const td_call *call, td_work *work) {
+    td_rowwise r = {0};
+    return td_rowwise_of(&r, call) ? TD_REFUSED : td_rowwise_work(&r, work);
+}
+
+static int softmax_run(const td_call *call) {
+    td_rowwise r = {0};
+    td_rowwise_of(&r, call);
+    const float *x = call->in[0]->data;
+    float *y = call->out[0]->data;
+    for (int64_t i = call->begin; i < call->end; i++)
+        td_softmax_row(x + i * r.x_step, y + i * r.y_step, r.n);
+    return TD_OK;
+}
+
+/* log_softmax: x [..., n] -> y [..., n] */
+static int log_softmax_plan(const td_call *call, td_work *work) { return softmax_plan(call, work); }
+
+static int log_softmax_run(const td_call *call) {
+    td_rowwise r = {0};
+    td_rowwise_of(&r, call);
+    for (int64_t i = call->begin; i < call->end; i++) {
+        const float *x = (const float *)call->in[0]->data + i * r.x_step;
+        float *y = (float *)call->out[0]->data + i * r.y_step;
+        const float most = td_reduce_row(TD_REDUCE_max, x, r.n);
+        const vf shift = td_log(td_set(td_exp_sum(x, y, r.n, most)));
+        for (int64_t j = 0; j < r.n; j += TD_LANES) {
+            const int64_t n = TD_MIN(r.n - j, TD_LANES);
+            td_storen(y + j, n, (td_loadn(x + j, n) - td_set(most)) - shift);
+        }
+    }
+    return TD_OK;
+}
+
+/* layer_norm: x [..., n], [scale n], [shift n] -> (x - mean) / sqrt(variance + floats[0]) * scale + shift */
+static int layer_norm_plan(const td_call *call, td_work *work) {
+    td_rowwise r = {0};
+    if (td_rowwise_of(&r, call)) return TD_REFUSED;
+    if (!td_is_channels(call->in[1], r.n) || !td_is_channels(call->in[2], r.n)) return TD_REFUSED;
+    return td_rowwise_work(&r, work);
+}
+
+static int layer_norm_run(const td_call *call) {
+    td_rowwise r = {0};
+    td_rowwise_of(&r, call);
+    const float *scale = call->in[1]->data, *shift = call->in[2]->data;
+    for (int64_t i = call->begin; i < call->end; i++) {
+        const float *x = (const float *)call->in[0]->data + i * r.x_step;
+        float *y = (float *)call->out[0]->data + i * r.y_step;
+        const vf mean = td_set(td_reduce_row(TD_REDUCE_sum, x, r.n) / (float)r.n);
+        int64_t j = 0;
+        for (; j + TD_LANES <= r.n; j += TD_LANES) td_store(y + j, td_load(x + j) - mean);
+        if (j < r.n) td_storen(y + j, r.n - j, td_loadn(x + j, r.n - j) - mean);
+        const float variance = td_reduce_row(TD_REDUCE_sumsq, y, r.n) / (float)r.n;
+        const vf factor = td_rsqrt(td_set(variance + call->floats[0]));
+        for (j = 0; j < r.n; j += TD_LANES) {
+            const int64_t n = TD_MIN(r.n - j, TD_LANES);
+            vf v = td_loadn(y + j, n) * factor;
+            if (scale) v *= td_loadn(scale + j, n);
+            if (shift) v += td_loadn(shift + j, n);
+            td_storen(y + j, n, v);
+        }
+    }
+    return TD_OK;
+}
+
+#endif
