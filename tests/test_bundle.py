@@ -135,7 +135,7 @@ def test_the_tables_of_version_1_checkpoints_are_read(tmp_path):
 
 
 def test_an_absent_tensor_is_named_with_near_names(simple):
-    with pytest.raises(ConversionError, match=r"model has no tensor 'flaot'; near names: float"):
+    with pytest.raises(ConversionError, match=r"model has no tensor 'flaot'; near: float"):
         Bundle(simple)["flaot"]
     assert "flaot" not in Bundle(simple)
 

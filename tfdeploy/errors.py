@@ -7,6 +7,8 @@ it too, so that callers may catch either.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class TfdeployError(Exception):
     """Root of everything that tfdeploy raises on purpose."""
@@ -77,3 +79,11 @@ class EvaluationError(TfdeployError, RuntimeError):
 
 class ConfigError(TfdeployError, ValueError):
     """A switch of the environment, or a setting, has a value that it cannot have here."""
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """A clause for messages that lists the names like `name`, empty where none is."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(names), 3, 0.5)
+    return f"; near: {', '.join(found)}" if found else ""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from .dtypes import DType
-from .errors import ConversionError, FeedError, FetchError
+from .errors import ConversionError, FeedError, FetchError, near
 from .graph.graph import Graph, Ref, SignatureDef
 from .tensor import Entry, Tensor, bind_feeds, find_fetch, fit
 
@@ -343,7 +343,7 @@ def convert(
     Raises ConversionError, FormatError, UnsupportedError, or UnknownOperationException with all ops
     that are missing.
     """
-    from .importers.lower import lower, near, sinks
+    from .importers.lower import lower, sinks
 
     raw, tensors = _read(source, signature, session)
     wanted = _names(outputs) if outputs is not None else tensors

@@ -22,6 +22,7 @@ from .errors import (
     InvalidImplementationException,
     OperationMismatchException,
     UnknownImplementationException,
+    near,
 )
 from .graph.graph import Graph, Node, Ref, split_name
 from .graph.types import ValueType
@@ -236,8 +237,6 @@ def find_fetch(name: str, entries: Sequence[Entry]) -> tuple[Entry, Ref]:
 
 
 def _near(name: str, entries: Sequence[Entry]) -> str:
-    from .importers.lower import near
-
     wanted = "{}:{}".format(*split_name(name))
     return near(wanted, (n for entry in entries for n in entry.graph.tensor_names()))
 

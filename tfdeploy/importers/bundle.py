@@ -6,7 +6,6 @@ The index is a table from tensor names to BundleEntryProto; the values lie in th
 
 from __future__ import annotations
 
-import difflib
 import math
 import mmap
 import os
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..dtypes import STRING, DType
-from ..errors import ConversionError, FormatError, TfdeployError, UnsupportedError
+from ..errors import ConversionError, FormatError, TfdeployError, UnsupportedError, near
 from . import protos, table, tensorproto, wire
 from .crc32c import crc32c, mask, masked
 from .wire import Message
@@ -84,8 +83,7 @@ class Bundle(Mapping[str, np.ndarray]):
         """The tensor `name`, or the `part` of it, without reading more slices than it needs."""
         entry = self.entries.get(name)
         if entry is None:
-            near = difflib.get_close_matches(name, self.entries, 3, 0.5)
-            hint = f"; near names: {', '.join(near)}" if near else ""
+            hint = near(name, self.entries)
             raise ConversionError(f"checkpoint {self.prefix} has no tensor {name!r}{hint}")
         where = f"{self.prefix}: tensor {name!r}"
         try:

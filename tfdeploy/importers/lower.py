@@ -6,18 +6,18 @@ nodes inlined from a call are named ``call/inner``, and the call's own outputs s
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..dtypes import DType, from_numpy
-from ..errors import ConversionError, UnknownOperationException, UnsupportedError
+from ..errors import ConversionError, UnknownOperationException, UnsupportedError, near
 from ..graph.graph import Graph, Node, Ref, SignatureDef, split_name
 from ..ops import registry
 from ..ops.infer import Typing
 from .raw import AttrPlaceholder, FuncRef, RawFunction, RawModel, RawNode
+from .share import share
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
@@ -81,6 +81,7 @@ class _Builder:
         self.top = _Frame("", {n.name: n for n in raw.graph.nodes}, {}, {})
         self.cut = {"{}:{}".format(*split_name(name)): name for name in cut}
         self.missing: dict[str, list[str]] = {}
+        self.names: dict[str, int] = {}
         self._done: dict[_Key, _Built] = {}
         self._frames: dict[_Key, _Frame] = {}
         self._cut_refs: dict[str, Ref] = {}
@@ -91,17 +92,38 @@ class _Builder:
         full = f"{node}:{slot}"
         if full in self.cut:
             return self._placeholder(full)
-        if node not in self.top.nodes:
-            raise ConversionError(
-                f"{self.raw.origin}: the graph has no tensor {name!r}" + near(node, self.top.nodes)
-            )
-        built = self._build((self.top, node))
+        built = self._build(self._locate(node))
         try:
             return built.output(slot)
         except IndexError:
             raise ConversionError(
                 f"{self.raw.origin}: node {node!r} has no output {slot}"
             ) from None
+
+    def _locate(self, name: str) -> _Key:
+        """The node called `name`, which may be ``call/inner`` for one in a called function."""
+        frame, rest = self.top, name
+        while rest not in frame.nodes:
+            parts = rest.split("/")
+            heads = ("/".join(parts[:i]) for i in range(len(parts) - 1, 0, -1))
+            head = next((h for h in heads if h in frame.nodes), None)
+            function = self._function(frame.nodes[head]) if head else None
+            if head is None or function is None:
+                raise ConversionError(
+                    f"{self.raw.origin}: the graph has no tensor {name!r}"
+                    + near(rest, (frame.prefix + n for n in frame.nodes))
+                )
+            for source in self._sources(frame, frame.nodes[head]):
+                self._build((frame, source))
+            frame, rest = self._inside((frame, head), function), rest[len(head) + 1 :]
+        return frame, rest
+
+    def _inside(self, call: _Key, function: RawFunction) -> _Frame:
+        """The activation of `function` by a call whose inputs are built."""
+        if call not in self._frames:
+            frame, name = call
+            self._frames[call] = self._enter(frame, frame.nodes[name], function)
+        return self._frames[call]
 
     def _build(self, root: _Key) -> _Built:
         stack, opened = [root], set()
@@ -134,9 +156,7 @@ class _Builder:
         function = self._function(node)
         if function is None or any(n not in self._done for n in needs):
             return needs
-        inner = self._frames.get(key)
-        if inner is None:
-            inner = self._frames[key] = self._enter(frame, node, function)
+        inner = self._inside(key, function)
         for spelled in (*function.control_ret.values(), *function.ret.values()):
             source = spelled.partition(":")[0].lstrip("^")
             if source not in inner.args:
@@ -280,9 +300,11 @@ class _Builder:
             attrs = {k: v for k, v in attrs.items() if k in record.attrs}
         elif node.op not in _VARIABLES and node.op not in _FROZEN:
             self.missing.setdefault(node.op, []).append(label)
-        number = self.graph.add(
-            Node(node.op, self._unique(label), refs, attrs, control=tuple(sorted(effects)))
-        )
+        unique = self._unique(label)
+        op = "Placeholder" if node.op == "PlaceholderV2" else node.op
+        number = self.graph.add(Node(op, unique, refs, attrs, control=tuple(sorted(effects))))
+        if unique != label:
+            self.names[label] = number
         if record is not None and record.effect in (registry.WRITES, registry.RAISES):
             effects = {number}
         else:
@@ -324,12 +346,6 @@ class _Builder:
         return candidate
 
 
-def near(name: str, names: Iterable[str]) -> str:
-    """A clause that lists names like `name`, empty where none is."""
-    found = difflib.get_close_matches(name, list(names), 3, 0.5)
-    return f"; near: {', '.join(found)}" if found else ""
-
-
 def _output_dtype(node: RawNode, slot: int) -> DType:
     for attr in ("component_types", "output_types", "Tout", "dtypes"):
         if isinstance(node.attrs.get(attr), list):
@@ -356,15 +372,16 @@ def lower(
     exist, UnknownOperationException with every op that tfdeploy lacks, UnsupportedError for assigned state.
     """
     if outputs is None and raw.signatures:
-        chosen = {name: raw.signatures[name] for name in signatures or raw.signatures}
+        chosen = list(signatures or raw.signatures)
         builder = _Builder(raw, ())
-        built = {
-            name: SignatureDef(
+        built = {}
+        for name in sorted(chosen, key=lambda n: n != "serving_default"):  # it keeps its names
+            sig = raw.signatures[name]
+            built[name] = SignatureDef(
                 {k: builder.tensor(i.name) for k, i in sig.inputs.items()},
                 {k: builder.tensor(i.name) for k, i in sig.outputs.items()},
             )
-            for name, sig in chosen.items()
-        }
+        built = {name: built[name] for name in chosen}
     else:
         builder = _Builder(raw, inputs or ())
         results = {
@@ -377,9 +394,14 @@ def lower(
             feeds = {label(n): builder.tensor(n) for n in inputs}
         built = {"default": SignatureDef(feeds, results)}
     _report_missing(raw, builder.missing)
-    _freeze(raw, builder.graph)
-    assign_types(raw.origin, builder.graph)
-    return builder.graph, built
+    order = sorted(built, key=lambda n: n != "serving_default")
+    graph, shared, names = share(builder.graph, {n: built[n] for n in order}, builder.names)
+    _freeze(raw, graph)
+    assign_types(raw.origin, graph, (r for d in shared.values() for r in d.outputs.values()))
+    for name, number in names.items():
+        for slot in range(len(graph.nodes[number].types)):
+            graph.aliases.setdefault(f"{name}:{slot}", Ref(number, slot))
+    return graph, {name: shared[name] for name in built}
 
 
 def label(name: str) -> str:
@@ -429,6 +451,8 @@ def _freeze(raw: RawModel, graph: Graph) -> None:
     handles = set()
     for number, node in enumerate(graph.nodes):
         if node.op in _VARIABLES:
+            if node.name not in raw.variables:
+                raise ConversionError(f"{raw.origin}: variable {node.name!r} has no value")
             value = np.asarray(raw.variables[node.name])
             node.op, node.attrs = "Const", {"value": value, "dtype": from_numpy(value.dtype)}
             handles.add(number)
@@ -439,14 +463,27 @@ def _freeze(raw: RawModel, graph: Graph) -> None:
             node.attrs = {k: v for k, v in node.attrs.items() if k in attrs}
 
 
-def assign_types(origin: str, graph: Graph) -> None:
-    """Infers the type of every node, in order; raises ConversionError where an op's inputs cannot be."""
+def assign_types(origin: str, graph: Graph, used: Iterable[Ref] = ()) -> None:
+    """Infers the type of every node, in order; raises ConversionError where an op's inputs cannot be.
+
+    An op without type rule has as many outputs as others, or the values `used`, refer to.
+    """
     typing = Typing(graph)
+    counts = _output_counts(graph, used)
     for number, node in enumerate(graph.nodes):
         try:
-            typing.node(node, number)
+            typing.node(node, number, counts[number])
         except (ValueError, TypeError, IndexError, KeyError) as error:
             shapes = ", ".join(map(repr, (graph.type(r) for r in node.inputs)))
             raise ConversionError(
                 f"{origin}: node {node.name} ({node.op}) cannot take inputs {shapes}: {error}"
             ) from error
+
+
+def _output_counts(graph: Graph, used: Iterable[Ref]) -> list[int]:
+    """How many outputs each node has at least: what an op that nobody knows has."""
+    counts = [max(1, len(node.types)) for node in graph.nodes]
+    inputs = [ref for node in graph.nodes for ref in node.inputs]
+    for ref in [*inputs, *graph.aliases.values(), *used]:
+        counts[ref.node] = max(counts[ref.node], ref.slot + 1)
+    return counts

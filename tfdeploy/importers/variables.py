@@ -7,7 +7,6 @@ objects names paths of objects.
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import ConversionError, FormatError, TfdeployError
+from ..errors import ConversionError, FormatError, TfdeployError, near
 from . import protos, wire
 from .bundle import Bundle, parse_slice
 from .raw import FuncRef, RawFunction, RawGraph, RawNode
@@ -75,8 +74,8 @@ class Variables(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._nodes:
-            near = _near(name, self._nodes)
-            raise ConversionError(f"{self._origin} has no variable {name!r}{near}")
+            hint = near(name, self._nodes)
+            raise ConversionError(f"{self._origin} has no variable {name!r}{hint}")
         node = self._nodes[name]
         source = self._sources[name] if name in self._sources else self._shared(node)
         if isinstance(source, np.ndarray):
@@ -125,13 +124,8 @@ class Variables(Mapping[str, np.ndarray]):
                 )
             if keys[0] in bundle:
                 return Restored(keys[0])
-        near = _near(shared, bundle)
-        raise ConversionError(f"{where} has no value in checkpoint {bundle.prefix}{near}")
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, names, 3, 0.5)
-    return f"; near names: {', '.join(found)}" if found else ""
+        hint = near(shared, bundle)
+        raise ConversionError(f"{where} has no value in checkpoint {bundle.prefix}{hint}")
 
 
 def _identity(node: RawNode) -> tuple[str, str]:
