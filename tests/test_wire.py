@@ -16,7 +16,8 @@ from tensorflow.core.framework import graph_pb2, tensor_pb2, tensor_shape_pb2, t
 from tests import tf_graphs
 from tests.damage import mutations, refusals
 from tfdeploy.dtypes import DTYPES, to_enum
-from tfdeploy.errors import ConversionError, FormatError, TfdeployError
+from tfdeploy import convert
+from tfdeploy.errors import ConversionError, FormatError, TfdeployError, UnsupportedError
 from tfdeploy.importers import graphdef, protos, tensorproto, wire
 from tfdeploy.importers.raw import FuncRef, Unreadable
 from tfdeploy.importers.variables import find_sources
@@ -180,12 +181,17 @@ def test_a_large_splat_takes_no_memory():
     assert found.strides == (0, 0) and found[123, 456] == 2.5
 
 
-def test_a_variant_is_unreadable_only_where_it_is_used():
+def test_a_variant_is_unreadable_only_where_it_is_used(tmp_path):
     graph = graph_pb2.GraphDef()
     node = graph.node.add(name="list", op="Const")
     node.attr["value"].tensor.CopyFrom(_tensor(types_pb2.DT_VARIANT, []))
     value = graphdef.parse_graph_def(graph.SerializeToString(), "test").nodes[0].attrs["value"]
     assert isinstance(value, Unreadable) and "variant" in value.reason
+    graph.node.add(name="x", op="Placeholder").attr["dtype"].type = types_pb2.DT_FLOAT
+    (tmp_path / "m.pb").write_bytes(graph.SerializeToString())
+    convert(tmp_path / "m.pb", outputs=["x"])
+    with pytest.raises(UnsupportedError, match=r"m\.pb: node 'list', attribute 'value': a variant"):
+        convert(tmp_path / "m.pb", outputs=["list"])
 
 
 def test_shapes():
