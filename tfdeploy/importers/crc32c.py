@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
+from ..config import engine
 
 _POLYNOMIAL = np.uint32(0x82F63B78)  # reflected
 _CHUNK = 1 << 20  # bytes whose lanes advance together
@@ -28,8 +28,13 @@ def mask(crc: int) -> int:
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def _numpy_crc32c(data: Any, value: int = 0) -> int:
+def crc32c(data: Any, value: int = 0) -> int:
     """The CRC-32C of the bytes in a buffer, going on from `value`, that of what came before."""
+    compiled = engine()
+    return int(compiled.crc32c(data, value)) if compiled else _numpy_crc32c(data, value)
+
+
+def _numpy_crc32c(data: Any, value: int = 0) -> int:
     octets = np.frombuffer(data, np.uint8)
     state = value ^ 0xFFFFFFFF
     for start in range(0, len(octets), _CHUNK):
@@ -104,11 +109,3 @@ def _half_tables() -> tuple[np.ndarray, np.ndarray]:
     """What each half of a register becomes, four bytes later."""
     values = np.arange(1 << 16, dtype=np.uint32)
     return _apply(_shift(4), values), _apply(_shift(4), values << np.uint32(16))
-
-
-def _compiled() -> Any:
-    engine = config.engine()
-    return engine.crc32c if engine else _numpy_crc32c
-
-
-crc32c = _compiled()
