@@ -79,7 +79,7 @@ def test_equals_tensorflow(case: Case) -> None:
     got, types = evaluate(case)
     assert len(got) == len(want) == len(types)
     for g, w, t in zip(got, want, types, strict=True):
-        w = np.asarray(w)
+        w = np.asarray(w, object if isinstance(w, bytes) else None)
         assert g.dtype == w.dtype and g.shape == w.shape
         assert t.dtype.numpy == w.dtype
         assert t.shape is None or len(t.shape) == w.ndim

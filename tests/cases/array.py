@@ -166,6 +166,7 @@ CASES = [
     sliced(f32(0, 3), [0, 1], [5, 2], [1, 1]),
     sliced(SPECIAL, [6], [0], [-2]),
     sliced(TEXT, [0, 0], [2, 2], [1, 1]),
+    sliced(TEXT, [0, 1], [1, 2], [1, 1], shrink=3),
     sliced(COMPLEX, [0], [1], [1], shrink=1),
     sliced(ints(5, dtype=INT64), [4], [0], [-3]),
     case("StridedSlice", f32(4), [1], [2], [0], raises=True),

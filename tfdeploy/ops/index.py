@@ -64,7 +64,7 @@ def gather_v2(params: Array, indices: Array, axis: Array, *, batch_dims: int = 0
         raise ValueError(f"{batch} batch axes of shapes {params.shape} and {indices.shape}")
     check_range(indices, params.shape[along], "indices")
     if batch == 0:
-        return params.take(indices, along)
+        return np.asarray(params.take(indices, along), params.dtype)
     lead, rest = params.shape[:batch], params.shape[batch:along]
     flat = np.moveaxis(params, along, batch).reshape(-1, params.shape[along], *rest,
                                                      *params.shape[along + 1:])
@@ -123,7 +123,7 @@ def gather_nd(params: Array, indices: Array, *, bad_indices_policy: str = "") ->
     index, good = _nd_index(indices, params.shape, bad_indices_policy)
     if not index:
         return np.broadcast_to(params, indices.shape[:-1] + params.shape)
-    found: Array = params[index]
+    found = np.asarray(params[index], params.dtype)
     if not good.all():
         found[~good] = zero(params.dtype)
     return found

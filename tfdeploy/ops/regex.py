@@ -1,0 +1,3 @@
+"""Regular expressions."""
+
+from __future__ import annotations
