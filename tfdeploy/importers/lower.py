@@ -1,7 +1,9 @@
-"""RawModel to canonical Graph: function calls inlined, variables frozen, unreachable parts left out.
+"""RawModel to canonical Graph: function calls inlined, variables frozen, unreachable parts left
+out.
 
-Only what the chosen outputs need, through data and control inputs, is built.  Names are TensorFlow's;
-nodes inlined from a call are named ``call/inner``, and the call's own outputs stay as aliases.
+Only what the chosen outputs need, through data and control inputs, is built.  Names are
+TensorFlow's; nodes inlined from a call are named ``call/inner``, and the call's own outputs stay as
+aliases.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from ..errors import ConversionError, UnknownOperationException, UnsupportedErro
 from ..graph.graph import Graph, Node, Ref, SignatureDef, split_name
 from ..ops import registry
 from ..ops.infer import Typing
-from .raw import AttrPlaceholder, FuncRef, RawFunction, RawModel, RawNode
+from .raw import AttrPlaceholder, FuncRef, RawFunction, RawModel, RawNode, Unreadable
 from .share import share
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
@@ -295,13 +297,18 @@ class _Builder:
             return self._leave(frame, node, function, effects)
         refs = tuple(self._input(frame, s) for s in inputs)
         attrs = {k: self._attr(v, frame) for k, v in node.attrs.items() if not k.startswith("_")}
-        record = registry.get(node.op)
+        for key, value in attrs.items():
+            if isinstance(value, Unreadable):
+                raise UnsupportedError(
+                    f"{self.raw.origin}: node {label!r}, attribute {key!r}: {value.reason}"
+                )
+        op = "Placeholder" if node.op == "PlaceholderV2" else node.op
+        record = registry.get(op)
         if record is not None:
             attrs = {k: v for k, v in attrs.items() if k in record.attrs}
-        elif node.op not in _VARIABLES and node.op not in _FROZEN:
-            self.missing.setdefault(node.op, []).append(label)
+        elif op not in _VARIABLES and op not in _FROZEN:
+            self.missing.setdefault(op, []).append(label)
         unique = self._unique(label)
-        op = "Placeholder" if node.op == "PlaceholderV2" else node.op
         number = self.graph.add(Node(op, unique, refs, attrs, control=tuple(sorted(effects))))
         if unique != label:
             self.names[label] = number
@@ -368,8 +375,9 @@ def lower(
 
     Where `outputs` are given (tensor names), they make one signature ``default`` whose inputs are
     `inputs`, else the placeholders that they need; otherwise the model's own `signatures` are taken
-    (all by default), and where it has none, its sinks.  Raises ConversionError for names that do not
-    exist, UnknownOperationException with every op that tfdeploy lacks, UnsupportedError for assigned state.
+    (all by default), and where it has none, its sinks.  Raises ConversionError for names that do
+    not exist, UnknownOperationException with every op that tfdeploy lacks, UnsupportedError for
+    assigned state.
     """
     if outputs is None and raw.signatures:
         chosen = list(signatures or raw.signatures)
@@ -464,7 +472,8 @@ def _freeze(raw: RawModel, graph: Graph) -> None:
 
 
 def assign_types(origin: str, graph: Graph, used: Iterable[Ref] = ()) -> None:
-    """Infers the type of every node, in order; raises ConversionError where an op's inputs cannot be.
+    """Infers the type of every node, in order; raises ConversionError where an op's inputs cannot
+    be.
 
     An op without type rule has as many outputs as others, or the values `used`, refer to.
     """
