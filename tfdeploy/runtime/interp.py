@@ -1,13 +1,14 @@
 """Runs a graph op by op through the references.
 
-A `Program` is the list of calls that a set of fetches needs, given which values are fed; it frees each
-value after its last use.  Values that depend on constants alone are computed when the program is made.
+A `Program` is the list of calls that a set of fetches needs, given which values are fed; it frees
+each value after its last use.  Values that depend on constants alone are computed when the program
+is made.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,14 +24,17 @@ _MOST_FOLDED = 1 << 24  # bytes that a folded value may have beyond those of its
 
 
 class Step(NamedTuple):
-    """One call: where its inputs stand, where its outputs go, what nobody needs afterwards."""
+    """One call: where its inputs stand, where its outputs go, what nobody needs afterwards.
+
+    `node` is the one that errors name.
+    """
 
     node: Node
     function: Callable[..., Any]
     attrs: dict[str, Any]
     inputs: tuple[Ref, ...]
-    number: int
-    free: tuple[Ref, ...]
+    outputs: tuple[Ref, ...]
+    free: tuple[Ref, ...] = ()
 
 
 class Program(NamedTuple):
@@ -39,6 +43,8 @@ class Program(NamedTuple):
     steps: tuple[Step, ...]
     constants: dict[Ref, Array]
     fetches: tuple[Ref, ...]
+    owners: frozenset[int]
+    """Identities of the memory that the constants live in."""
 
 
 class Interpreter:
@@ -60,8 +66,8 @@ class Interpreter:
     def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
         """Values of `fetches`, owned by the caller: no result shares memory with anything else.
 
-        Raises FeedError where a placeholder is needed and neither fed nor defaulted, EvaluationError
-        where an op fails.
+        Raises FeedError where a placeholder is needed and neither fed nor defaulted,
+        EvaluationError where an op fails.
         """
         program = self._program(tuple(fetches), frozenset(feeds))
         values = dict(program.constants)
@@ -71,8 +77,9 @@ class Interpreter:
             values[ref] = view
         with np.errstate(all="ignore"):
             for step in program.steps:
-                _call(step, values)
-        return _release(program.fetches, values, [*program.constants.values(), *feeds.values()])
+                call(step, values)
+        taken = program.owners | {id(owner(array)) for array in feeds.values()}
+        return release(program.fetches, values, taken)
 
     def _program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
         key = fetches, fed
@@ -93,31 +100,31 @@ class Interpreter:
         steps: list[Step] = []
         for number in graph.ancestors((r.node for r in fetches if r not in fed), fed):
             node = graph.nodes[number]
-            outputs = [Ref(number, slot) for slot in range(len(node.types))]
-            if outputs and all(ref in fed for ref in outputs):
+            step = reference_step(node, number)
+            if step.outputs and fed.issuperset(step.outputs):
                 continue
-            step = _step(node, number)
             pure = _pure(node) and not node.control and not varying.intersection(node.inputs)
             if pure and self._fold(step, constants):
                 continue
-            varying.update(outputs)
+            varying.update(step.outputs)
             steps.append(step)
-        return Program(_with_frees(steps, fetches, fed | set(constants)), constants, fetches)
+        owners = frozenset(id(owner(array)) for array in constants.values())
+        freeing = with_frees(steps, fetches, fed | set(constants))
+        return Program(freeing, constants, fetches, owners)
 
     def _fold(self, step: Step, constants: dict[Ref, Array]) -> bool:
-        """Computes a step whose inputs are constants; False where its result is not worth keeping."""
-        outputs = [Ref(step.number, slot) for slot in range(len(step.node.types))]
-        if not all(ref in self._folded for ref in outputs):
+        """Computes a step of constants; False where its result is not worth keeping."""
+        if not all(ref in self._folded for ref in step.outputs):
             values = {ref: constants[ref] for ref in step.inputs}
-            _call(step, values)
-            made = sum(values[ref].nbytes for ref in outputs)
+            call(step, values)
+            made = sum(values[ref].nbytes for ref in step.outputs)
             taken = sum(constants[ref].nbytes for ref in step.inputs)
             if step.inputs and made > taken + _MOST_FOLDED:
                 return False
-            for ref in outputs:
+            for ref in step.outputs:
                 values[ref].flags.writeable = False
                 self._folded[ref] = values[ref]
-        constants.update((ref, self._folded[ref]) for ref in outputs)
+        constants.update((ref, self._folded[ref]) for ref in step.outputs)
         return True
 
 
@@ -126,35 +133,37 @@ def _pure(node: Node) -> bool:
     return record is not None and record.effect == registry.PURE and node.op != "Placeholder"
 
 
-def _step(node: Node, number: int) -> Step:
+def reference_step(node: Node, number: int) -> Step:
+    """The call of a node's implementation; UnknownOperationException where it has none."""
     record = registry.get(node.op)
     if record is None:
         raise UnknownOperationException(
-            f"node {node.name}: op {node.op} is not registered; define a tfdeploy.Operation of that "
-            "type before running the model",
+            f"node {node.name}: op {node.op} is not registered; define a tfdeploy.Operation of "
+            "that type before running the model",
             {node.op: [node.name]},
         )
     attrs = record.defaults | {k: v for k, v in node.attrs.items() if k in record.attrs}
     if record.user:
         attrs[registry.OUTPUT_DTYPES] = [t.dtype.numpy for t in node.types if not t.dtype.is_handle]
-    return Step(node, record.func(), attrs, node.inputs, number, ())
+    outputs = tuple(Ref(number, slot) for slot in range(len(node.types)))
+    return Step(node, record.func(), attrs, node.inputs, outputs)
 
 
-def _with_frees(
+def with_frees(
     steps: list[Step], fetches: tuple[Ref, ...], keep: frozenset[Ref] | set[Ref]
 ) -> tuple[Step, ...]:
     """The steps, each with the values that no later step needs."""
     alive = set(fetches) | set(keep)
     result = []
     for step in reversed(steps):
-        outputs = [Ref(step.number, slot) for slot in range(len(step.node.types))]
-        last = {*step.inputs, *outputs} - alive
+        last = {*step.inputs, *step.outputs} - alive
         alive |= last
         result.append(step._replace(free=tuple(last)))
     return tuple(reversed(result))
 
 
-def _call(step: Step, values: dict[Ref, Array]) -> None:
+def call(step: Step, values: dict[Ref, Array]) -> None:
+    """Runs a step on `values`, and drops what nobody needs afterwards."""
     arguments = [values[ref] for ref in step.inputs]
     try:
         result = step.function(*arguments, **step.attrs)
@@ -171,32 +180,38 @@ def _call(step: Step, values: dict[Ref, Array]) -> None:
             f"node {step.node.name} ({step.node.op}) failed on inputs {shapes}: {error}"
         ) from error
     results = result if isinstance(result, tuple) else (result,)
-    for slot, array in enumerate(results):
-        ref = Ref(step.number, slot)
+    if len(results) < len(step.outputs):
+        raise EvaluationError(
+            f"node {step.node.name} ({step.node.op}) has {len(step.outputs)} outputs, its "
+            f"implementation returned {len(results)}"
+        )
+    for ref, array in zip(step.outputs, results, strict=False):
         if ref not in values:  # an output that was fed stays as fed
             values[ref] = array if isinstance(array, np.ndarray) else np.asarray(array)
     for ref in step.free:
         values.pop(ref, None)
 
 
-def _release(
-    fetches: tuple[Ref, ...], values: dict[Ref, Array], foreign: Sequence[Array]
+def release(
+    fetches: tuple[Ref, ...], values: dict[Ref, Array], foreign: Iterable[int]
 ) -> list[Array]:
-    """The fetched arrays, copied where they share memory with anything that outlives the call."""
-    taken = {id(_owner(array)) for array in foreign}
+    """The fetched arrays, copied where they share memory with anything that outlives the call:
+    each other, or what `foreign` identifies.
+    """
+    taken = set(foreign)
     results = []
     for ref in fetches:
         array = values[ref]
-        owner = _owner(array)
-        if id(owner) in taken or not (array.flags.c_contiguous and array.flags.writeable):
+        home = owner(array)
+        if id(home) in taken or not (array.flags.c_contiguous and array.flags.writeable):
             array = np.array(array, order="C")
         else:
-            taken.add(id(owner))
+            taken.add(id(home))
         results.append(array)
     return results
 
 
-def _owner(array: Array) -> Any:
+def owner(array: Array) -> Any:
     """The object at the end of a chain of views."""
     base: Any = array
     while isinstance(base, np.ndarray) and base.base is not None:
