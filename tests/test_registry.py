@@ -8,7 +8,7 @@ import pkgutil
 import tests.cases
 from tfdeploy.ops import registry
 
-SOURCES = {"Placeholder", "PlaceholderV2"}  # nothing to compare: their value is what is fed
+SOURCES = {"Placeholder"}  # nothing to compare: their value is what is fed
 NO_KERNEL = {  # no CPU kernel in TensorFlow: checked by mathematics in tests/test_<family>.py
     "TopK",
     "BatchFFT",

@@ -1,4 +1,5 @@
-"""tfdeploy: TensorFlow graphs as small safe files and fast callables that need numpy and nothing else.
+"""tfdeploy: TensorFlow graphs as small safe files and fast callables that need numpy and nothing
+else.
 
     import tfdeploy as td
 

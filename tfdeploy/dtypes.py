@@ -1,7 +1,8 @@
 """TensorFlow's element types: one table, from which every mapping derives.
 
-A `DType` is its TensorFlow name (``float32``, ``string``, ``resource`` ...), so it hashes, compares and
-prints as text, and goes into JSON as it is.  Its `numpy` property is the array type that carries it.
+A `DType` is its TensorFlow name (``float32``, ``string``, ``resource`` ...), so it hashes, compares
+and prints as text, and goes into JSON as it is.  Its `numpy` property is the array type that
+carries it.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ METHODS = METHOD_MEAN, METHOD_MAX, METHOD_MIN, METHOD_CUSTOM = range(4)
 
 
 class Ensemble:
-    """Models whose outputs are combined by `method`: METHOD_MEAN, METHOD_MAX, METHOD_MIN, METHOD_CUSTOM.
+    """Models whose outputs are combined by `method`: METHOD_MEAN, METHOD_MAX, METHOD_MIN,
+    METHOD_CUSTOM.
 
     `paths` are model files, loaded in order into `models`.  Raises UnknownEnsembleMethodException.
     """
@@ -30,7 +31,7 @@ class Ensemble:
         _check(method)
         self.method = method
         self.models: list[Model] = []
-        self.load(paths or ())
+        self.load([paths] if isinstance(paths, (str, os.PathLike)) else paths or ())
 
     def load(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         """Loads further models."""
@@ -70,8 +71,8 @@ class TensorEnsemble:
     def eval(self, feed_dict: Mapping[TensorEnsemble, Any] | None = None) -> Any:
         """The combined value.
 
-        Keys are tensor ensembles; a value is one array for all models, or a list or tuple with one for
-        each.  A None in place of a tensor or of a model's value is skipped.  Raises
+        Keys are tensor ensembles; a value is one array for all models, or a list or tuple with one
+        for each.  A None in place of a tensor or of a model's value is skipped.  Raises
         EnsembleMismatchException where lengths differ or a model lacks this tensor.
         """
         feeds: list[dict[Tensor, Any]] = [{} for _ in self.tensors]
@@ -102,8 +103,9 @@ class TensorEnsemble:
             return [value] * len(self.tensors)
         if len(value) != len(self.tensors):
             raise EnsembleMismatchException(
-                f"{len(value)} values for {ensemble.name!r}, but the ensemble has {len(self.tensors)} "
-                "models; a list or tuple holds one value per model, one value for all is an array"
+                f"{len(value)} values for {ensemble.name!r}, but the ensemble has "
+                f"{len(self.tensors)} models; a list or tuple holds one value per model, one value "
+                "for all is an array"
             )
         return value
 
@@ -119,5 +121,6 @@ class TensorEnsemble:
 def _check(method: int) -> None:
     if method not in METHODS:
         raise UnknownEnsembleMethodException(
-            f"ensemble method {method!r} is none of METHOD_MEAN, METHOD_MAX, METHOD_MIN, METHOD_CUSTOM"
+            f"ensemble method {method!r} is none of METHOD_MEAN, METHOD_MAX, METHOD_MIN, "
+            "METHOD_CUSTOM"
         )

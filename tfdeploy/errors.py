@@ -1,8 +1,8 @@
 """Every exception tfdeploy raises on purpose, under one root.
 
-The eight names of tfdeploy 0.4 end in ``Exception``; names that came later end in ``Error``.  Where a
-builtin says the kind of mistake (a wrong value, an unknown key, a missing file), the class derives from
-it too, so that callers may catch either.
+The eight names of tfdeploy 0.4 end in ``Exception``; names that came later end in ``Error``.  Where
+a builtin says the kind of mistake (a wrong value, an unknown key, a missing file), the class
+derives from it too, so that callers may catch either.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ScipyOperationException(TfdeployError):
 
 
 class FormatError(TfdeployError, ValueError):
-    """A file is damaged or not what it claims to be; the message names file, place and expectation."""
+    """A file is damaged or not what it claims to be; the message says where and what was due."""
 
 
 class UnsupportedError(TfdeployError, NotImplementedError):

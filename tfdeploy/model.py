@@ -1,7 +1,7 @@
 """`Model` and `convert`: what users hold.
 
-A model is an ordered map from keys to root tensors over one or more graphs, and the signatures by which
-those graphs are called.
+A model is an ordered map from keys to root tensors over one or more graphs, and the signatures by
+which those graphs are called.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .dtypes import DType
 from .errors import ConversionError, FeedError, FetchError, near
+from .graph.extend import extend
 from .graph.graph import Graph, Ref, SignatureDef
 from .tensor import Entry, Tensor, bind_feeds, find_fetch, fit
 
@@ -55,10 +56,11 @@ class Signature:
         return {name: _spec(self._entry.graph, ref) for name, ref in self._outputs.items()}
 
     def __call__(self, feeds: Any = None, /, **inputs: Any) -> dict[str, Array]:
-        """Results by name for arguments given by keyword, in a dict, or, where there is only one, alone.
+        """Results by name for arguments given by keyword, in a dict, or, where there is only one,
+        alone.
 
-        Arguments with a default value may be left out.  Raises FeedError where arguments are missing,
-        unknown, or of the wrong dtype or shape.
+        Arguments with a default value may be left out.  Raises FeedError where arguments are
+        missing, unknown, or of the wrong dtype or shape.
         """
         given = self._arguments(feeds, inputs)
         bound = {}
@@ -132,8 +134,8 @@ def _spell(shape: tuple[int | None, ...] | None) -> str:
 class Model:
     """A model in memory: load it from a ``.tfd`` file, or fill it with `add`.
 
-    `Model(path, mmap=True)` maps the weights of the file; ``mmap=False`` reads them, for disks that may
-    go away.  Raises FormatError where the file is damaged or of another kind.
+    `Model(path, mmap=True)` maps the weights of the file; ``mmap=False`` reads them, for disks that
+    may go away.  Raises FormatError where the file is damaged or of another kind.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, mmap: bool = True) -> None:
@@ -149,7 +151,8 @@ class Model:
         return dict(self._roots)
 
     def get(self, *names: str | Tensor, key: Key | None = None) -> Any:
-        """Tensors called `names`: one for one name, else a tuple; None for a name that is not there.
+        """Tensors called `names`: one for one name, else a tuple; None for a name that is not
+        there.
 
         The roots are searched in order, or only the one with `key`.  ``a`` means ``a:0``.
         """
@@ -181,15 +184,27 @@ class Model:
     ) -> None:
         """Adds a root: a Tensor, or a live TensorFlow tensor with a session that has its variables.
 
-        The weights are read now.  `key` defaults to the next free number; `tf_feed_dict` gives defaults
-        for placeholders.
+        The weights are read now.  `key` defaults to the next free number; `tf_feed_dict` gives
+        defaults for placeholders.  Roots from one session share their placeholders and all else
+        that they have in common, unless weights have changed in between.
         """
         if not isinstance(tensor, Tensor):
-            tensor = Tensor(tensor, tf_sess, tf_feed_dict)
+            tensor = self._merged(Tensor(tensor, tf_sess, tf_feed_dict))
         if key is None:
             key = max((k for k in self._roots if isinstance(k, int)), default=-1) + 1
         self._hold(tensor._entry)
         self._roots[key] = tensor
+
+    def _merged(self, tensor: Tensor) -> Tensor:
+        """`tensor` in the graph that another root from its session has brought, if they agree."""
+        session = tensor._entry.session()
+        for entry in self._entries:
+            if session is not None and entry.session() is session:
+                numbers = extend(entry.graph, tensor._entry.graph)
+                if numbers is not None:
+                    entry.edited()
+                    return entry.tensor(Ref(numbers[tensor._ref.node], tensor._ref.slot))
+        return tensor
 
     def _hold(self, entry: Entry) -> None:
         if entry not in self._entries:
@@ -199,14 +214,15 @@ class Model:
     def eval(self, fetches: Any, feeds: Mapping[Any, Any] | None = None) -> Any:
         """Values of one fetch (an array) or several (a list), computed in one pass.
 
-        Fetches and feeds are tensors or their names; any tensor may be fed.  Raises FetchError for a
-        fetch that is not in the model, FeedError for a feed that is not or does not fit.
+        Fetches and feeds are tensors or their names; any tensor may be fed.  Raises FetchError for
+        a fetch that is not in the model, FeedError for a feed that is not or does not fit.
         """
         many = isinstance(fetches, (list, tuple))
         wanted = [self._locate(fetch) for fetch in (fetches if many else [fetches])]
-        bound = bind_feeds(feeds or {}, self._entries, [self])
+        needed = list({id(entry): entry for entry, _ in wanted}.values())
+        bound = bind_feeds(feeds or {}, needed, self._entries)
         results: dict[int, Array] = {}
-        for entry in {id(e): e for e, _ in wanted}.values():
+        for entry in needed:
             positions = [i for i, (e, _) in enumerate(wanted) if e is entry]
             values = entry.engine.run([wanted[i][1] for i in positions], bound.get(entry, {}))
             results.update(zip(positions, values, strict=True))
@@ -224,8 +240,8 @@ class Model:
     def __call__(self, feeds: Any = None, /, **inputs: Any) -> Any:
         """Calls the default signature: an array where it has one output, else a dict of arrays.
 
-        `feeds` is the array of the only input, or a dict; inputs may also be keywords.  The default is
-        ``serving_default``, else the only signature.
+        `feeds` is the array of the only input, or a dict; inputs may also be keywords.  The default
+        is ``serving_default``, else the only signature.
         """
         results = self._default()(feeds, **inputs)
         return next(iter(results.values())) if len(results) == 1 else results
@@ -252,7 +268,8 @@ class Model:
         graph = entry.graph
         roots = {_name_of(t.name): t._ref for t in self._roots.values()}
         below = graph.ancestors(ref.node for ref in roots.values())
-        feeds = {graph.nodes[i].name: Ref(i) for i in below if graph.nodes[i].op == "Placeholder"}
+        inputs = [Ref(number) for number in below if graph.nodes[number].op == "Placeholder"]
+        feeds = {_name_of(graph.name(ref)): ref for ref in inputs}
         return Signature("default", entry, SignatureDef(feeds, roots))
 
     def load(self, path: str | os.PathLike[str], *, mmap: bool = True) -> None:
@@ -299,7 +316,7 @@ class Model:
 
     def summary(self) -> str:
         """Signatures, roots, op counts and sizes, as text for people."""
-        from .inspect import summary
+        from .summary import summary
 
         return summary(self)
 
@@ -332,13 +349,13 @@ def convert(
 ) -> Model:
     """A TensorFlow model, from disk or alive, as a `Model`.
 
-    `source` is a SavedModel folder or a frozen ``.pb`` / ``.pbtxt`` graph, which need numpy alone; a
-    ``.keras`` or ``.h5`` file, which needs Keras; or a live Keras model, tf.function, ConcreteFunction,
-    tf.Module, GraphDef, or graph-mode tensor(s) with their `session`.
+    `source` is a SavedModel folder or a frozen ``.pb`` / ``.pbtxt`` graph, which need numpy alone;
+    a ``.keras`` or ``.h5`` file, which needs Keras; or a live Keras model, tf.function,
+    ConcreteFunction, tf.Module, GraphDef, or graph-mode tensor(s) with their `session`.
 
     `outputs` (tensors or names) choose what to compute, `inputs` where the graph is cut and fed;
-    without them the model's signatures say so, all of them or the one called `signature`, and a bare graph is
-    converted to all its sinks, with a warning that lists them.
+    without them the model's signatures say so, all of them or the one called `signature`, and a
+    bare graph is converted to all its sinks, with a warning that lists them.
 
     Raises ConversionError, FormatError, UnsupportedError, or UnknownOperationException with all ops
     that are missing.
@@ -405,8 +422,8 @@ def _read(source: Any, signature: str | None, session: Any) -> tuple[Any, list[s
         if tf_objects.is_live(source) or hasattr(source, "SerializeToString"):
             return tf_objects.read_object(source, session, signature), None
     raise ConversionError(
-        f"cannot convert a {type(source).__module__}.{type(source).__qualname__}; expected a path, or a "
-        "TensorFlow or Keras object"
+        f"cannot convert a {type(source).__module__}.{type(source).__qualname__}; expected a path, "
+        "or a TensorFlow or Keras object"
     )
 
 

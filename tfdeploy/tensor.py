@@ -1,8 +1,8 @@
 """Tensors and operations as tfdeploy 0.4 knew them: handles on a graph's values and nodes.
 
-A `Tensor` names a value of a graph, feeds it and evaluates it; an `Operation` is the node that computes it.
-Subclasses of `Operation` are at the same time the ops that users write: defining one registers it for its
-`types`, in place of tfdeploy's own.
+A `Tensor` names a value of a graph, feeds it and evaluates it; an `Operation` is the node that
+computes it. Subclasses of `Operation` are at the same time the ops that users write: defining one
+registers it for its `types`, in place of tfdeploy's own.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .dtypes import DType
+from .dtypes import DType, from_numpy
 from .errors import (
     FeedError,
     FetchError,
@@ -44,12 +44,14 @@ _NO_OP = frozenset({"Placeholder", "PlaceholderV2", "Const"})
 class Entry:
     """A graph inside models: its tensors, each made once, and its engine.
 
-    `models` are the models that hold it: their tensors may meet in one call.
+    `models` are the models that hold it: their tensors may meet in one call.  `session` gives the
+    TensorFlow session that its weights come from, while there is one.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, session: Any = None) -> None:
         self.graph = graph
         self.engine = Interpreter(graph)
+        self.session: Callable[[], Any] = weakref.ref(session) if session else lambda: None
         self.models: weakref.WeakSet[Model] = weakref.WeakSet()
         self._tensors: dict[Ref, Tensor] = {}
         self._operations: dict[int, Operation] = {}
@@ -69,8 +71,19 @@ class Entry:
             found = self._operations.setdefault(number, cls._of(self, number))
         return found
 
+    def set_attr(self, node: Node, name: str, value: Any, types: bool = True) -> None:
+        """Sets an attribute of a node; leaves all as it was where the graph does not take it."""
+        before = dict(node.attrs)
+        node.attrs[name] = value
+        try:
+            self.edited(types)
+        except Exception:
+            node.attrs = before
+            self.edited(types)
+            raise
+
     def edited(self, types: bool = False) -> None:
-        """Drops what was made from the graph; infers its types again where they may have changed."""
+        """Drops what was made from the graph; infers its types again where they may differ."""
         if types:
             from .importers.lower import assign_types
 
@@ -85,8 +98,8 @@ class Entry:
 class Tensor:
     """A value of a graph.
 
-    ``Tensor(tf_tensor, tf_sess, tf_feed_dict=None)`` converts a live TensorFlow tensor with all that it
-    depends on; tensors of a model come from `Model.get`.
+    ``Tensor(tf_tensor, tf_sess, tf_feed_dict=None)`` converts a live TensorFlow tensor with all
+    that it depends on; tensors of a model come from `Model.get`.
     """
 
     __slots__ = ("__weakref__", "_entry", "_ref")
@@ -102,13 +115,14 @@ class Tensor:
 
         raw, name, defaults = tf_objects.read_tensor(tf_tensor, tf_sess, tf_feed_dict)
         graph, _ = lower(raw, outputs=[name])
-        for placeholder, value in defaults.items():
-            ref = graph.find(placeholder)
+        entry = Entry(graph, tf_sess)
+        for given, value in defaults.items():
+            ref = graph.find(given)
             if ref is not None:
-                graph.nodes[ref.node].attrs["default"] = fit(value, graph.type(ref), placeholder)
+                entry.tensor(ref).value = value
         ref = graph.find(name)
         assert ref is not None
-        return Entry(graph).tensor(ref)
+        return entry.tensor(ref)
 
     @classmethod
     def _of(cls, entry: Entry, ref: Ref) -> Tensor:
@@ -150,8 +164,9 @@ class Tensor:
     def value(self) -> Array | None:
         """The array of a weight or constant, the default of a placeholder, else None.
 
-        Read-only.  Assigning changes the weight or default (cast as a feed is); raises AttributeError on
-        a tensor that an op computes.
+        Read-only.  Assigning changes the weight or default (cast as a feed is; None takes a default
+        away); raises AttributeError on a tensor that an op computes, FeedError where the array does
+        not fit, ConversionError where the graph does not take a weight of another shape.
         """
         node = self._entry.graph.nodes[self._ref.node]
         found: Array | None = node.attrs.get(_value_attr(node))
@@ -163,13 +178,16 @@ class Tensor:
         attr = _value_attr(node)
         if not attr:
             raise AttributeError(f"tensor {self.name} is computed by op {node.op}: feed it instead")
+        if attr == "default" and value is None:
+            node.attrs.pop(attr, None)
+            self._entry.edited()
+            return
         kind = self._entry.graph.type(self._ref)
         if attr == "value":
             kind = kind._replace(shape=None)
         array = np.array(fit(value, kind, self.name))
         array.flags.writeable = False
-        node.attrs[attr] = array
-        self._entry.edited(types=attr == "value")
+        self._entry.set_attr(node, attr, array, types=attr == "value")
 
     def get(self, *names: str | Tensor) -> Any:
         """Tensors called `names` among those that this one depends on, itself included.
@@ -183,10 +201,10 @@ class Tensor:
     def eval(self, feed_dict: Mapping[Any, Any] | None = None) -> Array:
         """The value for the given feeds: a dict of tensors (or names) to arrays.
 
-        Raises FeedError for a tensor of another model, an unknown name, a wrong shape or dtype, or a
-        placeholder that has neither feed nor default; EvaluationError where an op fails.
+        Raises FeedError for a tensor of another model, an unknown name, a wrong shape or dtype, or
+        a placeholder that has neither feed nor default; EvaluationError where an op fails.
         """
-        feeds = bind_feeds(feed_dict or {}, [self._entry], self._entry.models)
+        feeds = bind_feeds(feed_dict or {}, [self._entry])
         return self._entry.engine.run([self._ref], feeds.get(self._entry, {}))[0]
 
     __call__ = eval
@@ -200,31 +218,43 @@ def _value_attr(node: Node) -> str:
 
 
 def _find(entry: Entry, name: str | Tensor, below: set[int]) -> Tensor | None:
-    ref = entry.graph.find(name.name if isinstance(name, Tensor) else name)
+    ref = entry.graph.find(name.name if isinstance(name, Tensor) else str(name))
     return entry.tensor(ref) if ref is not None and ref.node in below else None
 
 
 def bind_feeds(
-    feeds: Mapping[Any, Any], entries: Sequence[Entry], models: Any
+    feeds: Mapping[Any, Any], entries: Sequence[Entry], others: Sequence[Entry] = ()
 ) -> dict[Entry, dict[Ref, Array]]:
-    """Feeds by graph, checked and cast.  A key is a Tensor, or a name that some of `entries` has."""
+    """Feeds by graph, checked and cast.
+
+    A key is a tensor, or a name that some of `entries`, the graphs to run, has.  What only
+    `others`, or other graphs of a model of theirs, have is not needed and left out.
+    """
     bound: dict[Entry, dict[Ref, Array]] = {}
     for key, value in feeds.items():
-        if isinstance(key, Tensor):
-            if not any(entry.related(key._entry) for entry in entries):
-                raise FeedError(f"tensor {key.name} belongs to another model")
-            targets = [(key._entry, key._ref)]
-        elif isinstance(key, str):
-            known = list(entries) + [e for m in models for e in m._entries if e not in entries]
-            targets = [(e, ref) for e in known if (ref := e.graph.find(key)) is not None]
-            if not targets:
-                raise FeedError(f"the model has no tensor {key!r} to feed" + _near(key, known))
-        else:
-            raise FeedError(f"a feed's key is a tensor or a name, not {type(key).__name__}")
-        for entry, ref in targets:
+        for entry, ref in _targets(key, entries, others):
             array = fit(value, entry.graph.type(ref), entry.graph.name(ref))
             bound.setdefault(entry, {})[ref] = array
     return bound
+
+
+def _targets(
+    key: Any, entries: Sequence[Entry], others: Sequence[Entry]
+) -> list[tuple[Entry, Ref]]:
+    """The values that a feed's key means."""
+    around = [*entries, *others]
+    if isinstance(key, Tensor):
+        if not any(entry.related(key._entry) for entry in around):
+            raise FeedError(f"tensor {key.name} belongs to another model")
+        return [(key._entry, key._ref)]
+    if not isinstance(key, str):
+        raise FeedError(f"a feed's key is a tensor or a name, not {type(key).__name__}")
+    found = [(entry, ref) for entry in entries if (ref := entry.graph.find(key)) is not None]
+    if not found:
+        around += [other for entry in entries for m in entry.models for other in m._entries]
+        if all(entry.graph.find(key) is None for entry in around):
+            raise FeedError(f"the model has no tensor {key!r} to feed" + _near(key, around))
+    return found
 
 
 def find_fetch(name: str, entries: Sequence[Entry]) -> tuple[Entry, Ref]:
@@ -244,29 +274,14 @@ def _near(name: str, entries: Sequence[Entry]) -> str:
 def fit(value: Any, kind: ValueType, name: str) -> Array:
     """`value` as an array of type `kind`; raises FeedError where it does not fit.
 
-    dtypes are cast within numpy's ``same_kind``, ints and bools also to floats; text to bytes.  Numbers
-    that are no arrays take any dtype that holds them exactly.
+    dtypes are cast within numpy's ``same_kind``, ints and bools also to floats; text to bytes.
+    Numbers that are no arrays take any dtype that holds them exactly.
     """
     if kind.dtype.is_handle:
         raise FeedError(f"tensor {name} is a {kind.dtype}, which cannot be fed")
-    array = _strings(value, name) if kind.dtype == "string" else np.asarray(value)
-    target = kind.dtype.numpy
-    if array.dtype != target:
-        loose = not isinstance(value, (np.ndarray, np.generic))
-        allowed = (
-            np.can_cast(array.dtype, target, "same_kind")
-            or (array.dtype.kind in "iub" and target.kind in "fc")
-            or (array.size == 0 and loose)
-        )
-        if not allowed and loose and array.dtype.kind in "iu" and target.kind in "iu":
-            info = np.iinfo(target)
-            allowed = bool(array.min() >= info.min and array.max() <= info.max)
-        if not allowed or array.dtype.kind in "OSUMm":
-            raise FeedError(
-                f"tensor {name} takes {kind.dtype}, got {array.dtype}, which does not "
-                "cast to it without loss of kind"
-            )
-        array = array.astype(target)
+    array = _strings(value, name) if kind.dtype == "string" else _array(value, name)
+    if array.dtype != kind.dtype.numpy:
+        array = _cast(array, kind.dtype, not isinstance(value, (np.ndarray, np.generic)), name)
     if kind.shape is not None and (
         len(kind.shape) != array.ndim
         or any(isinstance(e, int) and e != s for e, s in zip(kind.shape, array.shape, strict=True))
@@ -276,19 +291,51 @@ def fit(value: Any, kind: ValueType, name: str) -> Array:
     return array
 
 
+def _array(value: Any, name: str) -> Array:
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise FeedError(f"tensor {name} takes an array: {error}") from None
+
+
+def _cast(array: Array, dtype: DType, loose: bool, name: str) -> Array:
+    """`array` as `dtype`; `loose` ones, of plain numbers, may change kind without loss."""
+    target = dtype.numpy
+    floating = dtype.startswith(("float", "bfloat", "complex"))
+    if floating and array.dtype.kind in "iub":
+        allowed = True
+    elif not floating and array.dtype.kind == "f":  # numpy lets floats become ml_dtypes' small ints
+        allowed = False
+    else:
+        allowed = np.can_cast(array.dtype, target, "same_kind")
+    if loose and not array.size:
+        allowed = True
+    elif loose and not allowed and array.dtype.kind in "iu" and target.kind in "iu":
+        info = np.iinfo(target)
+        allowed = bool(array.min() >= info.min and array.max() <= info.max)
+    if not allowed or array.dtype.kind in "OSUMm":
+        raise FeedError(
+            f"tensor {name} takes {dtype}, got {array.dtype}, which does not cast to it without "
+            "loss of kind"
+        )
+    return array.astype(target)
+
+
 def _strings(value: Any, name: str) -> Array:
-    array = np.asarray(value)
+    try:  # as objects, since numpy's own strings lose zeros at their ends
+        array = value if isinstance(value, np.ndarray) else np.array(value, object)
+    except ValueError as error:
+        raise FeedError(f"tensor {name} takes an array of strings: {error}") from None
     if array.dtype.kind not in "SUO":
         raise FeedError(f"tensor {name} takes strings, got {array.dtype}")
     if array.dtype == object and all(type(v) is bytes for v in array.flat):
         return array
-    flat = np.empty(array.size, object)
-    source = array.ravel().tolist() if not isinstance(value, (str, bytes)) else [value]
-    for i, item in enumerate(source):
+    strings = np.empty(array.size, object)
+    for i, item in enumerate(array.ravel().tolist()):
         if not isinstance(item, (str, bytes)):
             raise FeedError(f"tensor {name} takes strings, got {type(item).__name__}")
-        flat[i] = item.encode() if isinstance(item, str) else item
-    return flat.reshape(array.shape)
+        strings[i] = item.encode() if isinstance(item, str) else item
+    return strings.reshape(array.shape)
 
 
 # op types that one class of 0.4 stands for, beside the type that has the class's own name
@@ -306,15 +353,21 @@ _CLASS_OF = {kind: name for name, kinds in _CLASSES.items() for kind in kinds}
 
 
 def operation_class(kind: str) -> type[Operation]:
-    """The class of op type `kind`: the user's, tfdeploy's own, or for an unknown op one that only says so."""
-    cls = OperationRegister.classes.get(kind)
-    if cls is None:
-        types = _CLASSES.get(_CLASS_OF.get(kind, kind), (kind,))
-        name = _CLASS_OF.get(kind, kind)
-        cls = OperationRegister(name, (Operation,), {"types": types, "_builtin": True})
-        for each in {*types, name}:
-            OperationRegister.classes.setdefault(each, cls)
-    return cls
+    """The class of op type `kind`, known or not: the user's, else one of tfdeploy's own."""
+    found = OperationRegister.classes.get(kind)
+    if found is not None:
+        return found
+    name = _CLASS_OF.get(kind, kind)
+    types = _CLASSES.get(name, (kind,))
+    made = _subclass(name, {"types": types, "_builtin": True})
+    for each in {*types, name}:
+        OperationRegister.classes.setdefault(each, made)
+    return made
+
+
+def _subclass(name: str, namespace: dict[str, Any]) -> type[Operation]:
+    made: Any = OperationRegister(name, (Operation,), namespace)
+    return made  # type: ignore[no-any-return]
 
 
 def class_by_name(name: str) -> type[Operation] | None:
@@ -354,13 +407,16 @@ class OperationRegister(type):
         return next((record.chosen() for record in _records(cls)), None)
 
 
+OperationClass: TypeAlias = "type[Operation]"
+
+
 class Operation(metaclass=OperationRegister):
     """A node of a graph; subclass it to write an op of your own.
 
-    A subclass gives `func`, a static method that takes the input arrays, then the attributes named in
-    `attrs` (strings as bytes, absent ones None), and returns a tuple of arrays.  `types` are the op types
-    that it represents (default: the class's name); `unpack` False hands it all inputs as one list;
-    `output_dtypes` True adds the list of the outputs' numpy dtypes.  Inputs are copies.
+    A subclass gives `func`, a static method that takes the input arrays, then the attributes named
+    in `attrs` (strings as bytes, absent ones None), and returns a tuple of arrays.  `types` are the
+    op types that it represents (default: the class's name); `unpack` False hands it all inputs as
+    one list; `output_dtypes` True adds the list of the outputs' numpy dtypes.  Inputs are copies.
     """
 
     types: ClassVar[tuple[str, ...]] = ()
@@ -373,7 +429,7 @@ class Operation(metaclass=OperationRegister):
     _number: int
 
     def __new__(cls, tf_op: Any, tf_sess: Any = None, **kwargs: Any) -> Operation:
-        """Converts a live TensorFlow op; raises OperationMismatchException for one of another type."""
+        """Converts a live TensorFlow op; one of another type is an OperationMismatchException."""
         if cls.types and tf_op.type not in cls.types:
             raise OperationMismatchException(
                 f"operation types do not match: {cls.__name__} represents {', '.join(cls.types)}, "
@@ -447,16 +503,11 @@ class Operation(metaclass=OperationRegister):
                 f"op {self.name} ({self._node.op}) has no attribute {attr!r}; it has "
                 + ", ".join(self._attr_names())
             )
-        before = dict(self._node.attrs)
         if isinstance(value, bytes):
             value = value.decode()
-        self._node.attrs[attr] = value
-        try:
-            self._entry.edited(types=True)
-        except Exception:
-            self._node.attrs = before
-            self._entry.edited(types=True)
-            raise
+        elif isinstance(self._attributes().get(attr), DType):
+            value = from_numpy(getattr(value, "as_numpy_dtype", value))
+        self._entry.set_attr(self._node, attr, value)
 
     def get(self, *names: str | Tensor) -> Any:
         """Tensors called `names` among those that this op depends on; see `Tensor.get`."""
@@ -466,17 +517,20 @@ class Operation(metaclass=OperationRegister):
 
     def eval(self, feed_dict: Mapping[Any, Any] | None = None) -> tuple[Array, ...]:
         """The values of all outputs; see `Tensor.eval`."""
-        feeds = bind_feeds(feed_dict or {}, [self._entry], self._entry.models)
+        feeds = bind_feeds(feed_dict or {}, [self._entry])
         refs = [tensor._ref for tensor in self.outputs]
         return tuple(self._entry.engine.run(refs, feeds.get(self._entry, {})))
 
     @classmethod
     def func(cls, *args: Any) -> tuple[Array, ...]:
         """Computes the op on arrays: inputs, then attributes by position.  Always a tuple."""
-        record = _records(cls)[0] if _records(cls) else None
+        record = next(iter(_records(cls)), None)
         if record is None:
             raise NotImplementedError(f"op {cls.__name__} has no implementation")
-        inputs, rest = _split_arguments(record, args, cls.unpack)
+        own = getattr(cls, _IMPL_METHODS[record.chosen()], None)
+        if own is not None:
+            return tuple(own(*args))
+        inputs, rest = _split_arguments(record, args)
         given = dict(zip(record.attrs, rest, strict=False))
         with np.errstate(all="ignore"):
             result = record.func()(*inputs, **(record.defaults | given))
@@ -489,8 +543,8 @@ class Operation(metaclass=OperationRegister):
     ) -> Any:
         """Decorator that makes an op class of a function, which gives the op its name.
 
-        `impl` says which kind of implementation it is; `kwargs` are class attributes (`types`, `attrs`,
-        ...).  Raises InvalidImplementationException for an unknown kind.
+        `impl` says which kind of implementation it is; `kwargs` are class attributes (`types`,
+        `attrs`, ...).  Raises InvalidImplementationException for an unknown kind.
         """
         _check_impl(impl)
 
@@ -501,7 +555,7 @@ class Operation(metaclass=OperationRegister):
                 "__module__": func.__module__,
                 **kwargs,
             }
-            return OperationRegister(func.__name__, (Operation,), namespace)
+            return _subclass(func.__name__, namespace)
 
         return wrap if func is None else wrap(func)
 
@@ -523,13 +577,15 @@ class Operation(metaclass=OperationRegister):
         return before
 
     @classmethod
-    def add_impl(cls, impl: int) -> Callable[[Callable[..., Any]], type[Operation]]:
+    def add_impl(cls, impl: int) -> Callable[[Callable[..., Any]], OperationClass]:
         """Decorator that adds an implementation, or replaces the one of that kind."""
         _check_impl(impl)
 
-        def wrap(func: Callable[..., Any]) -> type[Operation]:
+        def wrap(func: Callable[..., Any]) -> OperationClass:
+            setattr(cls, _IMPL_METHODS[impl], staticmethod(func))
             for record in _records(cls):
-                record.impls[impl] = _adapter(cls, func)
+                attrs = record.attrs if cls._builtin else cls.attrs
+                record.add_user_impl(impl, _adapter(cls, func, attrs))
             registry.changed()
             return cls
 
@@ -555,9 +611,7 @@ def _records(cls: type) -> list[registry.OpDef]:
     return list({id(record): record for record in found if record is not None}.values())
 
 
-def _split_arguments(
-    record: registry.OpDef, args: tuple[Any, ...], unpack: bool
-) -> tuple[list[Any], list[Any]]:
+def _split_arguments(record: registry.OpDef, args: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
     """Inputs and attributes of a positional call in the style of 0.4."""
     code = record.reference.__code__
     variadic = bool(code.co_flags & 0x04)
@@ -569,14 +623,13 @@ def _split_arguments(
 
 def _register(cls: type[Operation]) -> None:
     """Makes a user's class what its op types run; type rules of known ops stay."""
-    methods = vars(cls)
-    if "func" in methods:
-        impls = {IMPL_NUMPY: _adapter(cls, cls.func)}
+    if any("func" in vars(c) for c in cls.__mro__ if c is not Operation):
+        impls = {IMPL_NUMPY: _adapter(cls, cls.func, cls.attrs)}
     else:
         impls = {
-            kind: _adapter(cls, getattr(cls, name))
+            kind: _adapter(cls, getattr(cls, name), cls.attrs)
             for kind, name in _IMPL_METHODS.items()
-            if name in methods
+            if hasattr(cls, name)
         }
     if not impls:
         return
@@ -599,7 +652,7 @@ def _register(cls: type[Operation]) -> None:
                 "",
                 (cls.__doc__ or "").strip(),
                 impls,
-                user=True,
+                users=frozenset(impls),
             )
         else:
             record = replace(
@@ -612,20 +665,27 @@ def _register(cls: type[Operation]) -> None:
                 symbolic=False,
                 impls=impls,
                 impl=None,
-                user=True,
+                users=frozenset(impls),
             )
         registry.register_user(record)
     for name in (*cls.types, cls.__name__):
         OperationRegister.classes[name] = cls
 
 
-def _adapter(cls: type[Operation], func: Callable[..., Any]) -> Callable[..., Any]:
-    """Calls a function written in 0.4's style from the engine's: copies in, attributes by position."""
+def _adapter(
+    cls: type[Operation], func: Callable[..., Any], names: Sequence[str]
+) -> Callable[..., Any]:
+    """Calls a function written in 0.4's style from the engine's: copies in, attributes by position.
+
+    Of the attributes of tfdeploy's own ops it gets the first ones, as many as it takes.
+    """
+    code = getattr(func, "__code__", None)
+    most = code.co_argcount if cls._builtin and code and not code.co_flags & 0x04 else None
 
     def run(*inputs: Array, **attrs: Any) -> tuple[Array, ...]:
         values: list[Any] = [np.array(x) for x in inputs]
         arguments = values if cls.unpack else [values]
-        arguments = arguments + [_as_04(attrs.get(name)) for name in cls.attrs]
+        arguments = (arguments + [_as_04(attrs.get(name)) for name in names])[:most]
         if cls.output_dtypes:
             arguments.append(attrs[registry.OUTPUT_DTYPES])
         result = func(*arguments)
@@ -640,8 +700,8 @@ def _as_04(value: Any) -> Any:
         return value.numpy
     if isinstance(value, str):
         return value.encode()
-    if isinstance(value, list):
-        return [_as_04(v) for v in value]
+    if isinstance(value, (list, tuple)):
+        return type(value)(_as_04(v) for v in value)
     return value
 
 
@@ -732,8 +792,8 @@ def _print_tree(
 def setup(tf: Any, order: int | Sequence[int] | None = None) -> None:
     """Prepares tfdeploy for the conversion of live objects of the module `tf`.
 
-    `order` goes to `optimize`.  Every TensorFlow from 2.0 on is handled alike, so `tf` is only looked at:
-    raises ValueError where it is no TensorFlow.
+    `order` goes to `optimize`.  Every TensorFlow from 2.0 on is handled alike, so `tf` is only
+    looked at: raises ValueError where it is no TensorFlow.
     """
     if not hasattr(tf, "__version__") and not hasattr(tf, "Session"):
         raise ValueError(f"expected the tensorflow module, got {tf!r}")
@@ -742,4 +802,4 @@ def setup(tf: Any, order: int | Sequence[int] | None = None) -> None:
 
 
 def reset() -> None:
-    """Forgets converted tensors, as 0.4 did; conversions keep nothing here, so there is nothing to do."""
+    """Does nothing: 0.4 kept converted tensors until it was called, conversions here do not."""

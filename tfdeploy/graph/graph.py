@@ -1,8 +1,8 @@
 """The graph: a list of nodes in an order in which they can run.
 
-Invariants (checked by `verify`): a node's inputs and control inputs are earlier nodes; node names are
-unique; every alias, input and output refers to an existing value.  Effectful nodes run in list order;
-`control` names only nodes that have an effect.
+Invariants (checked by `verify`): a node's inputs and control inputs are earlier nodes; node names
+are unique; every alias, input and output refers to an existing value.  Effectful nodes run in list
+order; `control` names only nodes that have an effect.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..errors import GraphError
 from .types import ValueType
 
 
@@ -48,9 +49,10 @@ class SignatureDef(NamedTuple):
 class Graph:
     """Nodes, and the names by which values are found.
 
-    `aliases` maps tensor names (``a/b:0``) to values for every name that is not simply a node's own;
-    `renamed` maps values to the names that a user gave them, which replace their nodes' names.
-    `inputs` and `outputs` are those of a subgraph's call, empty for a graph that signatures describe.
+    `aliases` maps tensor names (``a/b:0``) to values for every name that is not simply a node's
+    own; `renamed` maps values to the names that a user gave them, which replace their nodes' names.
+    `inputs` and `outputs` are those of a subgraph's call, empty for a graph that signatures
+    describe.
     """
 
     nodes: list[Node] = field(default_factory=list)
@@ -86,11 +88,14 @@ class Graph:
         return self.renamed.get(ref) or f"{self.nodes[ref.node].name}:{ref.slot}"
 
     def rename(self, ref: Ref, name: str) -> None:
-        """Calls a value `name` from now on; its name until now finds nothing any more."""
+        """Calls a value `name` from now on; its name until now finds nothing any more.
+
+        Raises GraphError where another value is called so.
+        """
         node, slot = split_name(name)
         name = f"{node}:{slot}"
         if self.find(name) not in (None, ref):
-            raise ValueError(f"the graph has another tensor called {name!r}")
+            raise GraphError(f"the graph has another tensor called {name!r}")
         self.aliases.pop(self.renamed.get(ref, ""), None)
         self.renamed[ref] = name
         self.aliases[name] = ref

@@ -1,9 +1,9 @@
 """Types of values: element type and symbolic shape.
 
-An extent is an int or a `Dim`, a polynomial with integer coefficients over symbols, floor quotients and
-broadcasts (the extent that is not 1).
-Symbols are bound by the arrays that are fed (``x.0`` is the first extent of input ``x``) or, where a size
-depends on data, by the op that finds it.  Rules compute with extents as with ints.
+An extent is an int or a `Dim`, a polynomial with integer coefficients over symbols, floor quotients
+and broadcasts (the extent that is not 1).  Symbols are bound by the arrays that are fed (``x.0`` is
+the first extent of input ``x``) or, where a size depends on data, by the op that finds it.  Rules
+compute with extents as with ints.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeAlias
 
 from ..dtypes import DType
 
-Atom: TypeAlias = str | tuple["Extent", "Extent"]  # a symbol, or a floor quotient
+Atom: TypeAlias = str | tuple[str, "Extent", "Extent"]
+"""A symbol, or what ``//`` (a floor quotient) or ``bc`` (a broadcast) make of two extents."""
 Monomial: TypeAlias = tuple[Atom, ...]
 
 
@@ -91,7 +92,10 @@ class Dim:
             return a
         if a == 1 or isinstance(b, int):
             return b
-        return a if isinstance(a, int) else Dim({(("bc", *sorted((a, b), key=repr)),): 1})
+        if isinstance(a, int):
+            return a
+        low, high = sorted((a, b), key=repr)
+        return Dim({(("bc", low, high),): 1})
 
     def __rfloordiv__(self, other: Extent) -> Extent:
         return 0 if other == 0 else Dim({(("//", other, self),): 1})

@@ -1,9 +1,11 @@
-"""Checks that a graph keeps its invariants; run on everything that is loaded, and after passes in tests."""
+"""Checks that a graph keeps its invariants: everything that is loaded, in tests after each pass."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..errors import GraphError
-from .graph import Graph, Ref
+from .graph import Graph, Node, Ref
 from .types import Dim, ValueType
 
 
@@ -20,6 +22,7 @@ def verify(graph: Graph, where: str = "graph") -> None:
                 raise GraphError(f"{place}: control input {earlier} is not an earlier node")
         for kind in node.types:
             _check_type(kind, place)
+        _check_source(node, place)
     total = len(graph.nodes)
     for name, ref in graph.aliases.items():
         _check_ref(graph, ref, total, f"{where}: alias {name!r}")
@@ -45,3 +48,22 @@ def _check_type(kind: ValueType, place: str) -> None:
     for extent in kind.shape or ():
         if not isinstance(extent, Dim) and extent < 0:
             raise GraphError(f"{place}: negative extent {extent}")
+
+
+def _check_source(node: Node, place: str) -> None:
+    """A constant is the array that its type promises, and so is the default of a placeholder."""
+    if node.op not in ("Const", "Placeholder"):
+        return
+    if len(node.types) != 1 or node.inputs:
+        raise GraphError(f"{place}: expected one output and no inputs")
+    kind = node.types[0]
+    value = node.attrs.get("value" if node.op == "Const" else "default")
+    if value is None and node.op == "Placeholder":
+        return
+    if not isinstance(value, np.ndarray) or value.dtype != kind.dtype.numpy:
+        raise GraphError(f"{place}: its value should be an array of {kind.dtype}")
+    shape = value.shape if kind.shape is None else kind.shape
+    if len(shape) != value.ndim or any(
+        isinstance(e, int) and e != s for e, s in zip(shape, value.shape, strict=True)
+    ):
+        raise GraphError(f"{place}: its value has shape {value.shape}, its type is {kind}")

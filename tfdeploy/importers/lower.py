@@ -151,7 +151,7 @@ class _Builder:
         return self._done[root]
 
     def _needs(self, key: _Key) -> list[_Key]:
-        """The nodes that must be built before `key`, in the order in which TensorFlow may run them."""
+        """The nodes that must be built before `key`, in an order in which they may run."""
         frame, name = key
         node = self._node(frame, name)
         needs = [(frame, source) for source in self._sources(frame, node)]

@@ -1,14 +1,16 @@
 """Live TensorFlow objects to RawModel: the only module that uses an installed TensorFlow.
 
-Objects hand over their GraphDef as bytes, which go through the same reader as files; what remains is
-to find the values of the variables that the graph captures.
+Objects hand over their GraphDef as bytes, which go through the same reader as files; what remains
+is to find the values of the variables that the graph captures.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -34,8 +36,8 @@ def is_live(source: Any) -> bool:
 def read_object(source: Any, session: Any = None, signature: str | None = None) -> RawModel:
     """A Keras model, tf.function, ConcreteFunction, tf.Module or GraphDef as RawModel.
 
-    Raises ConversionError for anything else, and where the object is not ready: a model that was not
-    built, a function that was not traced, Keras on another backend, an uninitialised variable.
+    Raises ConversionError for anything else, and where the object is not ready: a model that was
+    not built, a function that was not traced, Keras on another backend, an uninitialised variable.
     """
     if hasattr(source, "SerializeToString") and hasattr(source, "library"):
         return RawModel(parse_graph_def(source.SerializeToString(), "GraphDef"), origin="GraphDef")
@@ -48,11 +50,26 @@ def read_object(source: Any, session: Any = None, signature: str | None = None) 
     functions = _functions_of(source, signature)
     if functions:
         return _read_functions(functions)
+    if hasattr(source, "dtype") and hasattr(source, "shape"):
+        raise ConversionError(_about_tensor(source))
     raise ConversionError(
-        f"cannot convert a {type(source).__module__}.{type(source).__name__}; expected a Keras model, "
-        "tf.function, ConcreteFunction, tf.Module with a traced tf.function, GraphDef, or graph-mode "
-        "tensors with session="
+        f"cannot convert a {type(source).__module__}.{type(source).__name__}; expected a Keras "
+        "model, tf.function, ConcreteFunction, tf.Module with a traced tf.function, GraphDef, or "
+        "graph-mode tensors with session="
     )
+
+
+def _about_tensor(tensor: Any) -> str:
+    """Why a tensor alone cannot be converted, and what can."""
+    graph = _graph(tensor)
+    name = getattr(tensor, "name", type(tensor).__name__)
+    if type(tensor).__name__ == "KerasTensor":
+        return f"{name} is a symbolic tensor of Keras: convert keras.Model(inputs, outputs)"
+    if hasattr(graph, "captures"):
+        return f"tensor {name} belongs to the graph of a tf.function: convert that function"
+    if graph is not None:
+        return f"tensor {name} needs the session that has its variables: give session="
+    return f"{name} is a tensor with a value, not a model: convert the function that computes it"
 
 
 def _functions_of(source: Any, signature: str | None) -> dict[str, Any]:
@@ -78,8 +95,8 @@ def _functions_of(source: Any, signature: str | None) -> dict[str, Any]:
             found[label] = _trace(function, f"method {name} of {type(source).__name__}")
     if not found:
         raise ConversionError(
-            f"{type(source).__name__} has no traced tf.function: give one an input_signature, call it "
-            "once, or convert module.method.get_concrete_function(...)"
+            f"{type(source).__name__} has no traced tf.function: give one an input_signature, call "
+            "it once, or convert module.method.get_concrete_function(...)"
         )
     return found
 
@@ -105,8 +122,9 @@ def _trace(function: Any, what: str) -> Any:
 
 def _read_functions(functions: Mapping[str, Any]) -> RawModel:
     """Concrete functions as one RawModel with a signature each."""
+    values: dict[int, Array] = {}
     models = {
-        name: _read_concrete(function, prefix=f"{name}/" if len(functions) > 1 else "")
+        name: _read_concrete(function, f"{name}/" if len(functions) > 1 else "", values)
         for name, function in functions.items()
     }
     merged = RawModel(next(iter(models.values())).graph, {}, {}, origin="tf.function")
@@ -118,7 +136,10 @@ def _read_functions(functions: Mapping[str, Any]) -> RawModel:
     return merged
 
 
-def _read_concrete(function: Any, prefix: str) -> RawModel:
+def _read_concrete(function: Any, prefix: str, values: dict[int, Array]) -> RawModel:
+    """A concrete function whose node names begin with `prefix`; `values` are those of the variables
+    read so far, so that functions share them.
+    """
     graph = parse_graph_def(function.graph.as_graph_def().SerializeToString(), "tf.function")
     nodes = {node.name: node for node in graph.nodes}
     holders = {id(v.handle): v for v in function.graph.variables}
@@ -130,7 +151,9 @@ def _read_concrete(function: Any, prefix: str) -> RawModel:
         node = nodes[inner.op.name]
         if id(outer) in holders:
             node.op, node.attrs = "VarHandleOp", {}
-            variables[prefix + node.name] = _value(holders[id(outer)])
+            if id(outer) not in values:
+                values[id(outer)] = _value(holders[id(outer)])
+            variables[prefix + node.name] = values[id(outer)]
         elif outer.dtype.name not in ("resource", "variant"):
             node.op = "Const"
             node.attrs = {"value": outer.numpy(), "dtype": from_enum(outer.dtype.as_datatype_enum)}
@@ -185,9 +208,9 @@ def _read_keras(model: Any) -> RawModel:
 
         if keras.backend.backend() != "tensorflow":
             raise ConversionError(
-                f"this Keras runs on the backend {keras.backend.backend()!r}; tfdeploy converts models of "
-                "the TensorFlow backend: set KERAS_BACKEND=tensorflow before importing keras, load the "
-                "model again and convert it"
+                f"this Keras runs on the backend {keras.backend.backend()!r}; tfdeploy converts "
+                "models of the TensorFlow backend: set KERAS_BACKEND=tensorflow before importing "
+                "keras, load the model again and convert it"
             )
     if not getattr(model, "built", True):
         raise ConversionError(
@@ -197,17 +220,29 @@ def _read_keras(model: Any) -> RawModel:
         path = os.path.join(folder, "model")
         _export(model, path, package)
         raw = read_saved_model(path)
-        raw.variables = {name: np.array(raw.variables[name]) for name in raw.variables}
+        raw.variables = _in_memory(raw.variables)
         raw.assets = dict(raw.assets)
     raw.origin = f"Keras model {model.name!r}"
     return raw
 
 
 def _export(model: Any, path: str, package: str) -> None:
-    if package == "keras":
-        model.export(path, verbose=False)
-    else:
-        model.export(path)
+    try:
+        if package == "keras":
+            model.export(path, verbose=False)
+        else:
+            model.export(path)
+    except Exception as error:
+        raise ConversionError(f"Keras cannot export model {model.name!r}: {error}") from error
+
+
+def _in_memory(variables: Mapping[str, Array]) -> dict[str, Array]:
+    """The variables that have a value; an export declares some that nothing needs or restores."""
+    values = {}
+    for name in variables:
+        with suppress(ConversionError):
+            values[name] = np.array(variables[name])
+    return values
 
 
 def load_keras_file(path: str) -> RawModel:
@@ -215,31 +250,33 @@ def load_keras_file(path: str) -> RawModel:
 
     Raises ConversionError where there is none.
     """
-    loaders: list[Callable[[], Any]] = []
+    reason: Exception | None = None
     for package in ("keras", "tf_keras"):
         try:
-            module = __import__(f"{package}.models", fromlist=["load_model"])
+            models = import_module(f"{package}.models")
         except ImportError:
             continue
-        loaders.append(lambda module=module: module.load_model(path, compile=False))  # type: ignore[misc]
-    if not loaders:
-        raise ConversionError(
-            f"{path}: a Keras file holds Python configuration that only Keras can rebuild, and Keras is not "
-            "installed. Where it is: keras.models.load_model(...).export(folder), then convert the folder"
-        )
-    for load in loaders[:-1]:
         try:
-            return _read_keras(load())
-        except (ValueError, TypeError):
+            model = models.load_model(path, compile=False)
+        except Exception as error:  # the other Keras may know the file
+            reason = error
             continue
-    return _read_keras(loaders[-1]())
+        return _read_keras(model)
+    if reason is None:
+        raise ConversionError(
+            f"{path}: a Keras file holds Python configuration that only Keras can rebuild, and it is "
+            "not installed. Where it is: keras.models.load_model(...).export(folder), then convert "
+            "the folder"
+        )
+    raise ConversionError(f"{path}: Keras cannot load this file: {reason}") from reason
 
 
 def read_tensors(tensors: Sequence[Any], session: Any) -> RawModel:
-    """The graph that holds graph-mode tensors, with the values that `session` has for its variables.
+    """The graph that holds graph-mode tensors, with the values that `session` has for its
+    variables.
 
-    Raises ValueError where there is no session, ConversionError for tensors of another graph or without
-    one, and for uninitialised variables, all named.
+    Raises ValueError where there is no session, ConversionError for tensors of another graph or
+    without one, and for uninitialised variables, all named.
     """
     if not session or not hasattr(session, "graph"):
         raise ConversionError(
@@ -317,7 +354,7 @@ def _read_of(handle: Any) -> Any:
 def read_tensor(
     tensor: Any, session: Any, feed_dict: Mapping[Any, Any] | None
 ) -> tuple[RawModel, str, dict[str, Array]]:
-    """What `Tensor` needs of a live tensor: the graph, its name, and defaults of placeholders by name."""
+    """What `Tensor` needs of a live tensor: graph, name, and values that replace others by name."""
     raw = read_tensors([tensor], session)
     defaults = {getattr(key, "name", key): value for key, value in (feed_dict or {}).items()}
     return raw, tensor.name, defaults

@@ -1,9 +1,9 @@
 """Runs type rules over nodes, and propagates the values of shape arithmetic.
 
 A small integer value is followed symbolically: ``Shape -> StridedSlice -> Pack`` of an input with
-extents (n, 8) is known to be the array [n] or [n, 64] before anything runs.  Where all inputs of a pure op are
-known numbers its reference computes the result; where some are symbols it does so if the record says that
-the reference works on object arrays of extents (`symbolic`).
+extents (n, 8) is known to be the array [n] or [n, 64] before anything runs.  Where all inputs of a
+pure op are known numbers its reference computes the result; where some are symbols it does so if
+the record says that the reference works on object arrays of extents (`symbolic`).
 """
 
 from __future__ import annotations
@@ -42,10 +42,13 @@ class Typing:
 
         Raises ValueError where the op's rule says that its inputs cannot be.
         """
+        record = get(node.op)
+        if len(node.types) >= outputs and (record is None or record.type is None):
+            return  # what is known of it cannot be known better
         self._node, self._count = node.name, 0
         inputs = [self._graph.type(ref) for ref in node.inputs]
         known = [self._values.get(ref) for ref in node.inputs]
-        types, values = infer(get(node.op), node.attrs, inputs, known, self.fresh, outputs)
+        types, values = infer(record, node.attrs, inputs, known, self.fresh, outputs)
         node.types = tuple(types)
         for slot, value in enumerate(values):
             if value is not None and value.size <= _MOST:

@@ -3,11 +3,11 @@
 A family module is imported when an op is looked up that no loaded family has, in the order of
 `FAMILIES`, so that importing tfdeploy loads none of them.
 
-The reference of an op is its decorated function: it takes the input arrays positionally (list inputs
-flattened as in a NodeDef) and TensorFlow's attributes by keyword, under TensorFlow's names; the keyword
-parameters *are* the attribute list.  Strings arrive as str (bytes where not UTF-8), dtypes as `DType`,
-shapes as tuples.  It returns one array, or a tuple where the op has several outputs, and leaves its
-inputs alone.
+The reference of an op is its decorated function: it takes the input arrays positionally (list
+inputs flattened as in a NodeDef) and TensorFlow's attributes by keyword, under TensorFlow's names;
+the keyword parameters *are* the attribute list.  Strings arrive as str (bytes where not UTF-8),
+dtypes as `DType`, shapes as tuples.  It returns one array, or a tuple where the op has several
+outputs, and leaves its inputs alone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ FAMILIES = (
     "nn",
     "conv",
     "pool",
+    "resize",
+    "boxes",
     "image",
     "segment",
     "linalg",
@@ -38,6 +40,9 @@ FAMILIES = (
     "special",
     "random",
     "string",
+    "unicode",
+    "regex",
+    "hashing",
     "bitwise",
     "diag",
 )
@@ -63,14 +68,14 @@ F = TypeVar("F", bound=Function)
 class OpDef:
     """The record of one op.
 
-    `outputs` names the output arguments where there are several (``name*attr`` for a list whose length
-    the attribute gives: a number, or a list's length).  `exact` says that the result is the same to the
-    bit whatever the numpy (no floating-point sums, no transcendental functions).  `symbolic` says that
-    the reference also works on object arrays of symbolic extents.
+    `outputs` names the output arguments where there are several (``name*attr`` for a list whose
+    length the attribute gives: a number, or a list's length).  `exact` says that the result is the
+    same to the bit whatever the numpy (no floating-point sums, no transcendental functions).
+    `symbolic` says that the reference also works on object arrays of symbolic extents.
 
-    `impls` holds the implementations by kind, the default first; `impl` is the kind that somebody chose
-    for this op, None where nobody did.  `user` says that the implementations are a user's: they go
-    before kernels and fusions.
+    `impls` holds the implementations by kind, the default first; `impl` is the kind that somebody
+    chose for this op, None where nobody did.  `users` are the kinds whose implementation a user
+    wrote.
     """
 
     names: tuple[str, ...]
@@ -87,7 +92,12 @@ class OpDef:
     doc: str
     impls: dict[int, Function]
     impl: int | None = None
-    user: bool = False
+    users: frozenset[int] = frozenset()
+
+    @property
+    def user(self) -> bool:
+        """Whether a user wrote some implementation."""
+        return bool(self.users)
 
     def func(self) -> Function:
         """The implementation to run.
@@ -97,21 +107,30 @@ class OpDef:
         kind = self.chosen()
         if not self._runs(kind):
             raise ScipyOperationException(
-                f"op {self.names[0]} is set to its scipy implementation, but scipy is not installed (or "
+                f"op {self.names[0]} is set to its scipy implementation, but scipy is missing (or "
                 "refused by TD_REFUSE_SCIPY): install it, or use_impl(tfdeploy.IMPL_NUMPY)"
             )
         return self.impls[kind]
 
     def chosen(self) -> int:
-        """The kind of implementation that runs: chosen for this op, else the first preferred one that
-        can run, else the default."""
+        """The kind of implementation that runs: chosen for this op, else the first preferred one
+        that can run, else the default."""
         if self.impl is not None:
             return self.impl
         able = (kind for kind in _preferred if kind in self.impls and self._runs(kind))
         return next(able, next(iter(self.impls)))
 
+    def add_user_impl(self, kind: int, function: Function) -> None:
+        """Adds a user's implementation, or replaces the one of that kind."""
+        self.impls[kind] = function
+        self.users |= {kind}
+
+    def settled(self) -> bool:
+        """Whether somebody chose or wrote what runs: no kernel or fusion may take its place."""
+        return self.impl is not None or self.chosen() in self.users
+
     def _runs(self, kind: int) -> bool:
-        return kind != SCIPY or self.user or config.has_scipy()
+        return kind != SCIPY or kind in self.users or config.has_scipy()
 
 
 _records: dict[str, OpDef] = {}
@@ -149,8 +168,8 @@ def op(
 ) -> Callable[[F], F]:
     """Registers the decorated reference for the TensorFlow op types `names`.
 
-    `type` is the shape and dtype rule: it takes a `rules.Inference` and returns a ValueType, or a list
-    of them.  Without a rule there is one output, of unknown shape and the first input's dtype.
+    `type` is the shape and dtype rule: it takes a `rules.Inference` and returns a ValueType, or a
+    list of them.  Without a rule there is one output, of unknown shape and the first input's dtype.
     """
 
     def register(function: F) -> F:

@@ -1,7 +1,9 @@
-"""The ``.tfd`` file: a safetensors file that also holds the graphs.  FORMAT.md is the specification.
+"""The ``.tfd`` file: a safetensors file that also holds the graphs.  FORMAT.md is the
+specification.
 
-Nothing in a file is code, a path or a pickle.  Loading checks the header, then every index, type and
-attribute of the graphs, before anything is used; each violation is a FormatError that says where.
+Nothing in a file is code, a path or a pickle.  Loading checks the header, then every index, type
+and attribute of the graphs, before anything is used; each violation is a FormatError that says
+where.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import json
 import mmap as mmap_module
 import os
+import sys
+import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
@@ -103,7 +107,11 @@ def _emit(file: BinaryIO | Any, header: bytes, tensors: list[Array]) -> None:
     file.write(len(header).to_bytes(8, "little"))
     file.write(header)
     for array in tensors:
-        file.write(memoryview(array.reshape(-1)).cast("B") if array.size else b"")
+        file.write(_bytes(array))
+
+
+def _bytes(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 class _Weights:
@@ -126,36 +134,39 @@ class _Weights:
 
         dtype = from_numpy(array.dtype)
         small = array.size * max(array.itemsize, 1) <= MOST_INLINE
-        if dtype not in _PAIRS and small and (array.dtype.kind in "iubO" or array.ndim == 0):
+        short = array.dtype.kind in "iubO" or (array.dtype.kind == "f" and array.ndim == 0)
+        if small and short:
             if dtype == "string":
                 values: list[Any] = [v.decode("latin-1") for v in array.ravel().tolist()]
-            elif array.dtype.kind == "V":
-                return self._put(name, dtype, array)
             else:
                 values = [_encode(v, self, name) for v in array.ravel().tolist()]
             return [dtype, list(array.shape), values]
+        name = self._free(name)
         if dtype == "string":
             parts = [bytes(v) for v in array.ravel().tolist()]
             offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
             self._put(f"{name}~offsets", DType("int64"), offsets)
             self._put(f"{name}~bytes", DType("uint8"), np.frombuffer(b"".join(parts), np.uint8))
-            return [dtype, list(array.shape), name]
-        if dtype in _PAIRS:
-            pairs = np.ascontiguousarray(array).view(_PAIRS[dtype]).reshape(*array.shape, 2)
-            return [dtype, list(array.shape), self._put(name, DType(_PAIRS[dtype]), pairs)[2]]
-        return self._put(name, dtype, array)
+        elif dtype in _PAIRS:
+            part = np.dtype(_PAIRS[dtype])
+            pairs = np.stack([array.real, array.imag], axis=-1).astype(part)
+            self._put(name, DType(_PAIRS[dtype]), pairs)
+        else:
+            self._put(name, dtype, array)
+        return [dtype, list(array.shape), name]
 
-    def _put(self, name: str, dtype: DType, array: Array) -> Any:
-        if dtype not in _STORED and array.dtype.kind != "V":
-            dtype = DType(array.dtype.name)
-        if dtype not in _STORED:
-            raise UnsupportedError(f"tensor {name}: a file cannot hold {dtype} yet")
-        key = name
-        while key in self.tensors:
+    def _free(self, name: str) -> str:
+        """A key like `name` that nothing has: those that begin with ~ are the format's own."""
+        key = name if name[:1] not in ("~", "_") else f"'{name}"
+        while key in self.tensors or f"{key}~bytes" in self.tensors:
             key += "'"
-        array = np.ascontiguousarray(array).reshape(array.shape)
-        self.tensors[key] = (dtype, array)
-        return [dtype, list(array.shape), key]
+        return key
+
+    def _put(self, key: str, dtype: DType, array: Array) -> None:
+        if dtype not in _STORED:
+            raise UnsupportedError(f"tensor {key}: a file cannot hold {dtype} yet")
+        little = array.dtype.newbyteorder("<") if array.dtype.kind != "V" else array.dtype
+        self.tensors[key] = dtype, np.ascontiguousarray(array, little).reshape(array.shape)
 
 
 def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
@@ -189,7 +200,12 @@ def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
         entries[key] = _entry(_STORED[dtype], array.shape, offset, array.nbytes)
         arrays.append(array)
         offset += array.nbytes
-    metadata = {"format": "tfdeploy", "version": str(VERSION), "sha256": _digest(arrays)}
+    metadata = {
+        "format": "tfdeploy",
+        "version": str(VERSION),
+        "graph_crc32": f"{zlib.crc32(_bytes(tensors[_GRAPH][1])):08x}",
+        "sha256": _digest(arrays),
+    }
     header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":")).encode()
     header += b" " * (-(8 + len(header)) % ALIGNMENT)
     if len(header) > MOST_HEADER:
@@ -208,8 +224,7 @@ def _digest(arrays: list[Array]) -> str:
 
     digest = hashlib.sha256()
     for array in arrays:
-        if array.size:
-            digest.update(memoryview(array.reshape(-1)).cast("B"))
+        digest.update(_bytes(array))
     return digest.hexdigest()
 
 
@@ -316,10 +331,10 @@ def _encode(value: Any, weights: _Weights, name: str) -> Any:
 
 
 def read(path: str, mmap: bool = True) -> Stored:
-    """The contents of a file; weights are mapped, or read where `mmap` is false.
+    """The contents of a file; weights are mapped, or read and checked where `mmap` is false.
 
-    Raises FormatError for a damaged file or one of another kind, FileNotFoundError, and for a SavedModel
-    folder a FormatError that points to `convert`.
+    Raises FormatError for a damaged file or one of another kind, FileNotFoundError, and for a
+    SavedModel folder a FormatError that points to `convert`.
     """
     if os.path.isdir(path):
         raise FormatError(
@@ -331,12 +346,18 @@ def read(path: str, mmap: bool = True) -> Stored:
             data: Any = mmap_module.mmap(file.fileno(), 0, access=mmap_module.ACCESS_READ)
         else:
             data = file.read()
-    return loads(data, path)
+    return loads(data, path, digest=not mmap)
 
 
-def loads(data: Any, origin: str = "bytes") -> Stored:
-    """The contents of a file that is in memory; weights refer to `data`."""
-    return _Reader(memoryview(data), origin).stored()
+def loads(data: Any, origin: str = "bytes", digest: bool = False) -> Stored:
+    """The contents of a file that is in memory; weights refer to `data`.
+
+    Where `digest` is true the weights are checked too, not the graph alone.
+    """
+    reader = _Reader(memoryview(data), origin)
+    if digest and not reader.digest_holds():
+        reader.fail("the digest in the header is not that of the tensors: the file is damaged")
+    return reader.stored()
 
 
 class _Reader:
@@ -346,6 +367,7 @@ class _Reader:
         self.data = data
         self.origin = origin
         header, start = self._header()
+        self.start = start
         self.body = data[start:]
         self.metadata = header.pop("__metadata__", {})
         self._check_metadata()
@@ -364,8 +386,8 @@ class _Reader:
             self.fail("not a tfdeploy file: byte 8 should open the header with '{'" + self._hint())
         if size > min(len(self.data) - 8, MOST_HEADER):
             self.fail(
-                f"the header claims {size} bytes; the file has {len(self.data) - 8} after byte 8 and "
-                f"{MOST_HEADER} is the limit"
+                f"the header claims {size} bytes; the file has {len(self.data) - 8} after byte 8 "
+                f"and {MOST_HEADER} is the limit"
             )
         header = self._json(bytes(self.data[8 : 8 + size]), "the header")
         if not isinstance(header, dict):
@@ -405,7 +427,8 @@ class _Reader:
         version = self.metadata.get("version")
         if version != str(VERSION):
             self.fail(
-                f"format version {version!r}; this tfdeploy reads version {VERSION}: install a newer one"
+                f"format version {version!r}; this tfdeploy reads version {VERSION}: install a "
+                "newer one"
             )
 
     def _check_entries(self) -> None:
@@ -427,6 +450,11 @@ class _Reader:
                 self.fail(
                     f"tensor {key!r} starts at byte {begin} and {kind}, which ends at {position}"
                 )
+            if (begin + self.start) % ALIGNMENT and not key.startswith("~pad"):
+                self.fail(
+                    f"tensor {key!r} starts at byte {begin + self.start} of the file, which is no "
+                    f"multiple of {ALIGNMENT}"
+                )
             position = end
         if position != len(self.body):
             self.fail(f"the tensors end at byte {position} of {len(self.body)} after the header")
@@ -440,7 +468,8 @@ class _Reader:
             self.fail(f"tensor {key!r} should have a known dtype, a shape and two data_offsets")
         if not all(type(n) is int and n >= 0 for n in numbers):
             self.fail(
-                f"tensor {key!r}: extents and offsets should be numbers of at least 0, got {numbers}"
+                f"tensor {key!r}: extents and offsets should be numbers of at least 0, got "
+                f"{numbers}"
             )
         for extent in shape:
             size *= extent
@@ -454,7 +483,10 @@ class _Reader:
         """Graphs, roots and signatures, verified."""
         if _GRAPH not in self.entries:
             self.fail(f"there is no tensor {_GRAPH!r}")
-        document = self._json(self._array(_GRAPH).tobytes(), "the graph")
+        text = self._array(_GRAPH).tobytes()
+        if self.metadata.get("graph_crc32") != f"{zlib.crc32(text):08x}":
+            self.fail("graph_crc32 in the header is not that of the graph: the file is damaged")
+        document = self._json(text, "the graph")
         try:
             graphs = [
                 self._graph(columns, f"graph {i}") for i, columns in enumerate(document["graphs"])
@@ -477,6 +509,7 @@ class _Reader:
             IndexError,
             OverflowError,
             AttributeError,
+            RecursionError,
         ) as error:
             if isinstance(error, FormatError):
                 raise
@@ -491,7 +524,8 @@ class _Reader:
         ]:
             if self._value(graphs[number], ref) is None:
                 self.fail(
-                    f"a root or signature refers to {tuple(ref)}, which graph {number} does not have"
+                    f"a root or signature refers to {tuple(ref)}, which graph {number} does not "
+                    "have"
                 )
         return Stored(graphs, roots, signatures)
 
@@ -526,7 +560,7 @@ class _Reader:
                 pending.append((inner, f"{where}/{name}", graph.subgraphs[name]))
         try:
             verify(top, f"{self.origin}: graph")
-        except GraphError as error:
+        except GraphError as error:  # which names the file already
             raise FormatError(str(error)) from None
         return top
 
@@ -638,12 +672,14 @@ class _Reader:
             array = self._inline(dtype, source)
         elif dtype == "string":
             array = self._strings(source)
-        elif dtype in _PAIRS:
-            array = self._array(source).reshape(-1).view(dtype.numpy)
         else:
             array = self._array(source)
-            if array.dtype != dtype.numpy:
-                array = array.view(dtype.numpy)
+            if array.dtype != DType(_PAIRS.get(dtype, dtype)).numpy:
+                self.fail(f"a constant of dtype {dtype} refers to tensor {source!r}, {array.dtype}")
+            if dtype in _PAIRS:
+                array = array.reshape(-1).view(dtype.numpy)
+            elif dtype == "bool" and (array.view(np.uint8) > 1).any():
+                self.fail(f"tensor {source!r}: a bool should be 0 or 1")
         if array.size != int(np.prod(shape, dtype=object)):
             self.fail(f"a constant of shape {shape} has {array.size} elements")
         array = array.reshape(shape)
@@ -686,17 +722,27 @@ class _Reader:
         if found is None:
             entry = self.entries[key]
             begin, end = entry["data_offsets"]
-            name = _LOADED[entry["dtype"]]
-            found = np.frombuffer(self.body[begin:end], DType(name).numpy.newbyteorder("<"))
+            dtype = DType(_LOADED[entry["dtype"]]).numpy
+            if begin == end:
+                found = np.empty(0, dtype)
+            else:
+                found = np.frombuffer(self.body[begin:end], dtype)
+            if sys.byteorder == "big" and dtype.itemsize > 1:
+                found = found.byteswap()
             found = self._arrays[key] = found.reshape(entry["shape"])
+            found.flags.writeable = False
         return found
+
+    def digest_holds(self) -> bool:
+        """Whether the tensors are those that were written."""
+        body = np.frombuffer(self.body, np.uint8)
+        return bool(self.metadata.get("sha256") == _digest([body]))
 
 
 def digest_holds(path: str) -> bool:
     """Whether the tensors of a file are the ones that were written, by the digest in its header."""
     with open(path, "rb") as file:
-        reader = _Reader(memoryview(file.read()), path)
-    return reader.metadata.get("sha256") == _digest([np.frombuffer(reader.body, np.uint8)])
+        return _Reader(memoryview(file.read()), path).digest_holds()
 
 
 def tensor_sizes(path: str) -> Iterator[tuple[str, str, tuple[int, ...], int]]:
