@@ -22,6 +22,10 @@
 #include "map.h"
 #include "reduce.h"
 #include "rows.h"
+#include "winograd.h"
+#include "attention.h"
+#include "move.h"
+#include "resize.h"
 
 #define TD_SLOT(name) [TD_KERNEL_##name] = {name##_plan, name##_run},
 const td_isa TD_ISA_NAME(td_isa) = {

@@ -1,0 +1,137 @@
+/* Attention: softmax(scale * q k^T + mask) v, the scores never leaving the second cache. */
+#ifndef TD_ATTENTION_H
+#define TD_ATTENTION_H
+
+#include "gemm.h"
+#include "rows.h"
+
+enum { TD_ATTENTION_ROWS = 56 }; /* rows of scores at a time */
+
+typedef struct td_attention {
+    int64_t heads, t, s, d, dv; /* heads: product of the leading axes */
+    int64_t chunk, chunks;      /* rows of a unit */
+} td_attention;
+
+static int td_attention_of(td_attention *g, const td_call *call) {
+    const td_tensor *q = call->in[0], *k = call->in[1], *v = call->in[2], *mask = call->in[3];
+    const td_tensor *y = call->out[0];
+    const int rank = y->rank;
+    if (rank < 2 || q->rank != rank || k->rank != rank || v->rank != rank) return TD_REFUSED;
+    const td_tensor *all[] = {q, k, v, y};
+    for (int i = 0; i < 4; i++)
+        if (!td_is_f32(all[i]) || !td_dense_last(all[i])) return TD_REFUSED;
+    g->t = q->shape[rank - 2];
+    g->d = q->shape[rank - 1];
+    g->s = k->shape[rank - 2];
+    g->dv = v->shape[rank - 1];
+    if (k->shape[rank - 1] != g->d || v->shape[rank - 2] != g->s) return TD_REFUSED;
+    if (y->shape[rank - 2] != g->t || y->shape[rank - 1] != g->dv) return TD_REFUSED;
+    g->heads = 1;
+    for (int i = 0; i < rank - 2; i++) {
+        for (int j = 0; j < 3; j++)
+            if (all[j]->shape[i] != y->shape[i] && all[j]->shape[i] != 1) return TD_REFUSED;
+        g->heads *= y->shape[i];
+    }
+    if (mask->data) {
+        if (!td_is_f32(mask) || mask->rank != rank || mask->shape[rank - 1] != g->s) return TD_REFUSED;
+        if (mask->shape[rank - 2] != g->t && mask->shape[rank - 2] != 1) return TD_REFUSED;
+        if (!td_dense_last(mask)) return TD_REFUSED;
+        for (int i = 0; i < rank - 2; i++)
+            if (mask->shape[i] != y->shape[i] && mask->shape[i] != 1) return TD_REFUSED;
+    }
+    const int64_t most = g->heads >= 8 ? 16 * TD_ATTENTION_ROWS : 2 * TD_ATTENTION_ROWS;
+    g->chunks = (g->t + most - 1) / most;
+    g->chunk = g->chunks ? (g->t + g->chunks - 1) / g->chunks : 1;
+    return TD_OK;
+}
+
+/* attention: q [..., t, d], k [..., s, d], v [..., s, d'], [mask [..., t, s], added to the scores]
+ *            -> y [..., t, d']; leading axes of length 1 are repeated
+ *            floats: scale of the scores */
+static int attention_plan(const td_call *call, td_work *work) {
+    td_attention g = {0};
+    if (td_attention_of(&g, call)) return TD_REFUSED;
+    const int64_t panels = td_panels(g.s) * g.d + td_panels(g.dv) * g.s;
+    const int64_t scores = TD_ATTENTION_ROWS * (g.s + TD_PANEL);
+    const int64_t cost = g.chunk * g.s * (g.d + g.dv);
+    *work = (td_work){g.t && g.dv ? g.heads * g.chunks : 0, td_grain(cost),
+                      (panels * TD_PANEL + scores + td_panels(g.s) * TD_PANEL) * 4 +
+                          TD_ATTENTION_ROWS * (int64_t)(2 * sizeof(float *)) + 128};
+    return TD_OK;
+}
+
+/* Offset of head `index` in an operand whose leading axes of length 1 are repeated. */
+TD_INLINE int64_t td_head_offset(const td_tensor *t, const td_tensor *y, int64_t index) {
+    int64_t offset = 0;
+    for (int i = y->rank - 3; i >= 0; i--) {
+        if (t->shape[i] > 1) offset += index % y->shape[i] * t->stride[i];
+        index /= y->shape[i];
+    }
+    return offset;
+}
+
+TD_INLINE void td_pack_all(float *to, const float *b, int64_t k, int64_t n, int64_t k_stride,
+                           int64_t n_stride) {
+    for (int64_t col = 0; col < n; col += TD_PANEL, to += k * TD_PANEL)
+        td_pack_panel(to, b + col * n_stride, k, TD_MIN(n - col, TD_PANEL), k_stride, n_stride);
+}
+
+static int attention_run(const td_call *call) {
+    td_attention g = {0};
+    td_attention_of(&g, call);
+    const td_tensor *q = call->in[0], *k = call->in[1], *v = call->in[2], *mask = call->in[3];
+    const td_tensor *y = call->out[0];
+    const int rows_axis = y->rank - 2;
+    const int64_t width = (g.s + TD_PANEL - 1) / TD_PANEL * TD_PANEL;
+    float *keys = call->scratch, *values = keys + td_panels(g.s) * g.d * TD_PANEL;
+    float *scores = values + td_panels(g.dv) * g.s * TD_PANEL;
+    float *scale = scores + TD_ATTENTION_ROWS * width;
+    const float **q_table = (const float **)(scale + width);
+    const float **p_table = q_table + TD_ATTENTION_ROWS;
+    for (int64_t j = 0; j < width; j++) scale[j] = call->floats[0];
+    td_sum first = {.taps = 1, .len = g.d, .k = g.d, .n = g.s, .panels = keys, .scale = scale,
+                    .out = scores, .out_stride = width, .act = td_act_of(TD_ACT_linear, NULL)};
+    td_sum second = {.taps = 1, .len = g.s, .k = g.s, .n = g.dv, .panels = values,
+                     .out_stride = y->stride[rows_axis], .act = td_act_of(TD_ACT_linear, NULL)};
+    first.residual_stride = mask->data && mask->shape[rows_axis] > 1 ? mask->stride[rows_axis] : 0;
+    for (int i = 0; i < TD_ATTENTION_ROWS; i++) p_table[i] = scores + i * width;
+    int64_t ready = -1;
+    for (int64_t u = call->begin; u < call->end; u++) {
+        const int64_t head = u / g.chunks, begin = u % g.chunks * g.chunk;
+        const int64_t end = TD_MIN(begin + g.chunk, g.t);
+        if (ready != head) {
+            ready = head;
+            td_pack_all(keys, (const float *)k->data + td_head_offset(k, y, head), g.d, g.s, 1,
+                        k->stride[rows_axis]);
+            td_pack_all(values, (const float *)v->data + td_head_offset(v, y, head), g.s, g.dv,
+                        v->stride[rows_axis], 1);
+        }
+        const float *queries = (const float *)q->data + td_head_offset(q, y, head);
+        float *out = (float *)y->data + td_head_offset(y, y, head);
+        const float *of_mask = mask->data
+            ? (const float *)mask->data + td_head_offset(mask, y, head) : NULL;
+        for (int64_t row = begin; row < end; row += TD_ATTENTION_ROWS) {
+            const int64_t rows = TD_MIN(end - row, TD_ATTENTION_ROWS);
+            for (int64_t i = 0; i < rows; i++) q_table[i] = queries + (row + i) * q->stride[rows_axis];
+            first.residual = of_mask ? of_mask + row * first.residual_stride : NULL;
+            td_sum_rows(&first, q_table, 0, rows, 0, td_panels(g.s));
+            float sums[TD_ATTENTION_ROWS];
+            for (int64_t i = 0; i < rows; i++) {
+                float *p = scores + i * width;
+                sums[i] = td_exp_sum(p, p, g.s, td_reduce_row(TD_REDUCE_max, p, g.s));
+            }
+            second.out = out + row * second.out_stride;
+            td_sum_rows(&second, p_table, 0, rows, 0, td_panels(g.dv));
+            for (int64_t i = 0; i < rows; i++) {
+                float *o = second.out + i * second.out_stride;
+                const vf by = td_set(1.0f / sums[i]);
+                int64_t j = 0;
+                for (; j + TD_LANES <= g.dv; j += TD_LANES) td_store(o + j, td_load(o + j) * by);
+                if (j < g.dv) td_storen(o + j, g.dv - j, td_loadn(o + j, g.dv - j) * by);
+            }
+        }
+    }
+    return TD_OK;
+}
+
+#endif

@@ -1,0 +1,102 @@
+/* Resizing of images, nearest and bilinear, with TensorFlow's three conventions for coordinates. */
+#ifndef TD_RESIZE_H
+#define TD_RESIZE_H
+
+#include "conv.h"
+
+enum { TD_RESIZE_NEAREST, TD_RESIZE_BILINEAR };
+
+typedef struct td_resize {
+    int64_t n, in[2], out[2], c;
+    int method, align, half;
+    float scale[2];
+} td_resize;
+
+static int td_resize_of(td_resize *r, const td_call *call) {
+    const td_tensor *x = call->in[0], *y = call->out[0];
+    if (!td_is_f32(x) || !td_is_f32(y) || x->rank != 4 || y->rank != 4) return TD_REFUSED;
+    if (!td_dense_last(x) || !td_dense_last(y)) return TD_REFUSED;
+    if (x->shape[0] != y->shape[0] || x->shape[3] != y->shape[3]) return TD_REFUSED;
+    r->n = x->shape[0];
+    r->c = x->shape[3];
+    r->method = (int)call->ints[0];
+    r->align = call->ints[1] != 0;
+    r->half = call->ints[2] != 0;
+    for (int i = 0; i < 2; i++) {
+        r->in[i] = x->shape[1 + i];
+        r->out[i] = y->shape[1 + i];
+        if (r->in[i] < 1) return TD_REFUSED;
+        r->scale[i] = r->align && r->out[i] > 1 ? (float)(r->in[i] - 1) / (float)(r->out[i] - 1)
+                                                : (float)r->in[i] / (float)r->out[i];
+    }
+    return TD_OK;
+}
+
+TD_INLINE float td_floor1(float x) {
+    const float t = (float)(int64_t)x;
+    return t > x ? t - 1.0f : t;
+}
+
+/* Output position `at` of an axis lies between two inputs, `part` of the way. */
+typedef struct td_between {
+    int64_t low, high;
+    float part;
+} td_between;
+
+TD_INLINE td_between td_resize_at(const td_resize *r, int axis, int64_t at) {
+    const int64_t last = r->in[axis] - 1;
+    const float scale = r->scale[axis];
+    if (r->method == TD_RESIZE_NEAREST) {
+        const float from = r->half ? ((float)at + 0.5f) * scale : (float)at * scale;
+        const int64_t near = (int64_t)td_floor1(r->align ? from + 0.5f : from);
+        const int64_t in = TD_MAX(TD_MIN(near, last), 0);
+        return (td_between){in, in, 0.0f};
+    }
+    const float from = r->half ? ((float)at + 0.5f) * scale - 0.5f : (float)at * scale;
+    const float low = td_floor1(from);
+    return (td_between){TD_MAX((int64_t)low, 0), TD_MIN((int64_t)low + 1, last), from - low};
+}
+
+/* resize: x [n, h, w, c] -> y [n, h', w', c]
+ *         ints: 0 nearest or 1 bilinear, align_corners, half_pixel_centers */
+static int resize_plan(const td_call *call, td_work *work) {
+    td_resize r = {0};
+    if (td_resize_of(&r, call)) return TD_REFUSED;
+    const int64_t cost = r.out[1] * r.c * 4;
+    *work = (td_work){cost ? r.n * r.out[0] : 0, 1 + (64 << 10) / (cost + 1),
+                      r.out[1] * (int64_t)sizeof(td_between)};
+    return TD_OK;
+}
+
+static int resize_run(const td_call *call) {
+    td_resize r = {0};
+    td_resize_of(&r, call);
+    const td_tensor *x = call->in[0], *y = call->out[0];
+    td_between *columns = call->scratch;
+    for (int64_t i = 0; i < r.out[1]; i++) columns[i] = td_resize_at(&r, 1, i);
+    for (int64_t u = call->begin; u < call->end; u++) {
+        const int64_t image = u / r.out[0], line = u % r.out[0];
+        const td_between rows = td_resize_at(&r, 0, line);
+        const float *from = (const float *)x->data + image * x->stride[0];
+        const float *top = from + rows.low * x->stride[1], *bottom = from + rows.high * x->stride[1];
+        float *to = (float *)y->data + image * y->stride[0] + line * y->stride[1];
+        for (int64_t i = 0; i < r.out[1]; i++, to += y->stride[2]) {
+            const int64_t left = columns[i].low * x->stride[2], right = columns[i].high * x->stride[2];
+            if (r.method == TD_RESIZE_NEAREST) {
+                memcpy(to, top + left, sizeof(float) * (size_t)r.c);
+                continue;
+            }
+            const vf across = td_set(columns[i].part), down = td_set(rows.part);
+            for (int64_t c = 0; c < r.c; c += TD_LANES) {
+                const int64_t n = TD_MIN(r.c - c, TD_LANES);
+                const vf a = td_loadn(top + left + c, n), b = td_loadn(top + right + c, n);
+                const vf d = td_loadn(bottom + left + c, n), e = td_loadn(bottom + right + c, n);
+                const vf above = td_fma(b - a, across, a), below = td_fma(e - d, across, d);
+                td_storen(to + c, n, td_fma(below - above, down, above));
+            }
+        }
+    }
+    return TD_OK;
+}
+
+#endif
