@@ -56,6 +56,7 @@ class Interpreter:
         self._version = -1
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], Program] = {}
         self._folded: dict[Ref, Array] = {}
+        self._states: dict[int, Any] = {}
 
     def forget(self) -> None:
         """Drops everything that was made from the graph, since it was edited."""
@@ -101,6 +102,8 @@ class Interpreter:
         for number in graph.ancestors((r.node for r in fetches if r not in fed), fed):
             node = graph.nodes[number]
             step = reference_step(node, number)
+            if "state" in step.attrs:
+                step.attrs["state"] = self._state(number)
             if step.outputs and fed.issuperset(step.outputs):
                 continue
             pure = _pure(node) and not node.control and not varying.intersection(node.inputs)
@@ -111,6 +114,12 @@ class Interpreter:
         owners = frozenset(id(owner(array)) for array in constants.values())
         freeing = with_frees(steps, fetches, fed | set(constants))
         return Program(freeing, constants, fetches, owners)
+
+    def _state(self, number: int) -> Any:
+        """Where a stateful random node stands in its stream, whatever programs it is part of."""
+        from ..ops.generators import State  # only graphs that draw numbers load it
+
+        return self._states.setdefault(number, State())
 
     def _fold(self, step: Step, constants: dict[Ref, Array]) -> bool:
         """Computes a step of constants; False where its result is not worth keeping."""
