@@ -25,7 +25,7 @@ from distutils.sysconfig import customize_compiler  # isort: skip
 
 SOURCES = Path("src_cython")
 KERNELS = SOURCES / "kernels"
-DEPENDS = ["setup.py", *sorted(map(str, KERNELS.glob("*.[ch]")))]
+DEPENDS = ["setup.py", *sorted(map(str, [*SOURCES.glob("*.[chp]*"), *KERNELS.glob("*.[ch]")]))]
 
 # Contraction is off so that a fused multiply-add stands exactly where the source says so.  Some
 # Pythons pass on the -g of their own build, which would make the wheel three times as large.
@@ -121,7 +121,7 @@ def libraries() -> list:
 def extension() -> Extension:
     return Extension(
         "tfdeploy._engine",
-        [str(SOURCES / "_engine.pyx"), str(KERNELS / "dispatch.c")],
+        [str(SOURCES / "_engine.pyx"), str(SOURCES / "plan.c"), str(KERNELS / "dispatch.c")],
         depends=DEPENDS,
         include_dirs=[str(SOURCES)],
         extra_compile_args=CFLAGS,

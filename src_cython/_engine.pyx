@@ -69,4 +69,6 @@ def crc32c(data, uint32_t value=0) -> int:
     return value
 
 
+include "_plan.pxi"
+
 td_init()

@@ -44,6 +44,7 @@ class Signature:
         self._entry = entry
         self._inputs = definition.inputs
         self._outputs = definition.outputs
+        entry.want(*definition.outputs.values())
 
     @property
     def inputs(self) -> dict[str, Spec]:
@@ -193,6 +194,7 @@ class Model:
         if key is None:
             key = max((k for k in self._roots if isinstance(k, int)), default=-1) + 1
         self._hold(tensor._entry)
+        tensor._entry.want(tensor._ref)
         self._roots[key] = tensor
 
     def _merged(self, tensor: Tensor) -> Tensor:
@@ -286,6 +288,7 @@ class Model:
         for entry in entries:
             self._hold(entry)
         for key, (number, ref) in stored.roots.items():
+            entries[number].want(ref)
             self._roots[key] = entries[number].tensor(ref)
         for name, (number, definition) in stored.signatures.items():
             self.signatures[name] = Signature(name, entries[number], definition)

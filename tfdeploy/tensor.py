@@ -27,7 +27,7 @@ from .errors import (
 from .graph.graph import Graph, Node, Ref, split_name
 from .graph.types import ValueType
 from .ops import registry
-from .runtime.interp import Interpreter
+from .runtime.pick import Executor
 
 if TYPE_CHECKING:
     from .model import Model
@@ -50,7 +50,8 @@ class Entry:
 
     def __init__(self, graph: Graph, session: Any = None) -> None:
         self.graph = graph
-        self.engine = Interpreter(graph)
+        self.roots: list[Ref] = []
+        self.engine = Executor(graph, self.roots)
         self.session: Callable[[], Any] = weakref.ref(session) if session else lambda: None
         self.models: weakref.WeakSet[Model] = weakref.WeakSet()
         self._tensors: dict[Ref, Tensor] = {}
@@ -81,6 +82,13 @@ class Entry:
             node.attrs = before
             self.edited(types)
             raise
+
+    def want(self, *refs: Ref) -> None:
+        """Says that the graph is there to compute `refs`: fusions are chosen for them."""
+        new = [ref for ref in refs if ref not in self.roots]
+        if new:
+            self.roots += new
+            self.engine.forget()
 
     def edited(self, types: bool = False) -> None:
         """Drops what was made from the graph; infers its types again where they may differ."""

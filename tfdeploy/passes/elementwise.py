@@ -1,0 +1,165 @@
+"""Chains of elementwise ops become one ``td.Map``, which the engine runs over tiles that stay in cache.
+
+``td.Map`` has the attributes `code`, rows (operation, result, operand, operand, operand), and
+`constants`; operands are numbered as kernels/map.h says: registers from 0, inputs from 32, constants from 64,
+the output 96.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..graph.graph import Graph, Node, Ref
+from .rewrite import Mapping, Rewriter
+
+_REGISTERS, _INPUTS, _CONSTANTS = 12, 16, 16
+_IN, _CONST, _OUT = 32, 64, 96
+
+# op -> operation of the map for floats, for integers, for truth values ("" where there is none)
+_FLOAT = {
+    "Neg": "neg", "Abs": "abs", "Square": "square", "Sqrt": "sqrt", "Rsqrt": "rsqrt", "Exp": "exp",
+    "Reciprocal": "reciprocal", "Inv": "reciprocal", "Expm1": "expm1", "Log": "log", "Log1p": "log1p",
+    "Sin": "sin", "Cos": "cos", "Tan": "tan", "Atan": "atan", "Tanh": "tanh", "Sigmoid": "sigmoid",
+    "Erf": "erf", "Erfc": "erfc", "Floor": "floor", "Ceil": "ceil", "Rint": "rint", "Round": "rint",
+    "Sign": "sign", "Relu": "relu", "Relu6": "relu6", "Elu": "elu", "Selu": "selu",
+    "Softplus": "softplus", "Softsign": "softsign", "td.silu": "silu", "td.gelu": "gelu",
+    "td.gelu_tanh": "gelu_tanh", "td.hard_swish": "hard_swish", "td.hard_sigmoid": "hard_sigmoid",
+    "Add": "add", "AddV2": "add", "BiasAdd": "add", "Sub": "sub", "Mul": "mul", "RealDiv": "div",
+    "Div": "div", "DivNoNan": "div_no_nan", "MulNoNan": "mul_no_nan", "Maximum": "maximum",
+    "Minimum": "minimum", "SquaredDifference": "squared_difference", "Pow": "pow",
+    "FloorDiv": "floor_div", "IsNan": "is_nan", "IsInf": "is_inf", "IsFinite": "is_finite",
+    "Equal": "equal", "NotEqual": "not_equal", "Less": "less", "LessEqual": "less_equal",
+    "Greater": "greater", "GreaterEqual": "greater_equal",
+}
+_INT = {
+    "Neg": "i_neg", "Abs": "i_abs", "Square": "i_square", "Sign": "i_sign", "Add": "i_add",
+    "AddV2": "i_add", "Sub": "i_sub", "Mul": "i_mul", "Maximum": "i_maximum", "Minimum": "i_minimum",
+    "Equal": "i_equal", "NotEqual": "i_not_equal", "Less": "i_less", "LessEqual": "i_less_equal",
+    "Greater": "i_greater", "GreaterEqual": "i_greater_equal", "BitwiseAnd": "and",
+    "BitwiseOr": "or", "BitwiseXor": "xor",
+}
+_BOOL = {"LogicalAnd": "and", "LogicalOr": "or", "LogicalNot": "not", "Equal": "i_equal",
+         "NotEqual": "xor"}
+_BY_DTYPE = {"float32": _FLOAT, "int32": _INT, "bool": _BOOL}
+_CASTS = {
+    ("int32", "float32"): "to_float", ("bool", "float32"): "truth_to_float",
+    ("bool", "int32"): "truth_to_int", ("int32", "bool"): "i_truth", ("float32", "bool"): "truth",
+    ("float32", "int32"): "to_int",
+}
+
+
+def _operation(rw: Rewriter, node: Node) -> str:
+    """The map's operation for `node`, "" where it has none."""
+    if node.control or len(node.types) != 1 or node.types[0].shape is None:
+        return ""
+    kinds = [rw.type(ref) for ref in node.inputs]
+    if not kinds or any(k.shape is None for k in kinds) or node.attrs.get("data_format") == "NCHW":
+        return ""
+    if node.op == "Cast":
+        return "" if node.attrs.get("Truncate") else _CASTS.get((kinds[0].dtype, node.types[0].dtype), "")
+    if node.op == "SelectV2":
+        return "select" if kinds[1].dtype in _BY_DTYPE else ""
+    if node.op == "LeakyRelu" and kinds[0].dtype == "float32":
+        return "leaky"
+    if len({k.dtype for k in kinds}) > 1:
+        return ""
+    return _BY_DTYPE.get(kinds[0].dtype, {}).get(node.op, "")
+
+
+@dataclass(slots=True)
+class _Group:
+    """Nodes that will run as one, in order; they all have the output's shape."""
+
+    nodes: list[Node] = field(default_factory=list)
+    refs: list[Ref] = field(default_factory=list)
+
+
+def group(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
+    """The graph with every chain of elementwise ops as one node."""
+    rw = Rewriter(graph, roots)
+    groups: dict[Ref, _Group] = {}
+
+    def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
+        if not _operation(rw, node):
+            return None
+        joined = _Group()
+        for ref in dict.fromkeys(node.inputs):
+            part = groups.get(ref)
+            same = part is not None and rw.type(ref).shape == node.types[0].shape
+            if part is not None and same and rw.single(ref) and _fits(rw, joined, part, node):
+                joined.nodes += part.nodes
+                joined.refs += part.refs
+        outputs = _emit(rw, joined, node)
+        if outputs is None:
+            return None
+        groups[outputs[0]] = _Group([*joined.nodes, node], [*joined.refs, outputs[0]])
+        return outputs
+
+    graph, mapping = rw.run({"*": [rule]})
+    return graph, mapping
+
+
+def _fits(rw: Rewriter, joined: _Group, part: _Group, node: Node) -> bool:
+    trial = _Group(joined.nodes + part.nodes, joined.refs + part.refs)
+    return _encode(rw, trial, node) is not None
+
+
+def _emit(rw: Rewriter, joined: _Group, node: Node) -> list[Ref] | None:
+    encoded = _encode(rw, joined, node)
+    if encoded is None:
+        return None
+    inputs, attrs = encoded
+    return rw.emit("td.Map", inputs, attrs, node.types, node.name)
+
+
+def _encode(rw: Rewriter, joined: _Group, node: Node) -> tuple[list[Ref], dict[str, Any]] | None:
+    """Inputs and attributes of the ``td.Map`` that computes `node` after the nodes of `joined`."""
+    nodes = [*joined.nodes, node]
+    made = dict(zip(joined.refs, range(len(joined.refs)), strict=True))
+    last: dict[int, int] = {}
+    for at, each in enumerate(nodes):
+        for ref in each.inputs:
+            if ref in made:
+                last[made[ref]] = at
+    inputs: list[Ref] = []
+    constants: list[float] = []
+    free = list(range(_REGISTERS - 1, -1, -1))
+    register: dict[int, int] = {}
+    code = []
+
+    def operand(ref: Ref) -> int:
+        if ref in made:
+            return register[made[ref]]
+        number = rw.scalar(ref) if rw.type(ref).dtype == "float32" else None
+        if number is not None and (not inputs or ref not in inputs):
+            if number not in constants:
+                constants.append(number)
+            return _CONST + constants.index(number)
+        if ref not in inputs:
+            inputs.append(ref)
+        return _IN + inputs.index(ref)
+
+    for at, each in enumerate(nodes):
+        operands = [operand(ref) for ref in each.inputs]
+        if each.op == "LeakyRelu":
+            alpha = float(each.attrs.get("alpha", 0.2))
+            if alpha not in constants:
+                constants.append(alpha)
+            operands.append(_CONST + constants.index(alpha))
+        for before, until in last.items():
+            if until == at and before in register:
+                free.append(register.pop(before))
+        if at == len(nodes) - 1:
+            result = _OUT
+        elif not free:
+            return None
+        else:
+            result = register[at] = free.pop()
+        operands += [operands[0]] * (3 - len(operands))
+        code.append((_operation(rw, each), result, *operands))
+    if len(inputs) > _INPUTS or len(constants) > _CONSTANTS:
+        return None
+    return inputs, {"code": code, "constants": constants}
+
+

@@ -1,0 +1,173 @@
+"""Products and convolutions take the steps that follow them into their epilogue.
+
+``td.Conv``, ``td.Depthwise`` and ``td.MatMul`` compute ``act(sum * scale + shift + residual)``: `scale` and
+`shift` are float64 arrays of one number per output channel (attributes, None where absent), the residual
+is a third input, `act` the name of an activation with its two `params`.  A batch norm, in whichever ops
+it is spelled, becomes scale and shift, and the weights stay as they are stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph.graph import Node, Ref
+from .rewrite import Rewriter, Rule
+
+Array = NDArray[Any]
+
+FUSED = ("td.Conv", "td.Depthwise", "td.MatMul")
+
+
+def _begin(op: str) -> Rule:
+    """The rule that makes the node `op` with an empty epilogue of a float32 product or convolution."""
+
+    def begin(rw: Rewriter, node: Node) -> list[Ref] | None:
+        kinds = [rw.type(ref) for ref in node.inputs[:2]]
+        if any(k.dtype != "float32" or k.shape is None for k in kinds):
+            return None
+        if rw.constant(node.inputs[1]) is None or node.attrs.get("data_format", "NHWC") != "NHWC":
+            return None
+        if node.attrs.get("transpose_a"):
+            return None
+        attrs = node.attrs | {"scale": None, "shift": None, "act": "linear", "params": (0.0, 0.0)}
+        return rw.emit(op, node.inputs[:2], attrs, node.types, node.name)
+
+    return begin
+
+
+def _open(rw: Rewriter, ref: Ref) -> Node | None:
+    """The fused node that computes `ref`, if its epilogue may still grow."""
+    node = rw.source(ref)
+    if node.op not in FUSED or not rw.single(ref) or node.attrs["act"] != "linear":
+        return None
+    return node
+
+
+def _channels(rw: Rewriter, ref: Ref, node: Node) -> Array | None:
+    """A constant that has one number for each output channel of `node`, or one for all."""
+    value, shape = rw.constant(ref), node.types[0].shape
+    if value is None or shape is None or value.dtype.kind != "f" or not isinstance(shape[-1], int):
+        return None
+    if value.size == 1 and value.ndim <= len(shape):
+        return np.full(shape[-1], value.reshape(())[()], np.float64)
+    if value.ndim == 0 or value.ndim > len(shape) or value.size != shape[-1]:
+        return None
+    return value.reshape(-1).astype(np.float64) if value.shape[-1] == shape[-1] else None
+
+
+def _grow(rw: Rewriter, node: Node, fused: Node, extra: Ref | None = None, **changes: Any) -> list[Ref]:
+    inputs = fused.inputs if extra is None else (*fused.inputs, extra)
+    return rw.emit(fused.op, inputs, fused.attrs | changes, node.types, node.name)
+
+
+def _affine(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``fused + c``, ``fused - c``, ``c - fused``, ``fused * c`` and ``fused / c`` with c per channel."""
+    for at in (0, 1):
+        fused = _open(rw, node.inputs[at])
+        if fused is None or len(fused.inputs) > 2 or fused.types[0].shape != node.types[0].shape:
+            continue
+        value = _channels(rw, node.inputs[1 - at], fused)
+        if value is None:
+            continue
+        scale, shift = fused.attrs["scale"], fused.attrs["shift"]
+        if node.op in ("AddV2", "Add", "BiasAdd"):
+            return _grow(rw, node, fused, shift=value if shift is None else shift + value)
+        if node.op == "Sub" and at == 0:
+            return _grow(rw, node, fused, shift=-value if shift is None else shift - value)
+        if node.op == "Sub":
+            return _grow(rw, node, fused, scale=-(np.ones_like(value) if scale is None else scale),
+                         shift=value if shift is None else value - shift)
+        if node.op == "RealDiv" and at == 1:
+            continue
+        factor = value if node.op == "Mul" else 1.0 / value
+        return _grow(rw, node, fused, scale=factor if scale is None else scale * factor,
+                     shift=None if shift is None else shift * factor)
+    return None
+
+
+def _batch_norm(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``FusedBatchNorm`` of constant statistics."""
+    fused = _open(rw, node.inputs[0])
+    if fused is None or len(fused.inputs) > 2 or node.attrs.get("is_training", True):
+        return None
+    found = [rw.constant(ref) for ref in node.inputs[1:5]]
+    if any(v is None for v in found) or node.attrs.get("data_format", "NHWC") != "NHWC":
+        return None
+    gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in found)
+    factor = gamma / np.sqrt(variance + node.attrs.get("epsilon", 0.0001))
+    scale, shift = fused.attrs["scale"], fused.attrs["shift"]
+    before = 0.0 if shift is None else shift
+    grown = rw.emit(fused.op, fused.inputs, fused.attrs | {
+        "scale": factor if scale is None else scale * factor,
+        "shift": (before - mean) * factor + beta}, node.types[:1], node.name)
+    return grown + [node.inputs[0]] * (len(node.types) - 1) if _unused_rest(rw, node) else None
+
+
+def _unused_rest(rw: Rewriter, node: Node) -> bool:
+    """Whether nobody reads the statistics that an inference batch norm also gives."""
+    number = rw.old.index[node.name]
+    return not any(Ref(number, slot) in rw.uses for slot in range(1, len(node.types)))
+
+
+def _residual(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``fused + other`` where `other` is computed and has the same shape."""
+    for at in (1, 0):
+        fused = _open(rw, node.inputs[at])
+        other = node.inputs[1 - at]
+        if fused is None or len(fused.inputs) > 2 or fused.op == "td.Depthwise":
+            continue
+        same = rw.type(other) == node.types[0] == fused.types[0]
+        if same and rw.constant(other) is None:
+            return _grow(rw, node, fused, extra=other)
+    return None
+
+
+def _activation(act: str, *params: float) -> Rule:
+    def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
+        fused = _open(rw, node.inputs[0])
+        return None if fused is None else _grow(
+            rw, node, fused, act=act, params=params or (0.0, 0.0))
+
+    return rule
+
+
+def _leaky(rw: Rewriter, node: Node) -> list[Ref] | None:
+    fused = _open(rw, node.inputs[0])
+    alpha = node.attrs.get("alpha", 0.2)
+    return None if fused is None else _grow(rw, node, fused, act="leaky", params=(alpha, 0.0))
+
+
+_INF = float("inf")
+
+BEGIN: dict[str, list[Rule]] = {
+    "Conv2D": [_begin("td.Conv")],
+    "Conv3D": [_begin("td.Conv")],
+    "DepthwiseConv2dNative": [_begin("td.Depthwise")],
+    "MatMul": [_begin("td.MatMul")],
+    "BatchMatMul": [_begin("td.MatMul")],
+    "BatchMatMulV2": [_begin("td.MatMul")],
+    "BatchMatMulV3": [_begin("td.MatMul")],
+}
+
+GROW: dict[str, list[Rule]] = {
+    **{op: [_affine, _residual] for op in ("AddV2", "Add")},
+    **{op: [_affine] for op in ("BiasAdd", "Sub", "Mul", "RealDiv")},
+    **{op: [_batch_norm] for op in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")},
+    "Relu": [_activation("clamp", 0.0, _INF)],
+    "Relu6": [_activation("clamp", 0.0, 6.0)],
+    "Sigmoid": [_activation("sigmoid")],
+    "Tanh": [_activation("tanh")],
+    "Elu": [_activation("elu")],
+    "Selu": [_activation("selu")],
+    "Softplus": [_activation("softplus")],
+    "Softsign": [_activation("softsign")],
+    "Exp": [_activation("exp")],
+    "LeakyRelu": [_leaky],
+    **{f"td.{name}": [_activation(name)]
+       for name in ("silu", "gelu", "gelu_tanh", "hard_swish", "hard_sigmoid")},
+}
+
+RULES = BEGIN | GROW

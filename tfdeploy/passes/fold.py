@@ -1,0 +1,48 @@
+"""Constants are computed once, and ops that only pass a value on are left out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..graph.graph import Node, Ref
+from ..ops import registry
+from .rewrite import Rewriter
+
+MOST_FOLDED = 1 << 24  # bytes that a folded value may have beyond those of its inputs
+
+
+def fold(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A pure op of constants becomes constants."""
+    record = registry.get(node.op)
+    if record is None or record.effect != registry.PURE or node.op == "Const" or node.control:
+        return None
+    values = [rw.constant(ref) for ref in node.inputs]
+    if not values or not node.types or record.user or any(v is None for v in values):
+        return None
+    attrs = record.defaults | {k: v for k, v in node.attrs.items() if k in record.attrs}
+    with np.errstate(all="ignore"):
+        try:
+            result = record.func()(*values, **attrs)
+        except Exception:  # the run itself reports it, with the node's name
+            return None
+    results = [np.asarray(r) for r in (result if isinstance(result, tuple) else (result,))]
+    taken = sum(v.nbytes for v in values if v is not None)
+    if sum(r.nbytes for r in results) > taken + MOST_FOLDED or len(results) != len(node.types):
+        return None
+    return [rw.const(r, f"{node.name}~{slot}") for slot, r in enumerate(results)]
+
+
+def elide(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """An op that gives its input as it is."""
+    return list(node.inputs) if not node.control and len(node.inputs) == len(node.types) else None
+
+
+def cast_to_same(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A cast to the type that the value has."""
+    return [node.inputs[0]] if rw.type(node.inputs[0]).dtype == node.types[0].dtype else None
+
+
+_PASSING = ("Identity", "StopGradient", "PreventGradient", "Snapshot", "IdentityN",
+            "DisableCopyOnRead", "GuaranteeConst")
+
+RULES = {"*": [fold], "Cast": [cast_to_same], **{op: [elide] for op in _PASSING}}

@@ -1,0 +1,335 @@
+"""Builds one plan: extents, values and steps as the lists that `_engine.Plan` takes.
+
+Lowerings (lowering.py) describe a node to a `Builder` as calls of kernels and as views; what they cannot
+describe they refuse with `NoKernel`, and the node runs through its reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import DType, from_numpy
+from ..graph.graph import Graph, Node, Ref
+from ..graph.types import Dim, Extent, product
+
+Array = NDArray[Any]
+
+DTYPES = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int64": 9, "bool": 10}
+"""The element types that kernels know, by TensorFlow's numbers."""
+
+_NUMBER, _FEED, _ADD, _MUL, _DIV, _BROADCAST, _MAX = range(7)
+FEED, CONST, ARENA, RESULT, VIEW = range(5)
+MAX_RANK = 8
+
+
+class NoKernel(Exception):
+    """This node is not for the kernels."""
+
+
+@dataclass(slots=True, eq=False)
+class Value:
+    """Where a tensor lies while a plan runs; see td_value in plan.h.
+
+    `strides` are in elements, None for a dense value; `base` is what a view looks into.
+    """
+
+    kind: int
+    dtype: DType
+    shape: tuple[Extent, ...]
+    strides: tuple[Extent, ...] | None = None
+    offset: Extent = 0
+    base: Value | None = None
+    array: Array | None = None
+    index: int = 0
+    first: int = -1
+    last: int = -1
+    number: int = -1
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def dense(self) -> bool:
+        """Whether elements lie in a row."""
+        return self.strides is None
+
+    def root(self) -> Value:
+        """The value whose memory this is."""
+        value = self
+        while value.base is not None:
+            value = value.base
+        return value
+
+
+@dataclass(slots=True)
+class Step:
+    """A call of a kernel; `node` is named in errors."""
+
+    kernel: str
+    inputs: list[Value | None]
+    outputs: list[Value]
+    ints: list[int]
+    floats: list[float]
+    node: Node
+
+
+@dataclass(slots=True, eq=False)
+class Builder:
+    """A plan in the making over `graph`; `pack_cache` keeps packed weights between plans."""
+
+    engine: ModuleType
+    graph: Graph
+    packed: dict[Any, Array]
+    extents: list[tuple[int, int, int, int]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    values: dict[Ref, Value] = field(default_factory=dict)
+    feeds: list[Ref] = field(default_factory=list)
+    node: Node | None = None
+    _symbols: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _memo: dict[Any, int] = field(default_factory=dict)
+
+    # Extents
+
+    def extent(self, extent: Extent) -> int:
+        """The number under which the plan computes `extent`; NoKernel for a symbol nobody feeds."""
+        if isinstance(extent, int):
+            return self._row((_NUMBER, 0, 0, extent))
+        known = self._memo.get(extent)
+        if known is None:
+            total: int | None = None
+            for atoms, factor in extent.terms.items():
+                term: int | None = None if factor == 1 and atoms else self.extent(factor)
+                for atom in atoms:
+                    number = self._atom(atom)
+                    term = number if term is None else self._row((_MUL, term, number, 0))
+                assert term is not None
+                total = term if total is None else self._row((_ADD, total, term, 0))
+            assert total is not None
+            known = self._memo[extent] = total
+        return known
+
+    def _atom(self, atom: Any) -> int:
+        if not isinstance(atom, str):
+            kind = _DIV if atom[0] == "//" else _BROADCAST
+            return self._row((kind, self.extent(atom[1]), self.extent(atom[2]), 0))
+        if atom not in self._symbols:
+            raise NoKernel(f"nothing binds {atom}")
+        return self._row((_FEED, *self._symbols[atom], 0))
+
+    def at_least_zero(self, extent: Extent) -> int:
+        """The number of max(extent, 0)."""
+        if isinstance(extent, int):
+            return self.extent(max(extent, 0))
+        return self._row((_MAX, self.extent(extent), self.extent(0), 0))
+
+    def half(self, number: int) -> int:
+        """The number of half an extent, rounded down."""
+        return self._row((_DIV, number, self.extent(2), 0))
+
+    def _row(self, row: tuple[int, int, int, int]) -> int:
+        known = self._memo.get(row)
+        if known is None:
+            known = self._memo[row] = len(self.extents)
+            self.extents.append(row)
+        return known
+
+    # Values
+
+    def feed(self, ref: Ref) -> Value:
+        """The value that the caller hands in; its bare symbols become known."""
+        kind = self.graph.type(ref)
+        if kind.shape is None or len(kind.shape) > MAX_RANK:
+            raise NoKernel(f"rank of {self.graph.name(ref)}")
+        index = len(self.feeds)
+        for axis, extent in enumerate(kind.shape):
+            if isinstance(extent, Dim):
+                (atoms, factor), *rest = extent.terms.items()
+                if not rest and factor == 1 and len(atoms) == 1 and isinstance(atoms[0], str):
+                    self._symbols.setdefault(atoms[0], (index, axis))
+        value = Value(FEED, self._dtype(kind.dtype), kind.shape, index=index)
+        self.feeds.append(ref)
+        self.values[ref] = value
+        return value
+
+    def _dtype(self, dtype: DType) -> DType:
+        if dtype not in DTYPES:
+            raise NoKernel(f"dtype {dtype}")
+        return dtype
+
+    def input(self, i: int) -> Value:
+        """Input `i` of the node at hand."""
+        assert self.node is not None
+        return self.value(self.node.inputs[i])
+
+    def value(self, ref: Ref) -> Value:
+        """The value of `ref`, which was described before or is a constant."""
+        found = self.values.get(ref)
+        if found is None:
+            array = self.constant(ref)
+            if array is None:
+                raise NoKernel(f"{self.graph.name(ref)} is not in this plan")
+            found = self.values[ref] = self.const(array)
+        return found
+
+    def constant(self, ref: Ref) -> Array | None:
+        """The array of a constant, None for anything else."""
+        node = self.graph.nodes[ref.node]
+        found: Array | None = node.attrs["value"] if node.op == "Const" else None
+        return found
+
+    def const(self, array: Array) -> Value:
+        """A value that the model holds."""
+        array = np.require(array, requirements=["C", "A"])
+        if array.ndim > MAX_RANK:
+            raise NoKernel("rank")
+        return Value(CONST, self._dtype(from_numpy(array.dtype)), array.shape, array=array)
+
+    def floats(self, numbers: Any) -> Value | None:
+        """A float32 constant, None for None."""
+        return None if numbers is None else self.const(np.asarray(numbers, np.float32))
+
+    def new(self, dtype: DType, shape: Sequence[Extent]) -> Value:
+        """A dense value in the arena."""
+        if len(shape) > MAX_RANK:
+            raise NoKernel("rank")
+        for extent in shape:
+            self.extent(extent)
+        return Value(ARENA, self._dtype(dtype), tuple(shape))
+
+    def output(self, slot: int = 0) -> Value:
+        """A new dense value for an output of the node at hand."""
+        kind = self.type(slot)
+        return self.set(slot, self.new(kind.dtype, kind.shape))
+
+    def type(self, slot: int = 0) -> Any:
+        """The type of an output of the node at hand; NoKernel where its rank is unknown."""
+        assert self.node is not None
+        kind = self.node.types[slot]
+        if kind.shape is None:
+            raise NoKernel("unknown rank")
+        return kind
+
+    def set(self, slot: int, value: Value) -> Value:
+        """Says where an output of the node at hand lies."""
+        assert self.node is not None
+        self.values[Ref(self.graph.index[self.node.name], slot)] = value
+        return value
+
+    def view(
+        self, base: Value, shape: Sequence[Extent], strides: Sequence[Extent] | None = None,
+        offset: Extent = 0,
+    ) -> Value:
+        """A look into `base`; without `strides` a dense one."""
+        if len(shape) > MAX_RANK:
+            raise NoKernel("rank")
+        for extent in (*shape, *(strides or ()), offset):
+            self.extent(extent)
+        if base.kind == VIEW and base.base is not None:
+            offset, base = offset + base.offset, base.base
+        return Value(VIEW, base.dtype, tuple(shape), None if strides is None else tuple(strides), offset,
+                     base)
+
+    def strides(self, value: Value) -> tuple[Extent, ...]:
+        """Steps between neighbours along each axis, in elements."""
+        if value.strides is not None:
+            return value.strides
+        return tuple(product(value.shape[i + 1 :]) for i in range(value.rank))
+
+    def dense(self, value: Value) -> Value:
+        """`value` itself where its elements lie in a row, else a copy."""
+        if value.dense:
+            return value
+        copy = self.new(value.dtype, value.shape)
+        self.copy(value, copy)
+        return copy
+
+    def copy(self, source: Value, target: Value) -> None:
+        """Copies elements; shapes are equal."""
+        op = "copy" if source.dtype == "float32" else "i_copy"
+        code = [self.engine.map_ops()[op], 96, 32, 32, 32]
+        self.call("map", [source], [target], [1, *code])
+
+    # Steps
+
+    def call(
+        self, kernel: str, inputs: Sequence[Value | None], outputs: Sequence[Value],
+        ints: Iterable[int] = (), floats: Iterable[float] = (),
+    ) -> None:
+        """Adds a step; `ints` are plain numbers."""
+        self.call_with(kernel, inputs, outputs, [self.extent(i) for i in ints], floats)
+
+    def call_with(
+        self, kernel: str, inputs: Sequence[Value | None], outputs: Sequence[Value],
+        ints: list[int], floats: Iterable[float] = (),
+    ) -> None:
+        """Adds a step whose ints are numbers of extents."""
+        assert self.node is not None
+        self.steps.append(Step(kernel, list(inputs), list(outputs), ints, list(floats), self.node))
+
+    def pack(self, weights: Array, key: Any) -> Value:
+        """Panels of weights [groups, taps, len, n]; the same `key` gives the same array."""
+        found = self.packed.get(key)
+        if found is None:
+            weights = np.ascontiguousarray(weights, np.float32)
+            groups, taps, length, n = weights.shape
+            size = groups * -(-n // 16) * taps * length * 16
+            inner = Builder(self.engine, Graph(), {})
+            inner.node = Node("pack", "pack")
+            source = Value(FEED, DType("float32"), weights.shape)
+            target = Value(RESULT, DType("float32"), (size,))
+            inner.call("pack", [source], [target])
+            plan = inner.finish([source], [target])
+            found = self.packed[key] = plan.run((weights,))[0]
+        return self.const(found)
+
+    def finish(self, feeds: Sequence[Value], results: Sequence[Value]) -> Any:
+        """The engine's plan.  `results` are values whose memory is a RESULT, by their order."""
+        rows, order = self._value_rows(feeds, results)
+        kernels = self.engine.kernels()
+        steps = [
+            (kernels[s.kernel], [-1 if v is None else order[id(v)] for v in s.inputs],
+             [order[id(v)] for v in s.outputs], s.ints, s.floats)
+            for s in self.steps
+        ]
+        formats = [memoryview(np.empty(0, v.dtype.numpy)).format.encode() for v in feeds]
+        outputs = [(order[id(v)], v.dtype.numpy) for v in results]
+        return self.engine.Plan(self.extents, rows, steps, formats, outputs, np.empty)
+
+    def _value_rows(
+        self, feeds: Sequence[Value], results: Sequence[Value]
+    ) -> tuple[list[Any], dict[int, int]]:
+        used: dict[int, Value] = {}
+
+        def use(value: Value, step: int) -> None:
+            root = value.root()
+            for v in (root, value):
+                used.setdefault(id(v), v)
+            if root.first < 0:
+                root.first = step
+            root.last = step
+
+        for value in feeds:
+            use(value, 0)
+        for number, step in enumerate(self.steps):
+            for value in (*step.inputs, *step.outputs):
+                if value is not None:
+                    use(value, number)
+        for value in results:
+            use(value, len(self.steps))
+        order = {key: number for number, key in enumerate(used)}
+        return [self._value_row(v, order) for v in used.values()], order
+
+    def _value_row(self, v: Value, order: dict[int, int]) -> Any:
+        strides = None if v.strides is None else [self.extent(s) for s in v.strides]
+        offset = -1 if v.kind != VIEW or v.offset == 0 else self.extent(v.offset)
+        index = order[id(v.base)] if v.base is not None else v.index
+        shape = [self.extent(e) for e in v.shape]
+        return (v.kind, index, DTYPES[v.dtype], shape, strides, offset, v.first, v.last, v.array)

@@ -1,0 +1,440 @@
+"""How each op becomes calls of kernels: one function an op, indexed by op name.
+
+A lowering takes a `Builder` whose `node` is the one at hand, describes where each output lies, and raises
+`NoKernel` where the kernels do not do what the node asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph.types import Dim, Extent, product
+from ..ops.rules import normalize_axis
+from .builder import Builder, NoKernel, Value
+
+Lowering = Callable[[Builder], None]
+LOWERINGS: dict[str, Lowering] = {}
+USES: dict[str, tuple[int, ...]] = {}
+"""Inputs that a lowered op reads, where that is not all of them: shapes are known from the types."""
+
+
+def lowers(*ops: str, uses: tuple[int, ...] | None = None) -> Callable[[Lowering], Lowering]:
+    """Registers the decorated lowering for `ops`."""
+
+    def register(function: Lowering) -> Lowering:
+        for op in ops:
+            LOWERINGS[op] = function
+            if uses is not None:
+                USES[op] = uses
+        return function
+
+    return register
+
+
+def require(condition: Any) -> None:
+    """NoKernel unless `condition`."""
+    if not condition:
+        raise NoKernel
+
+
+def attrs(b: Builder) -> dict[str, Any]:
+    """Attributes of the node at hand, defaults filled in."""
+    from ..ops import registry
+
+    assert b.node is not None
+    record = registry.get(b.node.op)
+    return (record.defaults if record else {}) | b.node.attrs
+
+
+# Products and windows
+
+
+def _epilogue(b: Builder, at: int) -> list[Value | None]:
+    """Scale, shift and residual of a fused node; its residual is input `at`."""
+    assert b.node is not None
+    a = b.node.attrs
+    residual = b.input(at) if len(b.node.inputs) > at else None
+    return [b.floats(a["scale"]), b.floats(a["shift"]), residual]
+
+
+def _act(b: Builder) -> tuple[int, tuple[float, ...]]:
+    assert b.node is not None
+    return b.engine.activations()[b.node.attrs["act"]], b.node.attrs["params"]
+
+
+@lowers("td.MatMul")
+def _matmul(b: Builder) -> None:
+    assert b.node is not None
+    a = b.node.attrs
+    weights = b.constant(b.node.inputs[1])
+    require(weights is not None and weights.ndim == 2)
+    assert weights is not None
+    turned = a.get("transpose_b") or a.get("adj_y")
+    key = (id(weights), bool(turned))
+    packed = b.pack((weights.T if turned else weights)[None, None], key)
+    act, params = _act(b)
+    x = b.input(0)
+    b.call("matmul", [x, packed, *_epilogue(b, 2)], [b.output()], [act], params)
+
+
+def _window(
+    b: Builder, x: Value, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int],
+    padding: str, explicit: Sequence[int],
+) -> list[int]:
+    """The ints that describe a window: kernel, stride, dilation, padding before, as extents."""
+    out = b.type().shape
+    before = []
+    for i, k in enumerate(kernel):
+        if padding == "SAME":
+            reach = (k - 1) * dilations[i] + 1
+            total = (out[i + 1] - 1) * strides[i] + reach - x.shape[i + 1]
+            before.append(b.half(b.at_least_zero(total)))
+        else:
+            before.append(b.extent(explicit[2 * i] if padding == "EXPLICIT" else 0))
+    return [b.extent(n) for n in (*kernel, *strides, *dilations)] + before
+
+
+def _spatial(a: dict[str, Any], name: str, rank: int) -> list[int]:
+    """The spatial part of an NHWC attribute such as strides."""
+    values = a.get(name) or [1] * rank
+    require(len(values) == rank and values[0] == 1 and values[-1] == 1)
+    return list(values[1:-1])
+
+
+def _conv_window(b: Builder, x: Value, kernel: Sequence[int]) -> list[int]:
+    a = attrs(b)
+    strides, dilations = _spatial(a, "strides", x.rank), _spatial(a, "dilations", x.rank)
+    if a.get("explicit_paddings"):
+        explicit = list(a["explicit_paddings"])[2:-2]
+    else:
+        explicit = [0, 0] * len(kernel)
+    return _window(b, x, kernel, strides, dilations, a["padding"], explicit)
+
+
+@lowers("td.Conv")
+def _conv(b: Builder) -> None:
+    assert b.node is not None
+    weights = b.constant(b.node.inputs[1])
+    x = b.input(0)
+    assert weights is not None
+    *kernel, length, n = weights.shape
+    channels = x.shape[-1]
+    require(isinstance(channels, int) and length and channels % length == 0)
+    assert isinstance(channels, int)
+    groups = channels // length
+    require(groups and n % groups == 0)
+    taps = int(np.prod(kernel))
+    grouped = weights.reshape(taps, length, groups, n // groups).transpose(2, 0, 1, 3)
+    packed = b.pack(grouped, (id(weights), "conv"))
+    dense = not np.isfinite(weights).all()
+    act, params = _act(b)
+    ints = [b.extent(act), b.extent(groups), b.extent(int(dense)), *_conv_window(b, x, kernel)]
+    b.call_with("conv", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
+
+
+@lowers("td.Depthwise")
+def _depthwise(b: Builder) -> None:
+    assert b.node is not None
+    weights = b.constant(b.node.inputs[1])
+    x = b.input(0)
+    assert weights is not None
+    *kernel, channels, multiplier = weights.shape
+    taps = int(np.prod(kernel))
+    act, params = _act(b)
+    window = _conv_window(b, x, kernel)
+    if multiplier == 1:
+        w = b.const(weights.reshape(taps, channels))
+        b.call_with("depthwise", [x, w, *_epilogue(b, 2)], [b.output()], [b.extent(act), *window], params)
+        return
+    grouped = weights.reshape(taps, 1, channels, multiplier).transpose(2, 0, 1, 3)
+    packed = b.pack(grouped, (id(weights), "depthwise"))
+    ints = [b.extent(act), b.extent(channels), b.extent(1), *window]
+    b.call_with("conv", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
+
+
+@lowers("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D")
+def _pool(b: Builder) -> None:
+    assert b.node is not None
+    a = attrs(b)
+    require(a.get("data_format", "NHWC") in ("NHWC", "NDHWC") and a["padding"] != "EXPLICIT")
+    x = b.input(0)
+    kernel, strides = _spatial(a, "ksize", x.rank), _spatial(a, "strides", x.rank)
+    ints = _window(b, x, kernel, strides, [1] * len(kernel), a["padding"], [0, 0] * len(kernel))
+    name = "max_pool" if b.node.op.startswith("Max") else "avg_pool"
+    b.call_with(name, [x], [b.output()], ints)
+
+
+@lowers("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "MatMul")
+def _batch_matmul(b: Builder) -> None:
+    a = attrs(b)
+    x, y = b.input(0), b.input(1)
+    out = b.type().shape
+    if a.get("adj_x") or a.get("transpose_a"):
+        x = _turned(b, x)
+    if a.get("adj_y") or a.get("transpose_b"):
+        y = _turned(b, y)
+    x, y = _ranked(b, x, len(out)), _ranked(b, y, len(out))
+    b.call("batch_matmul", [x, y, None, None, None], [b.output()], [0], [0.0, 0.0])
+
+
+def _turned(b: Builder, value: Value) -> Value:
+    """The last two axes exchanged."""
+    shape, strides = value.shape, b.strides(value)
+    return b.view(value, (*shape[:-2], shape[-1], shape[-2]), (*strides[:-2], strides[-1], strides[-2]))
+
+
+def _ranked(b: Builder, value: Value, rank: int) -> Value:
+    """`value` with axes of length 1 before it."""
+    missing = rank - value.rank
+    if not missing:
+        return value
+    return b.view(value, (1,) * missing + value.shape, (0,) * missing + b.strides(value))
+
+
+# Rows
+
+
+@lowers("Softmax", "LogSoftmax")
+def _softmax(b: Builder) -> None:
+    assert b.node is not None
+    kernel = "softmax" if b.node.op == "Softmax" else "log_softmax"
+    b.call(kernel, [b.dense(b.input(0))], [b.output()])
+
+
+@lowers("td.LayerNorm")
+def _layer_norm(b: Builder) -> None:
+    assert b.node is not None
+    a = b.node.attrs
+    inputs = [b.dense(b.input(0)), b.floats(a["scale"]), b.floats(a["shift"])]
+    b.call("layer_norm", inputs, [b.output()], [], [a["epsilon"]])
+
+
+_REDUCTIONS = {"Sum": "sum", "Mean": "mean", "Max": "max", "Min": "min", "Prod": "prod"}
+
+
+@lowers(*_REDUCTIONS, uses=(0,))
+def _reduce(b: Builder) -> None:
+    assert b.node is not None
+    x = b.input(0)
+    axes = b.constant(b.node.inputs[1])
+    require(axes is not None and x.dtype == "float32")
+    assert axes is not None
+    gone = {normalize_axis(int(axis), x.rank) for axis in axes.reshape(-1)}
+    kept = tuple(1 if i in gone else e for i, e in enumerate(x.shape))
+    target = b.new(x.dtype, kept)
+    number = b.engine.reductions()[_REDUCTIONS[b.node.op]]
+    b.call("reduce", [x], [target], [number, sum(1 << axis for axis in gone)])
+    b.set(0, b.view(target, b.type().shape))
+
+
+# Views
+
+
+@lowers("Reshape", "ExpandDims", "Squeeze", "Flatten", uses=(0,))
+def _reshape(b: Builder) -> None:
+    shape = b.type().shape
+    x = b.input(0)
+    if not x.dense and len(shape) != x.rank:
+        kept = _regrouped(b, x, shape)
+        if kept is not None:
+            b.set(0, b.view(x, shape, kept))
+            return
+    x = b.dense(x)
+    require(product(shape) == product(x.shape) or isinstance(product(shape), Dim)
+            or isinstance(product(x.shape), Dim))
+    b.set(0, b.view(x, shape))
+
+
+def _regrouped(b: Builder, x: Value, shape: Sequence[Extent]) -> list[Extent] | None:
+    """Strides where `shape` differs from x's only in axes of length 1."""
+    if [e for e in shape if e != 1] != [e for e in x.shape if e != 1]:
+        return None
+    steps = [s for s, e in zip(b.strides(x), x.shape, strict=True) if e != 1]
+    return [0 if e == 1 else steps.pop(0) for e in shape]
+
+
+@lowers("Identity", "StopGradient", "EnsureShape", "CheckNumerics", "Snapshot", uses=(0,))
+def _same(b: Builder) -> None:
+    b.set(0, b.input(0))
+
+
+@lowers("Transpose", uses=(0,))
+def _transpose(b: Builder) -> None:
+    assert b.node is not None
+    x = b.input(0)
+    perm = b.constant(b.node.inputs[1])
+    require(perm is not None)
+    assert perm is not None
+    order = [normalize_axis(int(p), x.rank) for p in perm]
+    strides = b.strides(x)
+    b.set(0, b.view(x, [x.shape[i] for i in order], [strides[i] for i in order]))
+
+
+@lowers("Unpack")
+def _unpack(b: Builder) -> None:
+    a = attrs(b)
+    x = b.input(0)
+    axis = normalize_axis(a.get("axis", 0), x.rank)
+    strides = b.strides(x)
+    rest = [i for i in range(x.rank) if i != axis]
+    for slot in range(len(b.node.types) if b.node else 0):
+        b.set(slot, b.view(x, [x.shape[i] for i in rest], [strides[i] for i in rest],
+                           strides[axis] * slot))
+
+
+@lowers("Split", uses=(1,))
+def _split(b: Builder) -> None:
+    assert b.node is not None
+    axis_value = b.constant(b.node.inputs[0])
+    require(axis_value is not None)
+    assert axis_value is not None
+    x = b.input(1)
+    _cut(b, x, normalize_axis(int(axis_value), x.rank))
+
+
+@lowers("SplitV", uses=(0,))
+def _split_v(b: Builder) -> None:
+    assert b.node is not None
+    axis_value = b.constant(b.node.inputs[2])
+    require(axis_value is not None)
+    assert axis_value is not None
+    x = b.input(0)
+    _cut(b, x, normalize_axis(int(axis_value), x.rank))
+
+
+def _cut(b: Builder, x: Value, axis: int) -> None:
+    assert b.node is not None
+    strides = b.strides(x)
+    start: Extent = 0
+    for slot in range(len(b.node.types)):
+        shape = b.type(slot).shape
+        b.set(slot, b.view(x, shape, strides, strides[axis] * start))
+        start = start + shape[axis]
+
+
+@lowers("Slice", uses=(0,))
+def _slice(b: Builder) -> None:
+    assert b.node is not None
+    begin = b.constant(b.node.inputs[1])
+    require(begin is not None)
+    assert begin is not None
+    x = b.input(0)
+    strides = b.strides(x)
+    offset: Extent = 0
+    for step, at in zip(strides, begin.tolist(), strict=True):
+        offset = offset + step * at if at else offset
+    b.set(0, b.view(x, b.type().shape, strides, offset))
+
+
+@lowers("StridedSlice", uses=(0,))
+def _strided_slice(b: Builder) -> None:
+    assert b.node is not None
+    a = attrs(b)
+    x = b.input(0)
+    begin, end, step = (b.constant(ref) for ref in b.node.inputs[1:4])
+    require(begin is not None and end is not None and step is not None)
+    require(not a.get("ellipsis_mask") and not a.get("new_axis_mask"))
+    assert begin is not None and end is not None and step is not None
+    offset: Extent = 0
+    shape, strides, steps = [], [], b.strides(x)
+    out = list(b.type().shape)
+    for axis in range(x.rank):
+        extent = x.shape[axis]
+        if axis >= len(begin):
+            shape.append(out.pop(0))
+            strides.append(steps[axis])
+            continue
+        bit, start, by = 1 << axis, int(begin[axis]), int(step[axis])
+        require(by > 0)
+        if a.get("begin_mask", 0) & bit and not a.get("shrink_axis_mask", 0) & bit:
+            start = 0
+        if isinstance(extent, int):
+            start = max(min(start + extent if start < 0 else start, extent), 0)
+        else:
+            require(start == 0)
+        offset = offset + steps[axis] * start if start else offset
+        if not a.get("shrink_axis_mask", 0) & bit:
+            shape.append(out.pop(0))
+            strides.append(steps[axis] * by)
+    b.set(0, b.view(x, shape, strides, offset))
+
+
+@lowers("BroadcastTo", uses=(0,))
+def _broadcast_to(b: Builder) -> None:
+    x = _ranked(b, b.input(0), len(b.type().shape))
+    strides = [0 if e == 1 else s for e, s in zip(x.shape, b.strides(x), strict=True)]
+    b.set(0, b.view(x, b.type().shape, strides))
+
+
+# Moves
+
+
+@lowers("ConcatV2")
+def _concat(b: Builder) -> None:
+    assert b.node is not None
+    *parts, axis_ref = b.node.inputs
+    axis_value = b.constant(axis_ref)
+    require(axis_value is not None)
+    assert axis_value is not None
+    target = b.output()
+    axis = normalize_axis(int(axis_value), target.rank)
+    _join(b, target, [b.value(ref) for ref in parts], axis)
+
+
+@lowers("Pack")
+def _pack(b: Builder) -> None:
+    assert b.node is not None
+    target = b.output()
+    axis = normalize_axis(attrs(b).get("axis", 0), target.rank)
+    parts = []
+    for ref in b.node.inputs:
+        x = b.value(ref)
+        shape, strides = list(x.shape), list(b.strides(x))
+        shape.insert(axis, 1)
+        strides.insert(axis, 0)
+        parts.append(b.view(x, shape, strides))
+    _join(b, target, parts, axis)
+
+
+def _join(b: Builder, target: Value, parts: Sequence[Value], axis: int) -> None:
+    strides = b.strides(target)
+    start: Extent = 0
+    for part in parts:
+        b.copy(part, b.view(target, part.shape, strides, strides[axis] * start))
+        start = start + part.shape[axis]
+
+
+@lowers("Pad", "PadV2", uses=(0,))
+def _pad(b: Builder) -> None:
+    assert b.node is not None
+    paddings = b.constant(b.node.inputs[1])
+    fill = 0.0
+    if b.node.op == "PadV2":
+        value = b.constant(b.node.inputs[2])
+        require(value is not None)
+        assert value is not None
+        fill = float(value)
+    require(paddings is not None and b.type().dtype == "float32")
+    assert paddings is not None
+    x, target = b.input(0), b.output()
+    strides = b.strides(target)
+    fill_code = [b.engine.map_ops()["copy"], 96, 64, 64, 64]
+    b.call("map", [], [target], [1, *fill_code], [fill])
+    offset: Extent = 0
+    for step, (before, _) in zip(strides, paddings.tolist(), strict=True):
+        require(before >= 0)
+        offset = offset + step * before if before else offset
+    b.copy(x, b.view(target, x.shape, strides, offset))
+
+
+@lowers("td.Map")
+def _map(b: Builder) -> None:
+    assert b.node is not None
+    a = b.node.attrs
+    table = b.engine.map_ops()
+    code = [n for op, *operands in a["code"] for n in (table[op], *operands)]
+    inputs = [b.value(ref) for ref in b.node.inputs]
+    b.call("map", inputs, [b.output()], [len(a["code"]), *code], a["constants"])

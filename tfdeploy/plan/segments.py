@@ -1,0 +1,229 @@
+"""Cuts what a set of fetches needs into segments for the engine and single references between them.
+
+A segment is a run of nodes that kernels can do, in one plan.  A node joins the segment at hand unless it
+depends on a reference that depends on that segment; references run as early as they can.  What a
+segment hands on (to references, later segments, the caller) is an array of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..errors import EvaluationError
+from ..graph.graph import Graph, Node, Ref
+from ..graph.types import Dim, product
+from ..ops import registry
+from ..runtime.interp import Program, Step, owner, reference_step, with_frees
+from .builder import ARENA, RESULT, Builder, NoKernel, Value
+from .lowering import LOWERINGS, USES
+
+Array = NDArray[Any]
+
+_SAMPLE = 97  # stands for every varying extent where kernels are asked before anything is fed
+
+
+class Segment:
+    """Nodes as one plan; callable on the arrays that it is fed."""
+
+    __slots__ = ("_nodes", "_plan", "_shapes")
+
+    def __init__(self, plan: Any, nodes: list[Node]) -> None:
+        self._plan = plan
+        self._nodes = nodes
+
+    def __call__(self, *feeds: Array) -> tuple[Array, ...]:
+        from ..config import get_num_threads
+
+        try:
+            return tuple(self._plan.run(feeds, get_num_threads()))
+        except (IndexError, ArithmeticError) as error:
+            node = self._nodes[error.args[0]]
+            what = "an index lies outside its axis" if isinstance(error, IndexError) else (
+                "integer division by zero")
+            raise EvaluationError(f"node {node.name} ({node.op}) failed: {what}") from None
+
+
+class _Cut:
+    """The plan of one segment while its nodes are collected."""
+
+    def __init__(self, maker: Maker) -> None:
+        self.maker = maker
+        self.nodes: list[int] = []
+        self.made: set[Ref] = set()
+
+    def add(self, number: int) -> None:
+        self.nodes.append(number)
+        node = self.maker.graph.nodes[number]
+        self.made.update(Ref(number, slot) for slot in range(len(node.types)))
+
+
+class Maker:
+    """Makes programs over one prepared graph with one engine."""
+
+    def __init__(self, engine: ModuleType, graph: Graph) -> None:
+        self.engine = engine
+        self.graph = graph
+        self.packed: dict[Any, Array] = {}
+        self._refused: set[int] = set()
+
+    def program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
+        """What computes `fetches` from `fed`."""
+        while True:
+            refused = len(self._refused)
+            program = self._attempt(fetches, fed)
+            if len(self._refused) == refused:
+                return program
+
+    def _attempt(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
+        graph = self.graph
+        needed = self._needed(fetches, fed)
+        constants: dict[Ref, Array] = {}
+        steps: list[Step] = []
+        cut = _Cut(self)
+        uses = self._uses_outside(needed)
+        wanted = set(fetches)
+        for number in needed:
+            node = graph.nodes[number]
+            if node.op == "Const":
+                constants[Ref(number)] = node.attrs["value"]
+            elif self._for_kernels(number):
+                cut.add(number)
+            else:
+                step = reference_step(node, number)
+                if cut.made.intersection(step.inputs) or node.control:
+                    self._close(cut, steps, fed, wanted, uses)
+                    cut = _Cut(self)
+                steps.append(step)
+        self._close(cut, steps, fed, wanted, uses)
+        needed_constants = {ref: a for ref, a in constants.items()
+                            if ref in wanted or any(ref in s.inputs for s in steps)}
+        owners = frozenset(id(owner(a)) for a in needed_constants.values())
+        freeing = with_frees(steps, fetches, fed | set(needed_constants))
+        return Program(freeing, needed_constants, fetches, owners)
+
+    def _for_kernels(self, number: int) -> bool:
+        node = self.graph.nodes[number]
+        if number in self._refused or node.op not in LOWERINGS or node.control:
+            return False
+        record = registry.get(node.op)
+        return record is None or not record.user
+
+    def _inputs(self, number: int) -> tuple[Ref, ...]:
+        """The inputs that a node reads, shapes left out where kernels know them."""
+        node = self.graph.nodes[number]
+        if self._for_kernels(number) and node.op in USES:
+            return tuple(node.inputs[i] for i in USES[node.op])
+        return node.inputs
+
+    def _needed(self, fetches: Iterable[Ref], fed: frozenset[Ref]) -> list[int]:
+        seen: set[int] = set()
+        pending = [ref for ref in fetches if ref not in fed]
+        while pending:
+            number = pending.pop().node
+            if number in seen:
+                continue
+            seen.add(number)
+            pending += [ref for ref in self._inputs(number) if ref not in fed]
+            pending += [Ref(n) for n in self.graph.nodes[number].control]
+        return sorted(seen)
+
+    def _uses_outside(self, needed: list[int]) -> dict[Ref, list[int]]:
+        uses: dict[Ref, list[int]] = {}
+        for number in needed:
+            for ref in self._inputs(number):
+                uses.setdefault(ref, []).append(number)
+        return uses
+
+    def _close(
+        self, cut: _Cut, steps: list[Step], fed: frozenset[Ref], wanted: set[Ref],
+        uses: dict[Ref, list[int]],
+    ) -> None:
+        """Makes a step of the segment at hand; its refused nodes are remembered for the next attempt."""
+        if not cut.nodes:
+            return
+        inside = set(cut.nodes)
+        results = [ref for n in cut.nodes for ref in (
+            Ref(n, s) for s in range(len(self.graph.nodes[n].types)))
+            if ref in wanted or any(u not in inside for u in uses.get(ref, ()))]
+        b = Builder(self.engine, self.graph, self.packed)
+        outer = dict.fromkeys(ref for n in cut.nodes for ref in self._inputs(n)
+                              if ref not in cut.made and b.constant(ref) is None)
+        for ref in outer:
+            try:
+                b.feed(ref)
+            except NoKernel:
+                self._refused.update(n for n in cut.nodes if ref in self._inputs(n))
+                return
+        self._feed_symbols(b, fed)
+        for number in cut.nodes:
+            b.node = self.graph.nodes[number]
+            try:
+                LOWERINGS[b.node.op](b)
+            except NoKernel:
+                self._refused.add(number)
+                return
+        values = _as_results(b, results)
+        plan = b.finish([b.values[ref] for ref in b.feeds], values)
+        if self._accepted(b, plan):
+            node = self.graph.nodes[cut.nodes[-1]]
+            segment = Segment(plan, [s.node for s in b.steps])
+            steps.append(Step(node, segment, {}, tuple(b.feeds), tuple(results)))
+
+    def _feed_symbols(self, b: Builder, fed: frozenset[Ref]) -> None:
+        """Feeds what was fed to the model where only that tells an extent."""
+        for ref in sorted(fed):
+            if ref not in b.values:
+                kind = self.graph.type(ref)
+                if kind.shape is not None and any(isinstance(e, Dim) for e in kind.shape):
+                    try:
+                        b.feed(ref)
+                    except NoKernel:
+                        continue
+
+    def _accepted(self, b: Builder, plan: Any) -> bool:
+        """Whether every kernel takes its step, for sample extents; remembers a node whose does not."""
+        shapes = tuple(
+            tuple(e if isinstance(e, int) else e.evaluate(_Sample()) for e in b.values[ref].shape)
+            for ref in b.feeds)
+        try:
+            plan.memory(shapes)
+        except self.engine.Refused as refused:
+            number = int(str(refused).rpartition(" ")[2])
+            if number < 0:
+                self._refused.update(self.graph.index[s.node.name] for s in b.steps)
+            else:
+                self._refused.add(self.graph.index[b.steps[number].node.name])
+            return False
+        return True
+
+
+class _Sample(dict[str, int]):
+    def __missing__(self, key: str) -> int:
+        return _SAMPLE
+
+
+def _as_results(b: Builder, results: Sequence[Ref]) -> list[Value]:
+    """Values whose memory is the caller's, in the order of `results`; copies where it must be so."""
+    values = []
+    for index, ref in enumerate(results):
+        b.node = b.graph.nodes[ref.node]
+        value = b.values[ref]
+        root = value.root()
+        whole = value.dense and value.offset == 0 and _same_count(value, root)
+        if root.kind != ARENA or not whole:
+            copy = b.new(value.dtype, value.shape)
+            b.copy(value, copy)
+            value = root = copy
+        root.kind, root.index = RESULT, index
+        values.append(value)
+    return values
+
+
+def _same_count(a: Value, b: Value) -> bool:
+    return a is b or product(a.shape) == product(b.shape)
+
+
