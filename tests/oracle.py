@@ -82,10 +82,10 @@ def graph_def(case: Case) -> tuple[tf.compat.v1.GraphDef, list[np.ndarray], int]
     retired = definition.deprecation.version
     graph.versions.producer = min(PRODUCER, retired - 1) if retired else PRODUCER
     node = tf.compat.v1.NodeDef(name="op", op=case.op)
-    for i, array in enumerate(flat):
+    for i, (array, dtype) in enumerate(zip(flat, _input_types(definition, attrs), strict=True)):
         node.input.append(f"in{i}")
         held = graph.node.add(name=f"in{i}", op="Placeholder")
-        held.attr["dtype"].type = tf.as_dtype(array.dtype).as_datatype_enum
+        held.attr["dtype"].type = dtype.as_datatype_enum
         shape = tf.TensorShape(array.shape).as_proto()
         held.attr["shape"].shape.CopyFrom(shape)
     for attr in definition.attr:
@@ -97,6 +97,18 @@ def graph_def(case: Case) -> tuple[tf.compat.v1.GraphDef, list[np.ndarray], int]
             raise ValueError(f"{case.op}: attribute {attr.name} has no default; give it in the row")
     graph.node.append(node)
     return graph, flat, _outputs(definition, node)
+
+
+def _input_types(definition: op_def_pb2.OpDef, attrs: dict[str, Any]) -> list[tf.DType]:
+    """Types of the flat inputs; quantised ones differ from their arrays' own."""
+    types: list[tf.DType] = []
+    for arg in definition.input_arg:
+        if arg.type_list_attr:
+            types += attrs[arg.type_list_attr]
+        else:
+            one = tf.as_dtype(arg.type or attrs.get(arg.type_attr))
+            types += [one] * (attrs[arg.number_attr] if arg.number_attr else 1)
+    return types
 
 
 def _outputs(definition: op_def_pb2.OpDef, node: Any) -> int:
