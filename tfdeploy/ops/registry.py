@@ -38,6 +38,7 @@ FAMILIES = (
     "linalg",
     "spectral",
     "special",
+    "quantize",
     "random",
     "string",
     "unicode",
