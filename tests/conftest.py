@@ -1,6 +1,32 @@
-"""What holds for the whole test run."""
+"""Fixtures that several test modules use."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
-# Python processes started by tests import the package under test, not the tree they stand in.
-os.environ["PYTHONSAFEPATH"] = "1"
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+@pytest.fixture
+def own_ops() -> Iterator[None]:
+    """Forgets what a test registers, chooses or adds: the ops of the next test are tfdeploy's."""
+    from tfdeploy.ops import registry
+    from tfdeploy.tensor import OperationRegister
+
+    records = {id(record): record for record in registry.all_ops()}.values()
+    state = [(record, dict(record.impls), record.impl, record.users) for record in records]
+    known, preferred = dict(registry._records), registry._preferred
+    classes = dict(OperationRegister.classes)
+    yield
+    OperationRegister.classes.clear()
+    OperationRegister.classes.update(classes)
+    registry._records.clear()
+    registry._records.update(known)
+    registry._preferred = preferred
+    for record, impls, impl, users in state:
+        record.impls, record.impl, record.users = impls, impl, users
+    registry.changed()
