@@ -352,8 +352,10 @@ def convert(
 ) -> Model:
     """A TensorFlow model, from disk or alive, as a `Model`.
 
-    `source` is a SavedModel folder or a frozen ``.pb`` / ``.pbtxt`` graph, which need numpy alone;
-    a ``.keras`` or ``.h5`` file, which needs Keras; or a live Keras model, tf.function,
+    `source` is a SavedModel folder, a frozen ``.pb`` / ``.pbtxt`` graph or a checkpoint of
+    TensorFlow 1 (``.meta``, prefix, or folder with a ``checkpoint`` file), which need numpy alone
+    and may lie in a ``.zip`` or ``.tar`` archive; a ``.keras`` or ``.h5`` file, which needs Keras;
+    or a live Keras model, tf.function,
     ConcreteFunction, tf.Module, GraphDef, or graph-mode tensor(s) with their `session`.
 
     `outputs` (tensors or names) choose what to compute, `inputs` where the graph is cut and fed;
@@ -410,7 +412,9 @@ def _names(tensors: Any) -> list[str]:
 def _read(source: Any, signature: str | None, session: Any) -> tuple[Any, list[str] | None]:
     """The RawModel behind `source`, and the outputs that it names by being tensors."""
     if isinstance(source, (str, os.PathLike)):
-        return _read_path(expand(source)), None
+        from .importers.open import read_path
+
+        return read_path(expand(source)), None
     if isinstance(source, Model):
         raise ConversionError("this is a tfdeploy model already; save it with model.save(path)")
     many = isinstance(source, (list, tuple))
@@ -428,24 +432,3 @@ def _read(source: Any, signature: str | None, session: Any) -> tuple[Any, list[s
         f"cannot convert a {type(source).__module__}.{type(source).__qualname__}; expected a path, "
         "or a TensorFlow or Keras object"
     )
-
-
-def _read_path(path: str) -> Any:
-    from .importers import graphdef, savedmodel
-
-    if not os.path.exists(path):
-        raise ConversionError(f"{path}: no such file or folder")
-    if os.path.isdir(path):
-        return savedmodel.read_saved_model(path)
-    lower = path.lower()
-    if lower.endswith((".keras", ".h5", ".hdf5")):
-        from .importers import tf_objects
-
-        return tf_objects.load_keras_file(path)
-    with open(path, "rb") as file:
-        head = file.read(16)
-    if head[8:9] == b"{":
-        raise ConversionError(
-            f"{path}: this is a tfdeploy file already; open it with tfdeploy.Model(path)"
-        )
-    return graphdef.read_graph_file(path)

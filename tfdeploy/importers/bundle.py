@@ -107,7 +107,7 @@ class Bundle(Mapping[str, np.ndarray]):
         try:
             dtype = tensorproto.dtype(message.dtype)
             shape = tensorproto.known_shape(message.shape)
-            slices = dict(_slice(key, part, shape) for part in message.slices)
+            slices = dict(slice_and_key(key, part, shape) for part in message.slices)
         except TfdeployError as error:
             raise type(error)(f"{where}: {error}") from None
         if dtype is None or message.offset < 0 or message.size < 0:
@@ -142,10 +142,10 @@ class Bundle(Mapping[str, np.ndarray]):
     def _load_slice(self, entry: Entry, piece: Slice) -> np.ndarray:
         key = entry.slices[piece]
         if key not in self._raw:
-            raise FormatError(f"its slice {_spell(piece)} is not in {self.origin}")
+            raise FormatError(f"its slice {spell(piece)} is not in {self.origin}")
         found = self._entry(key)
         if found.dtype != entry.dtype or found.shape != tuple(size for _, size in piece):
-            raise FormatError(f"its slice {_spell(piece)} is {found.dtype} of {found.shape}")
+            raise FormatError(f"its slice {spell(piece)} is {found.dtype} of {found.shape}")
         return self._load(found)
 
     def _load(self, entry: Entry) -> np.ndarray:
@@ -209,7 +209,7 @@ def _strings(data: memoryview, entry: Entry, place: str) -> np.ndarray:
     return values
 
 
-def _slice(name: bytes, message: Message, shape: tuple[int, ...]) -> tuple[Slice, bytes]:
+def slice_and_key(name: bytes, message: Message, shape: tuple[int, ...]) -> tuple[Slice, bytes]:
     """A TensorSliceProto within `shape`, and the key of its entry in the index.
 
     The key is 0, the name, the rank, then start and length along each axis, in the encoding of
@@ -251,7 +251,7 @@ def _checked(piece: Slice, shape: Sequence[int]) -> Slice:
         start < 0 or length < 0 or start + length > size
         for (start, length), size in zip(piece, shape, strict=True)
     ):
-        raise FormatError(f"slice {_spell(piece)} does not lie in shape {tuple(shape)}")
+        raise FormatError(f"slice {spell(piece)} does not lie in shape {tuple(shape)}")
     return piece
 
 
@@ -269,7 +269,7 @@ def _within(inner: Slice, outer: Slice) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in starts)
 
 
-def _spell(piece: Slice) -> str:
+def spell(piece: Slice) -> str:
     return "[" + ", ".join(f"{start}:{start + length}" for start, length in piece) + "]"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,6 +16,8 @@ from .wire import Message
 
 _TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1f\x7f]*+\Z")
 _SAVED_MODEL_TEXT = re.compile(rb"(?m)^(?:saved_model_schema_version\b|meta_graphs\b)")
+_GZIP = b"\x1f\x8b\x08"  # which begins no GraphDef: field 3 is none of it
+_MOST_UNPACKED = 2 << 30  # bytes, as many as a message may have
 _SAVED_MODEL_START = b"\x08"  # field 1 as a number, which no GraphDef begins with
 
 
@@ -33,7 +36,7 @@ def read_graph_file(path: str | os.PathLike[str]) -> RawModel:
     the file is damaged or no graph, ConversionError where it is something else that has a reader.
     """
     origin = os.fspath(path)
-    data = read_file(origin)
+    data = read_unpacked(origin)
     folder, name = os.path.split(origin)
     text = is_text(data)
     if _SAVED_MODEL_TEXT.search(data) if text else data.startswith(_SAVED_MODEL_START):
@@ -59,6 +62,21 @@ def read_file(path: str) -> bytes:
             return file.read()
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_unpacked(path: str) -> bytes:
+    """The bytes of the file, those that it unpacks to where it is gzip's; else as `read_file`."""
+    data = read_file(path)
+    if not data.startswith(_GZIP):
+        return data
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        content = inflater.decompress(data, _MOST_UNPACKED)
+    except zlib.error as error:
+        raise FormatError(f"{path}: damaged gzip data: {error}") from None
+    if not inflater.eof:
+        raise FormatError(f"{path}: gzip data cut short, or of more than {_MOST_UNPACKED} bytes")
+    return content
 
 
 def is_text(data: bytes) -> bool:

@@ -1,7 +1,8 @@
 """The messages of TensorFlow that the readers look at: field names and numbers, nothing else.
 
 Field names and numbers are those of tensorflow/core/framework/*.proto and tensorflow/core/protobuf/
-(saved_model, meta_graph, saver, tensor_bundle, trackable_object_graph).  Fields that no reader uses
+(saved_model, meta_graph, saver, tensor_bundle, trackable_object_graph), tensorflow/core/util/
+(saved_tensor_slice) and tensorflow/python/training/ (checkpoint_state).  Fields that no reader uses
 are absent, and skipped.
 """
 
@@ -171,6 +172,7 @@ BUNDLE_HEADER = Schema(
     endianness=(2, enum({"LITTLE": 0, "BIG": 1})),
 )
 _EXTENT = Schema("TensorSliceProto.Extent", start=(1, INT64), length=(2, INT64))
+_SLICE = Schema("TensorSliceProto", extent=(1, [_EXTENT]))
 BUNDLE_ENTRY = Schema(
     "BundleEntryProto",
     dtype=(1, DTYPE),
@@ -179,8 +181,22 @@ BUNDLE_ENTRY = Schema(
     offset=(4, INT64),
     size=(5, INT64),
     crc32c=(6, FIXED32),
-    slices=(7, [Schema("TensorSliceProto", extent=(1, [_EXTENT]))]),
+    slices=(7, [_SLICE]),
 )
+
+_SLICE_META = Schema(
+    "SavedSliceMeta",
+    name=(1, STRING),
+    shape=(2, TENSOR_SHAPE),
+    type=(3, DTYPE),
+    slice=(4, [_SLICE]),
+)
+SAVED_SLICES = Schema(
+    "SavedTensorSlices",
+    meta=(1, Schema("SavedTensorSliceMeta", tensor=(1, [_SLICE_META]))),
+    data=(2, Schema("SavedSlice", name=(1, STRING), slice=(2, _SLICE), data=(3, TENSOR))),
+)
+CHECKPOINT_STATE = Schema("CheckpointState", model_checkpoint_path=(1, STRING))
 _OBJECT = Schema(
     "TrackableObject",
     attributes=(

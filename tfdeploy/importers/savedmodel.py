@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ..dtypes import INT64
 from ..errors import ConversionError, FormatError, TfdeployError, UnsupportedError
 from . import protos, tensorproto, wire
-from .graphdef import decode_graph, parse_message, read_file
+from .graphdef import decode_graph, parse_message, read_file, read_unpacked
 from .raw import RawModel, RawSignature, TensorInfo
 from .variables import VARIABLE_OPS, Variables, find_sources
 from .wire import Message
@@ -36,21 +36,30 @@ def read_saved_model(
     """
     origin = os.fspath(folder)
     path = _model_file(origin)
-    model = parse_message(read_file(path), protos.SAVED_MODEL, path)
+    model = parse_message(read_unpacked(path), protos.SAVED_MODEL, path)
     meta = _choose(model.meta_graphs, tags, path)
+    folders = [os.path.join(origin, "assets")]
+    raw = decode_meta_graph(meta, path, folders, os.path.join(origin, "variables", "variables"))
+    raw.origin = origin
+    return raw
+
+
+def decode_meta_graph(meta: Message, path: str, assets: list[str], prefix: str) -> RawModel:
+    """The model in a MetaGraphDef: its assets lie in one of the folders `assets`, the values of its
+    variables in the checkpoint `prefix`.
+    """
     graph = decode_graph(meta.graph_def, path)
     signatures = {
         name: _signature(message, f"{path}: signature {name!r}")
         for name, message in meta.signature_def.items()
         if name not in (_INIT_SIGNATURE, _TRAIN_SIGNATURE)
     }
-    assets = _assets(meta, origin, path)
+    contents = _assets(meta, assets, path)
     init_ops = _init_ops(meta)
     nodes = {node.name: node for node in graph.nodes if node.op in VARIABLE_OPS}
-    sources = find_sources(graph, meta.saver_def.restore_op_name, init_ops, assets, path)
-    prefix = os.path.join(origin, "variables", "variables")
-    variables = Variables(nodes, sources, prefix, origin)
-    return RawModel(graph, variables, signatures, assets, init_ops, origin)
+    sources = find_sources(graph, meta.saver_def.restore_op_name, init_ops, contents, path)
+    variables = Variables(nodes, sources, prefix, path)
+    return RawModel(graph, variables, signatures, contents, init_ops, path)
 
 
 def _model_file(folder: str) -> str:
@@ -152,17 +161,23 @@ def _node(name: str) -> str:
     return name.lstrip("^").partition(":")[0]
 
 
-def _assets(meta: Message, folder: str, path: str) -> dict[str, bytes]:
+def _assets(meta: Message, folders: list[str], path: str) -> dict[str, bytes]:
     """The files that the graph reads, by their filename tensors."""
     files = list(meta.asset_file_def)
     if not files and _ASSET_COLLECTION in meta.collection_def:
         for item in meta.collection_def[_ASSET_COLLECTION].any_list.value:
             files.append(wire.parse(item.value, protos.ASSET_FILE, f"{path}: {_ASSET_COLLECTION}"))
-    root = os.path.realpath(os.path.join(folder, "assets"))
-    contents = {}
-    for file in files:
-        found = os.path.realpath(os.path.join(root, file.filename))
-        if "\0" in file.filename or not found.startswith(root + os.sep):
-            raise FormatError(f"{path}: asset {file.filename!r} does not lie in {root}")
-        contents[file.tensor_info.name] = read_file(found)
-    return contents
+    return {file.tensor_info.name: read_asset(file.filename, folders, path) for file in files}
+
+
+def read_asset(name: str, folders: list[str], path: str) -> bytes:
+    """The file `name` in the first of `folders` that has it; none but a file inside is read."""
+    found = ""
+    for folder in folders:
+        root = os.path.realpath(folder)
+        found = os.path.realpath(os.path.join(root, name)) if "\0" not in name else ""
+        if not found.startswith(root + os.sep):
+            raise FormatError(f"{path}: asset {name!r} does not lie in {root}")
+        if os.path.exists(found):
+            break
+    return read_file(found)

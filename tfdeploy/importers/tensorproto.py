@@ -85,7 +85,7 @@ def tensor(message: Message) -> np.ndarray | Unreadable:
         values = np.empty(len(message.string_val), object)
         values[:] = message.string_val
         return _fill(values, dims, b"")
-    return _fill(_numbers(message, kind, carrier), dims, carrier.type(0))
+    return _fill(numbers(message, kind, carrier), dims, carrier.type(0))
 
 
 def _from_content(content: memoryview, dims: tuple[int, ...], carrier: np.dtype[Any]) -> np.ndarray:
@@ -106,7 +106,7 @@ def aligned(data: np.ndarray, carrier: np.dtype[Any]) -> np.ndarray:
     return values
 
 
-def _numbers(message: Message, kind: DType, carrier: np.dtype[Any]) -> np.ndarray:
+def numbers(message: Message, kind: DType, carrier: np.dtype[Any]) -> np.ndarray:
     """The numbers in the field that tensors of this type use."""
     if kind.startswith(("float8", "float4")):
         return np.frombuffer(message.float8_val, carrier)

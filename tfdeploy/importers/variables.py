@@ -8,7 +8,6 @@ objects names paths of objects.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from ..errors import ConversionError, FormatError, TfdeployError, near
 from . import protos, wire
 from .bundle import Bundle, parse_slice
 from .raw import FuncRef, RawFunction, RawGraph, RawNode
+from .slices import open_checkpoint
 
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 _ASSIGN_OPS = frozenset({"Assign", "AssignVariableOp"})
@@ -97,9 +97,9 @@ class Variables(Mapping[str, np.ndarray]):
                     f"{where} has no value: the file holds a graph alone. Freeze the graph, "
                     "or convert the SavedModel"
                 )
-            if not os.path.exists(self._prefix + ".index"):
+            self._bundle = open_checkpoint(self._prefix)
+            if self._bundle is None:
                 raise ConversionError(f"{where} has no value: {self._prefix}.index does not exist")
-            self._bundle = Bundle(self._prefix)
         return self._bundle
 
     def _shared(self, node: RawNode) -> Source | None:
