@@ -319,9 +319,9 @@ class Model:
 
     def summary(self) -> str:
         """Signatures, roots, op counts and sizes, as text for people."""
-        from .summary import summary
+        from .summary import facts, text
 
-        return summary(self)
+        return text(facts(self))
 
     def __repr__(self) -> str:
         return (

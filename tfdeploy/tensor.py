@@ -784,16 +784,16 @@ def _print_tree(
     children: Callable[[Any], list[Any]],
     line: Callable[[Any], str],
 ) -> None:
-    seen: set[str] = set()
+    whole: dict[str, int] = {}  # what was printed, and at which depth: deeper may be cut
     pending = [(root, 0)]
     while pending:
         item, depth = pending.pop()
         text = line(item)
         below = children(item) if max_depth < 0 or depth < max_depth else []
-        again = text in seen and bool(below)
+        again = bool(below) and text in whole and (max_depth < 0 or whole[text] <= depth)
         print(indent * depth + text + (" (see above)" if again else ""))
-        seen.add(text)
-        if not again:
+        if below and not again:
+            whole[text] = depth
             pending.extend((child, depth + 1) for child in reversed(below))
 
 
