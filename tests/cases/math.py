@@ -50,7 +50,7 @@ CASES += [case("Conj", c64(0, 2))]
 for op in each("IsFinite IsInf IsNan"):
     CASES += [
         case(op, EDGES),
-        case(op, EDGES.astype(np.float16)),
+        case(op, EDGES[:-1].astype(np.float16)),
         case(op, f64(0)),
         case(op, f64(3)),
     ]
