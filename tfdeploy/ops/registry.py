@@ -39,6 +39,7 @@ FAMILIES = (
     "spectral",
     "special",
     "quantize",
+    "ctc",
     "random",
     "string",
     "unicode",
