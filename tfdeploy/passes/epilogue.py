@@ -88,6 +88,29 @@ def _affine(rw: Rewriter, node: Node) -> list[Ref] | None:
     return None
 
 
+def _affine_reshaped(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``reshape(fused) + c`` where the reshape splits the channels and c has one number for each."""
+    for at in (0, 1):
+        reshape, other = rw.source(node.inputs[at]), node.inputs[1 - at]
+        if reshape.op != "Reshape" or not rw.single(node.inputs[at]):
+            continue
+        fused, value = _open(rw, reshape.inputs[0]), rw.constant(other)
+        shape = node.types[0].shape
+        if fused is None or len(fused.inputs) > 2 or value is None or shape is None:
+            continue
+        flat = rw.const(value.reshape(-1), f"{node.name}~flat")
+        channels = _channels(rw, flat, fused)
+        if channels is None or value.size == 1 or shape[len(shape) - value.ndim :] != value.shape:
+            continue
+        if reshape.types[0].shape != shape:
+            continue
+        inner = Node(node.op, f"{node.name}~inner", (reshape.inputs[0], flat), node.attrs, fused.types)
+        grown = _affine(rw, inner)
+        if grown is not None:
+            return rw.emit("Reshape", [grown[0], reshape.inputs[1]], reshape.attrs, node.types, node.name)
+    return None
+
+
 def _batch_norm(rw: Rewriter, node: Node) -> list[Ref] | None:
     """``FusedBatchNorm`` of constant statistics."""
     fused = _open(rw, node.inputs[0])
@@ -153,7 +176,7 @@ BEGIN: dict[str, list[Rule]] = {
 }
 
 GROW: dict[str, list[Rule]] = {
-    **{op: [_affine, _residual] for op in ("AddV2", "Add")},
+    **{op: [_affine, _affine_reshaped, _residual] for op in ("AddV2", "Add")},
     **{op: [_affine] for op in ("BiasAdd", "Sub", "Mul", "RealDiv")},
     **{op: [_batch_norm] for op in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")},
     "Relu": [_activation("clamp", 0.0, _INF)],

@@ -180,6 +180,35 @@ def _batch_matmul(b: Builder) -> None:
     b.call("batch_matmul", [x, y, None, None, None], [b.output()], [0], [0.0, 0.0])
 
 
+@lowers("Einsum")
+def _einsum(b: Builder) -> None:
+    """Two operands, no ellipsis, at most one axis each that is summed, or that one operand alone has."""
+    a = attrs(b)
+    terms, _, result = a["equation"].replace(" ", "").partition("->")
+    operands = terms.split(",")
+    require(len(operands) == 2 and "." not in terms and result)
+    left, right = operands
+    require(all(len(set(t)) == len(t) for t in (left, right, result)))
+    batch = [c for c in result if c in left and c in right]
+    rows = [c for c in left if c in result and c not in right]
+    columns = [c for c in right if c in result and c not in left]
+    summed = [c for c in left if c in right and c not in result]
+    require(len(rows) <= 1 and len(columns) <= 1 and len(summed) == 1)
+    require(set(left) == {*batch, *rows, *summed} and set(right) == {*batch, *columns, *summed})
+    x = _arranged(b, b.input(0), left, [*batch, *(rows or "-"), *summed])
+    y = _arranged(b, b.input(1), right, [*batch, *summed, *(columns or "-")])
+    out = _arranged(b, b.output(), result, [*batch, *(rows or "-"), *(columns or "-")])
+    b.call("batch_matmul", [x, y, None, None, None], [out], [0], [0.0, 0.0])
+
+
+def _arranged(b: Builder, value: Value, labels: str, order: Sequence[str]) -> Value:
+    """A view of `value`, whose axes are called `labels`, with axes in `order`; "-" is an axis of 1."""
+    strides = b.strides(value)
+    at = [labels.index(c) if c != "-" else -1 for c in order]
+    return b.view(value, [value.shape[i] if i >= 0 else 1 for i in at],
+                  [strides[i] if i >= 0 else 0 for i in at])
+
+
 def _turned(b: Builder, value: Value) -> Value:
     """The last two axes exchanged."""
     shape, strides = value.shape, b.strides(value)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EvaluationError
@@ -39,7 +40,7 @@ class Segment:
         from ..config import get_num_threads
 
         try:
-            return tuple(self._plan.run(feeds, get_num_threads()))
+            return tuple(self._plan.run(tuple(map(np.ascontiguousarray, feeds)), get_num_threads()))
         except (IndexError, ArithmeticError) as error:
             node = self._nodes[error.args[0]]
             what = "an index lies outside its axis" if isinstance(error, IndexError) else (

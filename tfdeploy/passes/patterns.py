@@ -1,0 +1,344 @@
+"""Compositions that TensorFlow and Keras spell out are recognised as the one op that they mean."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..graph.graph import Node, Ref
+from .rewrite import Rewriter
+
+
+def _is(rw: Rewriter, ref: Ref, *ops: str) -> Node | None:
+    """The node that computes `ref`, where it is one of `ops`."""
+    node = rw.source(ref)
+    return node if node.op in ops else None
+
+
+def _sides(node: Node) -> list[tuple[Ref, Ref]]:
+    """Both ways to read a commutative node of two inputs."""
+    a, b = node.inputs
+    return [(a, b), (b, a)]
+
+
+def _about(rw: Rewriter, ref: Ref, number: float) -> bool:
+    value = rw.scalar(ref)
+    return value is not None and math.isclose(value, number, rel_tol=1e-6)
+
+
+def _scaled(rw: Rewriter, ref: Ref) -> tuple[Ref, float] | None:
+    """`ref` as another value times a number: ``-x``, ``x * c``, ``x / c``."""
+    node = rw.source(ref)
+    if node.op == "Neg":
+        return node.inputs[0], -1.0
+    if node.op == "Mul":
+        for x, c in _sides(node):
+            number = rw.scalar(c)
+            if number is not None:
+                return x, number
+    if node.op == "RealDiv":
+        number = rw.scalar(node.inputs[1])
+        if number:
+            return node.inputs[0], 1.0 / number
+    return None
+
+
+def _unscaled(rw: Rewriter, ref: Ref) -> tuple[Ref, float]:
+    """`ref` as a value times a number, through any run of such steps."""
+    factor = 1.0
+    while True:
+        found = _scaled(rw, ref)
+        if found is None or not rw.single(ref):
+            return ref, factor
+        ref, factor = found[0], factor * found[1]
+
+
+def _factors(rw: Rewriter, ref: Ref, most: int = 4) -> tuple[list[Ref], float]:
+    """`ref` as a product of values and a number."""
+    values, factor = [], 1.0
+    pending = [ref]
+    while pending:
+        at = pending.pop()
+        node = rw.source(at)
+        scaled = _scaled(rw, at)
+        inner = at == ref or rw.single(at)
+        if scaled is not None and inner:
+            factor *= scaled[1]
+            pending.append(scaled[0])
+        elif node.op == "Mul" and inner and len(values) + len(pending) < most:
+            pending.extend(node.inputs)
+        else:
+            values.append(at)
+    return values, factor
+
+
+def _emit(rw: Rewriter, node: Node, op: str, x: Ref) -> list[Ref] | None:
+    if rw.type(x) != node.types[0] or node.types[0].dtype != "float32":
+        return None
+    return rw.emit(op, [x], {}, node.types, node.name)
+
+
+def silu(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``x * sigmoid(x)`` (tf.nn.silu)."""
+    for x, gate in _sides(node):
+        found = _is(rw, gate, "Sigmoid")
+        if found and rw.single(gate) and found.inputs[0] == x:
+            return _emit(rw, node, "td.silu", x)
+    return None
+
+
+def _product(rw: Rewriter, node: Node) -> tuple[list[Ref], float]:
+    """The factors of the Mul `node`, which is not in the new graph yet."""
+    values: list[Ref] = []
+    factor = 1.0
+    for ref in node.inputs:
+        number = rw.scalar(ref)
+        if number is not None:
+            factor *= number
+            continue
+        more, by = _factors(rw, ref) if rw.single(ref) else ([ref], 1.0)
+        values += more
+        factor *= by
+    return values, factor
+
+
+def gelu(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``x (1 + erf(x / sqrt 2)) / 2``, by erf, by erfc, or by its tanh approximation (tf.nn.gelu)."""
+    values, factor = _product(rw, node)
+    if len(values) != 2 or not math.isclose(factor, 0.5, rel_tol=1e-6):
+        return None
+    for x, gate in (values, values[::-1]):
+        if _is_erf_gate(rw, gate, x):
+            return _emit(rw, node, "td.gelu", x)
+        if _is_tanh_gate(rw, gate, x):
+            return _emit(rw, node, "td.gelu_tanh", x)
+    return None
+
+
+def _one_plus(rw: Rewriter, ref: Ref) -> Ref | None:
+    node = _is(rw, ref, "AddV2", "Add")
+    for value, one in _sides(node) if node else ():
+        if _about(rw, one, 1.0):
+            return value
+    return None
+
+
+def _is_erf_gate(rw: Rewriter, gate: Ref, x: Ref) -> bool:
+    """``erfc(-x / sqrt 2)``, or ``1 + erf(x / sqrt 2)``."""
+    sign, inner = -1.0, _is(rw, gate, "Erfc")
+    if inner is None:
+        erf = _one_plus(rw, gate)
+        sign, inner = 1.0, (_is(rw, erf, "Erf") if erf is not None else None)
+    if inner is None:
+        return False
+    value, factor = _unscaled(rw, inner.inputs[0])
+    return value == x and math.isclose(factor, sign * math.sqrt(0.5), rel_tol=1e-6)
+
+
+def _is_tanh_gate(rw: Rewriter, gate: Ref, x: Ref) -> bool:
+    """``1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))``."""
+    tanh = _one_plus(rw, gate)
+    node = _is(rw, tanh, "Tanh") if tanh is not None else None
+    if node is None:
+        return False
+    inner, factor = _unscaled(rw, node.inputs[0])
+    sum_ = _is(rw, inner, "AddV2", "Add")
+    if sum_ is None or not math.isclose(factor, math.sqrt(2 / math.pi), rel_tol=1e-6):
+        return False
+    for linear, cubic in _sides(sum_):
+        value, by = _unscaled(rw, cubic)
+        if linear == x and math.isclose(by, 0.044715, rel_tol=1e-5) and _is_cube(rw, value, x):
+            return True
+    return False
+
+
+def _is_cube(rw: Rewriter, ref: Ref, x: Ref) -> bool:
+    power = _is(rw, ref, "Pow")
+    if power:
+        return power.inputs[0] == x and _about(rw, power.inputs[1], 3.0)
+    product = _is(rw, ref, "Mul")
+    for a, b in _sides(product) if product else ():
+        square = _is(rw, a, "Square", "Mul")
+        if b == x and square and set(square.inputs) == {x}:
+            return True
+    return False
+
+
+def hard_swish(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``x relu6(x + 3) / 6``."""
+    values, factor = _product(rw, node)
+    if len(values) == 2 and math.isclose(factor, 1 / 6, rel_tol=1e-6):
+        for x, gate in (values, values[::-1]):
+            if _is_hard_gate(rw, gate, x):
+                return _emit(rw, node, "td.hard_swish", x)
+    return None
+
+
+def hard_sigmoid(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``relu6(x + 3) / 6``, where it is not the gate of a hard swish."""
+    values, factor = _product(rw, node)
+    if len(values) == 1 and math.isclose(factor, 1 / 6, rel_tol=1e-6):
+        relu = _is(rw, values[0], "Relu6")
+        plus = _is(rw, relu.inputs[0], "AddV2", "Add") if relu else None
+        for x, three in _sides(plus) if plus else ():
+            if _about(rw, three, 3.0) and rw.single(values[0]):
+                return _emit(rw, node, "td.hard_sigmoid", x)
+    return None
+
+
+def _is_hard_gate(rw: Rewriter, gate: Ref, x: Ref) -> bool:
+    if _is(rw, gate, "td.hard_sigmoid"):
+        return False
+    relu = _is(rw, gate, "Relu6")
+    plus = _is(rw, relu.inputs[0], "AddV2", "Add") if relu else None
+    return any(value == x and _about(rw, three, 3.0) for value, three in (_sides(plus) if plus else ()))
+
+
+def gated_hard_sigmoid(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``x hard_sigmoid(x)``."""
+    for x, gate in _sides(node):
+        found = _is(rw, gate, "td.hard_sigmoid")
+        if found and rw.single(gate) and found.inputs[0] == x:
+            return _emit(rw, node, "td.hard_swish", x)
+    return None
+
+
+def _is_mean(rw: Rewriter, ref: Ref, axis: int) -> Ref | None:
+    """The value whose mean over its last axis, kept, `ref` is."""
+    node = _is(rw, ref, "Mean")
+    if node is None or not node.attrs.get("keep_dims"):
+        return None
+    axes = rw.constant(node.inputs[1])
+    if axes is None or axes.size != 1 or int(axes.reshape(())[()]) not in (-1, axis):
+        return None
+    return node.inputs[0]
+
+
+def layer_norm(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``x inv + (beta - mean inv)`` with ``inv = gamma / sqrt(variance + epsilon)`` over the last axis.
+
+    As Keras spells it; gamma and beta are constants, either may be missing.
+    """
+    rank = node.types[0].rank
+    if not rank or node.types[0].dtype != "float32":
+        return None
+    for product, rest in _sides(node):
+        main = _is(rw, product, "Mul")
+        for x, inv in _sides(main) if main else ():
+            mean_part = _minus_mean(rw, rest, inv, x, rank - 1)
+            if mean_part is None:
+                continue
+            found = _inverse(rw, inv, x, rank - 1)
+            if found is not None and rw.type(x) == node.types[0]:
+                gamma, epsilon = found
+                attrs = {"scale": gamma, "shift": mean_part[0], "epsilon": epsilon}
+                return rw.emit("td.LayerNorm", [x], attrs, node.types, node.name)
+    return None
+
+
+def _minus_mean(
+    rw: Rewriter, rest: Ref, inv: Ref, x: Ref, axis: int
+) -> tuple[np.ndarray | None] | None:
+    """Beta where `rest` is ``beta - mean inv``; (None,) where there is no beta."""
+    sub, add = _is(rw, rest, "Sub"), _is(rw, rest, "AddV2", "Add")
+    if sub:
+        beta, product, sign = rw.constant(sub.inputs[0]), sub.inputs[1], 1.0
+    elif add:
+        sides = [(rw.constant(b), a) for a, b in _sides(add) if rw.constant(b) is not None]
+        if not sides:
+            return None
+        (beta, product), sign = sides[0], -1.0
+    else:
+        beta, product, sign = None, rest, -1.0
+    values, factor = _factors(rw, product)
+    if factor != sign or len(values) != 2 or inv not in values or (beta is None and sub):
+        return None
+    (mean,) = [v for v in values if v != inv] or [inv]
+    if _is_mean(rw, mean, axis) != x:
+        return None
+    return (None if beta is None else beta.reshape(-1),)
+
+
+def _inverse(
+    rw: Rewriter, inv: Ref, x: Ref, axis: int
+) -> tuple[np.ndarray | None, float] | None:
+    """Gamma and epsilon where `inv` is ``gamma rsqrt(variance of x + epsilon)``."""
+    gamma = None
+    product = _is(rw, inv, "Mul")
+    if product:
+        sides = [(rw.constant(b), a) for a, b in _sides(product) if rw.constant(b) is not None]
+        if not sides:
+            return None
+        gamma, inv = sides[0]
+        assert gamma is not None
+        if gamma.size not in (1,) and gamma.shape[-1:] != (gamma.size,):
+            return None
+        gamma = gamma.reshape(-1)
+    rsqrt = _is(rw, inv, "Rsqrt")
+    plus = _is(rw, rsqrt.inputs[0], "AddV2", "Add") if rsqrt else None
+    for variance, eps in _sides(plus) if plus else ():
+        epsilon = rw.scalar(eps)
+        squares = _is_mean(rw, variance, axis)
+        node = _is(rw, squares, "SquaredDifference", "Square") if squares is not None else None
+        if epsilon is None or node is None:
+            continue
+        if node.op == "Square":
+            difference = _is(rw, node.inputs[0], "Sub")
+            node = difference if difference and difference.inputs[0] == x else None
+        if node and x in node.inputs and any(_is_mean(rw, r, axis) == x for r in node.inputs):
+            return gamma, epsilon
+    return None
+
+
+def same_order(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A transpose that leaves every axis where it is."""
+    perm = rw.constant(node.inputs[1])
+    if perm is None or perm.tolist() != list(range(perm.size)):
+        return None
+    return [node.inputs[0]]
+
+
+def same_shape(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A reshape to the shape that the value has."""
+    return [node.inputs[0]] if rw.type(node.inputs[0]) == node.types[0] else None
+
+
+def rows_kept(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``reshape(matmul(reshape(x), w))`` that only merges the leading axes and takes them apart again."""
+    product = _is(rw, node.inputs[0], "MatMul")
+    inner = _is(rw, product.inputs[0], "Reshape") if product else None
+    if product is None or inner is None or product.attrs.get("transpose_a"):
+        return None
+    x, out = rw.type(inner.inputs[0]).shape, node.types[0].shape
+    k, n = rw.type(product.inputs[0]).shape, rw.type(node.inputs[0]).shape
+    if x is None or out is None or k is None or n is None or rw.constant(product.inputs[1]) is None:
+        return None
+    if x[-1] != k[-1] or out != (*x[:-1], n[-1]) or not isinstance(x[-1], int):
+        return None
+    return rw.emit("MatMul", [inner.inputs[0], product.inputs[1]], product.attrs, node.types, node.name)
+
+
+def padding_first(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``conv(pad(x))`` with zeros on spatial axes alone is a convolution with explicit padding."""
+    pad = _is(rw, node.inputs[0], "Pad", "PadV2")
+    if pad is None or node.attrs.get("data_format", "NHWC") != "NHWC":
+        return None
+    if node.attrs.get("padding") != "VALID" or (pad.op == "PadV2" and rw.scalar(pad.inputs[2]) != 0.0):
+        return None
+    paddings = rw.constant(pad.inputs[1])
+    if paddings is None or paddings[[0, -1]].any() or (paddings < 0).any():
+        return None
+    attrs = node.attrs | {"padding": "EXPLICIT", "explicit_paddings": paddings.reshape(-1).tolist()}
+    return rw.emit(node.op, [pad.inputs[0], node.inputs[1]], attrs, node.types, node.name)
+
+
+RULES = {
+    "Mul": [silu, gelu, hard_swish, hard_sigmoid, gated_hard_sigmoid],
+    "AddV2": [layer_norm],
+    "Add": [layer_norm],
+    "Transpose": [same_order],
+    "Reshape": [rows_kept, same_shape],
+    "Conv2D": [padding_first],
+    "DepthwiseConv2dNative": [padding_first],
+}
