@@ -121,10 +121,16 @@ def libraries() -> list:
 def extension() -> Extension:
     return Extension(
         "tfdeploy._engine",
-        [str(SOURCES / "_engine.pyx"), str(SOURCES / "plan.c"), str(KERNELS / "dispatch.c")],
+        [
+            str(SOURCES / "_engine.pyx"),
+            str(SOURCES / "plan.c"),
+            str(KERNELS / "dispatch.c"),
+            str(KERNELS / "threads.c"),
+        ],
         depends=DEPENDS,
         include_dirs=[str(SOURCES)],
-        extra_compile_args=CFLAGS,
+        extra_compile_args=[*CFLAGS, "-pthread"],
+        extra_link_args=["-pthread"],
         define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
         py_limited_api=LIMITED_API,
     )

@@ -69,6 +69,7 @@ def crc32c(data, uint32_t value=0) -> int:
     return value
 
 
+include "_kernels.pxi"
 include "_plan.pxi"
 
 td_init()

@@ -1,0 +1,165 @@
+"""Copies, gathers, casts, resizing, and the pool of threads."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from tests.kernels import ISAS, engine, everywhere, normal, pack, run
+
+TYPES = ("float32", "float64", "int32", "uint8", "bool", "int64")
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_copy_between_any_strides(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rank, dtype = 1 + seed % 5, TYPES[seed % 6]
+    shape = [int(v) for v in rng.integers(1, (20000, 150, 30, 12, 7)[rank - 1], rank)]
+    whole = rng.integers(0, 100, [n + 2 for n in shape]).astype(dtype)
+    x = whole[tuple(slice(1, 1 + n) for n in shape)]
+    x = (x if seed % 2 else np.ascontiguousarray(x)).transpose(rng.permutation(rank))
+    to = list(x.shape)
+    if seed % 5 == 0:
+        axis = int(rng.integers(rank))
+        x = x[tuple(slice(0, 1) if i == axis else slice(None) for i in range(rank))]
+    around = np.zeros([n + 3 for n in to], dtype)
+    y = around[tuple(slice(2, 2 + n) for n in to)]
+    if seed % 3 == 0:
+        y = np.zeros(to[::-1], dtype).T
+    for isa, cut in itertools.product(ISAS, (0, 1)):
+        y[...] = 0
+        run("copy", [x], y, isa=isa, cut=cut)
+        assert (y == np.broadcast_to(x, to)).all()
+        assert seed % 3 == 0 or around.astype(np.int64).sum() == y.astype(np.int64).sum()
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_gather_and_one_hot(dtype: str) -> None:
+    rng = np.random.default_rng(5)
+    x, at = normal(rng, 3, 50, 7), rng.integers(0, 50, 13).astype(dtype)
+    for y in everywhere("gather", [x, at], (3, 13, 7)):
+        assert (y == x[:, at]).all()
+    for wrong in (50, -1):
+        at[5] = wrong
+        with pytest.raises(IndexError, match="gather"):
+            run("gather", [x, at], np.empty((3, 13, 7), np.float32))
+    at = np.array([1, 0, 5, -1, 9], dtype)
+    for y in everywhere("one_hot", [at, np.float32([2]), np.float32([-1])], (5, 5)):
+        assert (y == np.where(at[:, None] == np.arange(5), 2, -1)).all()
+
+
+@pytest.mark.parametrize(("source", "to"), list(itertools.product(TYPES, TYPES)))
+def test_cast(source: str, to: str) -> None:
+    x = np.array([0, 1, 1.5, 100.7, 2.5, 127, 3, 4]).astype(source).reshape(2, 4).T
+    for y in everywhere("cast", [x], (4, 2), dtype=to):
+        assert (y == x.astype(to)).all()
+
+
+def test_cast_of_what_does_not_fit() -> None:
+    x = np.float32([np.nan, np.inf, -np.inf, 3e38])
+    for dtype in ("int32", "int64"):
+        for y in everywhere("cast", [x], (4,), dtype=dtype):
+            assert (y == np.iinfo(dtype).min).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_resize(seed: int) -> None:
+    tf = pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(seed)
+    n, h, w = (int(v) for v in rng.integers(1, 12, 3))
+    x, size = normal(rng, n, h, w, (1, 3, 20)[seed % 3]), [int(v) for v in rng.integers(1, 30, 2)]
+    for half, align in ((False, False), (True, False), (False, True)):
+        for method, op in enumerate((tf.raw_ops.ResizeNearestNeighbor, tf.raw_ops.ResizeBilinear)):
+            expected = op(images=x, size=size, align_corners=align, half_pixel_centers=half).numpy()
+            for y in everywhere("resize", [x], expected.shape, [method, align, half]):
+                assert np.abs(y - expected).max() <= 2e-6 * np.abs(x).max()
+
+
+def product(rng: np.random.Generator, threads: int):
+    a, packed, y = (
+        normal(rng, 300, 200),
+        pack(normal(rng, 1, 1, 200, 300)),
+        np.empty((300, 300), np.float32),
+    )
+    return y, engine.Call("matmul", [a, packed, None, None, None], [y], [0], (), None, threads)
+
+
+def test_threads_give_the_same_bits() -> None:
+    y, call = product(np.random.default_rng(6), 4)
+    call.run()
+    alone = y.copy()
+    for _ in range(200):
+        y[...] = 0
+        call.run_parallel()
+        assert y.tobytes() == alone.tobytes()
+    assert call.kept_to_scratch()
+
+
+def test_python_threads_share_the_pool() -> None:
+    wrong: list[str] = []
+
+    def work(seed: int) -> None:
+        y, call = product(np.random.default_rng(seed), 2)
+        call.run()
+        alone = y.copy()
+        for _ in range(50):
+            y[...] = 0
+            call.run_parallel()
+            if y.tobytes() != alone.tobytes():
+                wrong.append(f"thread {seed}")
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+def test_an_error_in_a_thread_comes_back() -> None:
+    x, at = np.zeros((1, 10, 4096), np.float32), np.zeros(64, np.int32)
+    at[40] = 10
+    y = np.empty((1, 64, 4096), np.float32)
+    with pytest.raises(IndexError):
+        engine.Call("gather", [x, at], [y], (), (), None, 2).run_parallel()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_of_fork_has_a_pool_of_its_own() -> None:
+    y, call = product(np.random.default_rng(7), 2)
+    call.run_parallel()
+    stop = threading.Event()
+    _, other = product(np.random.default_rng(8), 2)
+
+    def keep_busy() -> None:
+        while not stop.is_set():
+            other.run_parallel()
+
+    busy = threading.Thread(target=keep_busy)
+    busy.start()
+    try:
+        for _ in range(20):
+            expected = y.tobytes()
+            child = os.fork()
+            if not child:
+                y[...] = 0
+                call.run_parallel()
+                os._exit(0 if y.tobytes() == expected else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        busy.join()
+
+
+def test_refused_arrays_are_an_error_that_names_the_kernel() -> None:
+    with pytest.raises(ValueError, match="softmax"):
+        engine.Call("softmax", [np.zeros(3)], [np.zeros(3)])
+    with pytest.raises(ValueError, match="no kernel 'nothing'"):
+        engine.Call("nothing", [], [])
+    assert sys.getrefcount(engine.Call) > 0
