@@ -26,15 +26,13 @@ def rows() -> list[Any]:
     return found
 
 
-def evaluate(case: Case) -> tuple[list[np.ndarray], list[Any]]:
-    """tfdeploy's answer, and the types that its rule promised."""
+def prepared(case: Case) -> tuple[Any, list[np.ndarray], dict[str, Any]]:
+    """The record of the case's op, its inputs, and the attributes that the record knows."""
     import tensorflow as tf
 
     from tests.oracle import prepare
-    from tfdeploy.dtypes import from_enum, from_numpy
-    from tfdeploy.graph.types import Dim, ValueType
+    from tfdeploy.dtypes import from_enum
     from tfdeploy.ops import registry
-    from tfdeploy.ops.infer import infer
 
     def attribute(value: Any) -> Any:
         if isinstance(value, tf.DType):
@@ -48,7 +46,16 @@ def evaluate(case: Case) -> tuple[list[np.ndarray], list[Any]]:
     flat, attrs = prepare(case)
     record = registry.get(case.op)
     assert record is not None, f"{case.op} is not registered"
-    given = {n: attribute(v) for n, v in attrs.items() if n in record.attrs}
+    return record, flat, {n: attribute(v) for n, v in attrs.items() if n in record.attrs}
+
+
+def evaluate(case: Case) -> tuple[list[np.ndarray], list[Any]]:
+    """tfdeploy's answer, and the types that its rule promised."""
+    from tfdeploy.dtypes import from_numpy
+    from tfdeploy.graph.types import Dim, ValueType
+    from tfdeploy.ops.infer import infer
+
+    record, flat, given = prepared(case)
     counter = iter(range(10**6))
     types, _ = infer(
         record,

@@ -279,8 +279,9 @@ def _image_shape(
         sizes = [c.fresh() if isinstance(e, int) and e == -1 else e for e in sizes]
         given = sizes[1] if data_format.startswith("NC") else sizes[-1]
         return shape_as((batch, *spatial(sizes, data_format), given), data_format)
-    space = sizes if sizes is not None and len(sizes) == rank - 2 else c.unknown(rank - 2) or ()
-    return shape_as((batch, *space, channels), data_format)
+    if sizes is not None and len(sizes) == rank - 2:
+        return shape_as((batch, *sizes, channels), data_format)
+    return shape_as((batch, *(c.unknown(rank - 1) or ())), data_format)
 
 
 @op("Conv2DBackpropInput", type=_transposed_type)

@@ -1,0 +1,48 @@
+"""Type rules where extents of the first input are symbols: what they promise must come true."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cases import Case
+from tests.test_ops import prepared
+
+FAMILIES = ("nn", "conv", "pool", "resize", "image", "random")
+
+
+def rows() -> list[Any]:
+    found = []
+    for family in FAMILIES:
+        for i, row in enumerate(importlib.import_module(f"tests.cases.{family}").CASES):
+            if not row.raises and row.inputs:
+                found.append(pytest.param(row, id=f"{family}-{i}-{row.op}"))
+    return found
+
+
+@pytest.mark.parametrize("case", rows())
+def test_symbols_come_true(case: Case) -> None:
+    from tfdeploy.dtypes import from_numpy
+    from tfdeploy.graph.types import Dim, ValueType, evaluate
+    from tfdeploy.ops.infer import infer
+
+    record, flat, given = prepared(case)
+    types = [ValueType(from_numpy(a.dtype), a.shape) for a in flat]
+    binding = {f"n{i}": extent for i, extent in enumerate(flat[0].shape)}
+    types[0] = ValueType(types[0].dtype, tuple(map(Dim.symbol, binding)))
+    fresh = iter(range(10**6))
+    known = [None, *(a if a.dtype.kind in "iub" and a.size < 100 else None for a in flat[1:])]
+    promised, _ = infer(record, given, types, known, lambda: Dim.symbol(f"?{next(fresh)}"))
+    with np.errstate(all="ignore"):
+        result = record.reference(*flat, **(record.defaults | given))
+    results = result if isinstance(result, tuple) else (result,)
+    for value, kind in zip(results, promised, strict=True):
+        if kind.shape is None:
+            continue
+        assert len(kind.shape) == np.ndim(value)
+        for extent, real in zip(kind.shape, np.shape(value), strict=True):
+            if isinstance(extent, int) or not any(s.startswith("?") for s in extent.symbols()):
+                assert evaluate(extent, binding) == real
