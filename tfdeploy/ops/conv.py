@@ -53,7 +53,8 @@ def _product(rows: Array, weights: Array) -> Array:
     """``rows @ weights`` for weights (c / groups, o) and rows (..., c)."""
     groups = rows.shape[-1] // max(1, weights.shape[0])
     if groups == 1:
-        return np.matmul(np.ascontiguousarray(rows), weights)
+        flat = rows.reshape(-1, rows.shape[-1]) @ weights
+        return flat.reshape(*rows.shape[:-1], weights.shape[1])
     split = rows.reshape(*rows.shape[:-1], groups, 1, weights.shape[0])
     per_group = np.moveaxis(weights.reshape(weights.shape[0], groups, -1), 1, 0)
     return np.matmul(split, per_group).reshape(*rows.shape[:-1], weights.shape[1])

@@ -93,7 +93,7 @@ def _greatest(
     low = _lowest(x.dtype)
     best = np.full((len(x), *outs, image.shape[-1]), low, x.dtype)
     for _, under in taps(pad(image, around, low), sizes[1:-1], steps[1:-1], [1] * len(outs), outs):
-        best = np.where(under > best, under, best)
+        np.fmax(best, under, out=best)
     return channels_as(best, data_format)
 
 
