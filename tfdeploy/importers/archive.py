@@ -91,10 +91,10 @@ def _members(path: str) -> Iterator[Member]:
         return
     with tarfile.open(path, "r:*") as tar:
         for member in tar:
-            file = tar.extractfile(member) if member.isfile() else None
-            if file is not None:
-                with file:
-                    yield member.name, file
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is not None:
+                with content:
+                    yield member.name, content
 
 
 def _inside(folder: str, name: str, path: str) -> str:

@@ -9,6 +9,7 @@ aliases.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..errors import ConversionError, UnknownOperationException, UnsupportedErro
 from ..graph.graph import Graph, Node, Ref, SignatureDef, split_name
 from ..ops import registry
 from ..ops.infer import Typing
+from .age import modern
 from .raw import AttrPlaceholder, FuncRef, RawFunction, RawModel, RawNode, Unreadable
 from .share import share
 
@@ -379,6 +381,7 @@ def lower(
     not exist, UnknownOperationException with every op that tfdeploy lacks, UnsupportedError for
     assigned state.
     """
+    raw = replace(raw, graph=modern(raw.graph))
     if outputs is None and raw.signatures:
         chosen = list(signatures or raw.signatures)
         builder = _Builder(raw, ())

@@ -1,0 +1,87 @@
+"""Models that TensorFlow 1.0.1, 1.15 and 2.21 wrote, in every form, against its answers then."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tfdeploy as td
+
+DATA = Path(__file__).parent / "data" / "tf1"
+VERSIONS = ("1.0.1", "1.15", "2.21.0")
+MODELS = {
+    "1.0.1": "conv rnn bidirectional seq2seq loops maps embeddings lookup layer_norm",
+    "1.15": "conv rnn bidirectional seq2seq loops maps embeddings lookup layer_norm",
+    "2.21.0": "conv loops maps embeddings lookup layer_norm",
+}
+CONTROL_FLOW = {"conv", "rnn", "bidirectional", "seq2seq", "loops", "maps"}
+TABLES = {"lookup"}
+FORMS = {
+    "frozen": "frozen.pb",
+    "checkpoint": "ckpt/model.ckpt.meta",
+    "checkpoint_v1": "v1",
+    "saved_model": "saved_model",
+}
+
+
+def _cases():
+    for version in VERSIONS:
+        for name in MODELS[version].split():
+            for form in FORMS:
+                if form == "checkpoint_v1" and version != "1.0.1":
+                    continue
+                if name in TABLES and form in ("frozen", "checkpoint_v1"):  # no file, no table
+                    continue
+                marks = []
+                if name in CONTROL_FLOW:
+                    marks.append(pytest.mark.xfail(strict=True, reason="TF 1 control flow"))
+                if name in TABLES:
+                    marks.append(pytest.mark.xfail(strict=True, reason="lookup tables"))
+                yield pytest.param(version, name, form, marks=marks, id=f"{version}-{name}-{form}")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tf1")
+    for version in VERSIONS:
+        with tarfile.open(DATA / f"tf-{version}.tar.xz") as archive:
+            archive.extractall(root / version, filter="data")
+    return root
+
+
+def answers(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Feeds and TensorFlow's results."""
+    feeds, fetches = {}, {}
+    with np.load(folder / "answers.npz") as arrays:
+        for name, value in arrays.items():
+            kind, _, tensor = name.partition("/")
+            value = value.astype(object) if value.dtype.kind == "S" else value
+            (feeds if kind == "feed" else fetches)[tensor] = value
+    return feeds, fetches
+
+
+def assert_answers(model: td.Model, folder: Path) -> None:
+    """Compares all fetches within 1e-5 of their scale, integers exactly."""
+    feeds, fetches = answers(folder)
+    found = model.eval(list(fetches), feeds)
+    for (name, expected), value in zip(fetches.items(), found, strict=True):
+        assert value.dtype == expected.dtype and value.shape == expected.shape, name
+        if expected.dtype.kind == "f":
+            scale = float(np.abs(expected).max())
+            np.testing.assert_allclose(value, expected, rtol=0, atol=1e-5 * scale, err_msg=name)
+        else:
+            np.testing.assert_array_equal(value, expected, name)
+
+
+@pytest.mark.parametrize(("version", "name", "form"), list(_cases()))
+def test_equal_to_the_answers_of_its_day(models, tmp_path, version, name, form):
+    folder = models / version / name
+    _, fetches = answers(folder)
+    outputs = None if form == "saved_model" else list(fetches)
+    model = td.convert(folder / FORMS[form], outputs=outputs)
+    assert_answers(model, folder)
+    model.save(tmp_path / "m.tfd")
+    assert_answers(td.Model(tmp_path / "m.tfd"), folder)
