@@ -81,9 +81,17 @@ def test_philox_known_answers() -> None:
     """Vectors of the Random123 library."""
     ones = (1 << 128) - 1
     assert generators.Philox(0, 0).words(4).tolist() == [
-        0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
+        0x6627E8D5,
+        0xE169C58D,
+        0xBC57AC4C,
+        0x9B00DBD8,
+    ]
     assert generators.Philox(ones >> 64, ones).words(4).tolist() == [
-        0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]
+        0x408F276D,
+        0x41C83B0E,
+        0xA20BC7C6,
+        0x6D5451FD,
+    ]
 
 
 def test_counter_carries_and_wraps() -> None:

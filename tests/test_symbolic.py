@@ -11,7 +11,7 @@ import pytest
 from tests.cases import Case
 from tests.test_ops import prepared
 
-FAMILIES = ("nn", "conv", "pool", "resize", "image", "random")
+FAMILIES = ("nn", "conv", "pool", "resize", "image", "fused", "random")
 
 
 def rows() -> list[Any]:

@@ -7,8 +7,22 @@ from tests.cases import case, f32, f64, ints
 nan, inf = np.nan, np.inf
 F16 = np.float16
 RGB = f32(2, 4, 5, 3, low=0, high=1)
-PURE = np.array([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1],
-                 [1, 0, 1], [0.5, 0.5, 0.2], [0.2, 0.5, 0.5], [0.5, 0.2, 0.5]], np.float32)[None]
+PURE = np.array(
+    [
+        [0, 0, 0],
+        [1, 1, 1],
+        [1, 0, 0],
+        [0, 1, 0],
+        [0, 0, 1],
+        [1, 1, 0],
+        [0, 1, 1],
+        [1, 0, 1],
+        [0.5, 0.5, 0.2],
+        [0.2, 0.5, 0.5],
+        [0.5, 0.2, 0.5],
+    ],
+    np.float32,
+)[None]
 ODD = np.array([[nan, 0, 1], [0.5, inf, 0], [-1, 0.5, 2]], np.float32)[None]
 VIDEO = f32(1, 5, 4, 3, 2)
 OFFSETS = np.array([[0.0, 0.0], [-0.9, 0.7]], np.float32)
@@ -24,13 +38,22 @@ def glimpse(name, offsets, **attrs):
 
 
 def patches(x, ksizes, strides, rates, padding):
-    return case("ExtractImagePatches", x, ksizes=[1, *ksizes, 1], strides=[1, *strides, 1],
-                rates=[1, *rates, 1], padding=padding)
+    return case(
+        "ExtractImagePatches",
+        x,
+        ksizes=[1, *ksizes, 1],
+        strides=[1, *strides, 1],
+        rates=[1, *rates, 1],
+        padding=padding,
+    )
 
 
 CASES = [
-    *(case(name, x) for name in ("RGBToHSV", "HSVToRGB")
-      for x in (RGB, RGB.astype(np.float64), RGB.astype(F16), PURE, RGB[0, 0, 0], RGB[:0])),
+    *(
+        case(name, x)
+        for name in ("RGBToHSV", "HSVToRGB")
+        for x in (RGB, RGB.astype(np.float64), RGB.astype(F16), PURE, RGB[0, 0, 0], RGB[:0])
+    ),
     case("HSVToRGB", f32(3, 3, low=-2, high=3)),
     case("RGBToHSV", f32(3, 3, low=-2, high=3)),
     case("HSVToRGB", ODD),
@@ -49,20 +72,41 @@ CASES = [
     case("AdjustContrast", RGB, f(2.0), f(0.0), f(1.0)),
     case("AdjustContrast", ints(1, 3, 3, 2, low=0, dtype=np.uint8), f(2.0), f(0.0), f(6.0)),
     case("AdjustContrast", f64(1, 0, 3, 2), f(2.0), f(0.0), f(6.0)),
-    *(patches(f32(2, 7, 6, 3), [3, 2], strides, rates, padding)
-      for strides in ([1, 1], [2, 3]) for rates in ([1, 1], [2, 1])
-      for padding in ("SAME", "VALID")),
-    *(patches((f32(1, 4, 4, 2) * 5).astype(kind), [2, 2], [1, 1], [1, 1], "SAME")
-      for kind in (np.float64, F16, np.int32, np.int64, np.uint8, np.int8)),
+    *(
+        patches(f32(2, 7, 6, 3), [3, 2], strides, rates, padding)
+        for strides in ([1, 1], [2, 3])
+        for rates in ([1, 1], [2, 1])
+        for padding in ("SAME", "VALID")
+    ),
+    *(
+        patches((f32(1, 4, 4, 2) * 5).astype(kind), [2, 2], [1, 1], [1, 1], "SAME")
+        for kind in (np.float64, F16, np.int32, np.int64, np.uint8, np.int8)
+    ),
     patches(f32(0, 4, 4, 2), [2, 2], [1, 1], [1, 1], "SAME"),
     patches(np.full((1, 2, 2, 1), nan, np.float32), [2, 2], [1, 1], [1, 1], "SAME"),
-    *(case("ExtractVolumePatches", VIDEO, ksizes=[1, 2, 3, 2, 1], strides=[1, 1, 2, 1, 1],
-           padding=padding) for padding in ("SAME", "VALID")),
-    case("ExtractVolumePatches", ints(0, 3, 3, 3, 1), ksizes=[1, 2, 2, 2, 1], strides=[1] * 5,
-         padding="VALID"),
-    *(glimpse(name, offsets, centered=centered, normalized=normalized)
-      for name in ("ExtractGlimpse", "ExtractGlimpseV2") for centered in (True, False)
-      for offsets, normalized in ((OFFSETS, True), (PIXELS, False))),
+    *(
+        case(
+            "ExtractVolumePatches",
+            VIDEO,
+            ksizes=[1, 2, 3, 2, 1],
+            strides=[1, 1, 2, 1, 1],
+            padding=padding,
+        )
+        for padding in ("SAME", "VALID")
+    ),
+    case(
+        "ExtractVolumePatches",
+        ints(0, 3, 3, 3, 1),
+        ksizes=[1, 2, 2, 2, 1],
+        strides=[1] * 5,
+        padding="VALID",
+    ),
+    *(
+        glimpse(name, offsets, centered=centered, normalized=normalized)
+        for name in ("ExtractGlimpse", "ExtractGlimpseV2")
+        for centered in (True, False)
+        for offsets, normalized in ((OFFSETS, True), (PIXELS, False))
+    ),
     case("ExtractGlimpse", RGB[:0], [3, 2], OFFSETS[:0], noise="zero", uniform_noise=False),
     case("ExtractGlimpse", RGB, [-1, 2], OFFSETS, noise="zero", uniform_noise=False, raises=True),
     *(case("RandomCrop", f32(9, 8, 2), [4, 3], seed=3, seed2=seed) for seed in range(4)),

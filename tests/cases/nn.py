@@ -27,8 +27,11 @@ def batch_norm(name, x, **attrs):
 
 
 CASES = [
-    *(row for name in ("Relu", "Relu6", "Elu", "Selu", "Softplus", "Softsign", "LeakyRelu")
-      for row in activation(name)),
+    *(
+        row
+        for name in ("Relu", "Relu6", "Elu", "Selu", "Softplus", "Softsign", "LeakyRelu")
+        for row in activation(name)
+    ),
     case("Relu", ints(2, 3)),
     case("Relu", ints(5, dtype=np.int8)),
     case("Relu", ints(5, dtype=np.int64)),
@@ -68,25 +71,40 @@ CASES = [
     case("BiasAdd", f32(3, 2), f32(2), data_format="NCHW", raises=True),
     case("BiasAddV1", IMAGE, f32(3)),
     case("BiasAddV1", f64(0, 3), f64(3)),
-    *(batch_norm(name, IMAGE, is_training=False, epsilon=0.01)
-      for name in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")),
-    *(case(name, IMAGE, *PER_CHANNEL[:2], f32(0), f32(0))
-      for name in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")),
+    *(
+        batch_norm(name, IMAGE, is_training=False, epsilon=0.01)
+        for name in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+    ),
+    *(
+        case(name, IMAGE, *PER_CHANNEL[:2], f32(0), f32(0))
+        for name in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+    ),
     batch_norm("FusedBatchNormV3", IMAGE, exponential_avg_factor=0.25),
     batch_norm("FusedBatchNormV3", IMAGE[:0], is_training=False),
     batch_norm("FusedBatchNormV3", IMAGE[:0], exponential_avg_factor=0.25),
     case("FusedBatchNormV3", IMAGE[:1, :1, :1], *PER_CHANNEL[:2], f32(0), f32(0)),
     batch_norm("FusedBatchNormV3", IMAGE.astype(F16), is_training=False),
-    batch_norm("FusedBatchNormV3", np.full((1, 1, 1, 3), [nan, inf, -inf], np.float32),
-               is_training=False),
+    batch_norm(
+        "FusedBatchNormV3", np.full((1, 1, 1, 3), [nan, inf, -inf], np.float32), is_training=False
+    ),
     batch_norm("FusedBatchNormV3", FIRST, is_training=False, data_format="NCHW"),
     batch_norm("FusedBatchNormV2", FIRST, exponential_avg_factor=0.5, data_format="NCHW"),
     batch_norm("FusedBatchNorm", FIRST, is_training=False, data_format="NCHW"),
     batch_norm("FusedBatchNormV3", IMAGE[..., :2], is_training=False, raises=True),
-    case("BatchNormWithGlobalNormalization", IMAGE, *PER_CHANNEL, variance_epsilon=0.1,
-         scale_after_normalization=True),
-    case("BatchNormWithGlobalNormalization", IMAGE[:0], *PER_CHANNEL, variance_epsilon=0.1,
-         scale_after_normalization=False),
+    case(
+        "BatchNormWithGlobalNormalization",
+        IMAGE,
+        *PER_CHANNEL,
+        variance_epsilon=0.1,
+        scale_after_normalization=True,
+    ),
+    case(
+        "BatchNormWithGlobalNormalization",
+        IMAGE[:0],
+        *PER_CHANNEL,
+        variance_epsilon=0.1,
+        scale_after_normalization=False,
+    ),
     case("LRN", f32(1, 2, 2, 9)),
     case("LRN", f32(1, 2, 2, 12), depth_radius=1, bias=0.1, alpha=0.5, beta=0.3),
     case("LRN", f32(1, 2, 2, 3), depth_radius=0),
@@ -106,25 +124,36 @@ CASES = [
     case("SoftmaxCrossEntropyWithLogits", f64(3, 5), f64(3, 5, low=0)),
     case("SoftmaxCrossEntropyWithLogits", f32(3, 5).astype(F16), f32(3, 5, low=0).astype(F16)),
     case("SoftmaxCrossEntropyWithLogits", f32(0, 5), f32(0, 5)),
-    case("SoftmaxCrossEntropyWithLogits", np.array([[-inf, 0, 1], [nan, 0, 1]], np.float32),
-         np.array([[0, 1, 0], [0, 1, 0]], np.float32)),
+    case(
+        "SoftmaxCrossEntropyWithLogits",
+        np.array([[-inf, 0, 1], [nan, 0, 1]], np.float32),
+        np.array([[0, 1, 0], [0, 1, 0]], np.float32),
+    ),
     case("SoftmaxCrossEntropyWithLogits", f32(3, 5), f32(2, 5), raises=True),
     case("SoftmaxCrossEntropyWithLogits", f32(3), f32(3), raises=True),
     case("SparseSoftmaxCrossEntropyWithLogits", f32(3, 5), np.array([0, 4, 2])),
     case("SparseSoftmaxCrossEntropyWithLogits", f64(3, 5), np.array([0, 4, 2], np.int32)),
     case("SparseSoftmaxCrossEntropyWithLogits", f32(3, 5).astype(F16), np.array([0, 4, 2])),
     case("SparseSoftmaxCrossEntropyWithLogits", f32(0, 5), np.zeros(0, np.int64)),
-    case("SparseSoftmaxCrossEntropyWithLogits", np.array([[nan, 1], [-inf, 1]], np.float32),
-         np.array([1, 0])),
+    case(
+        "SparseSoftmaxCrossEntropyWithLogits",
+        np.array([[nan, 1], [-inf, 1]], np.float32),
+        np.array([1, 0]),
+    ),
     case("DataFormatDimMap", np.array([0, 1, 2, 3, -1, -4], np.int32)),
     case("DataFormatDimMap", np.array([[0, 1], [2, 3]]), src_format="NCHW", dst_format="NHWC"),
-    case("DataFormatDimMap", np.array([0, 4, -5], np.int32), src_format="NDHWC",
-         dst_format="NCDHW"),
+    case(
+        "DataFormatDimMap", np.array([0, 4, -5], np.int32), src_format="NDHWC", dst_format="NCDHW"
+    ),
     case("DataFormatDimMap", ints(0)),
     case("DataFormatVecPermute", np.array([7, 4, 9, 3], np.int32)),
     case("DataFormatVecPermute", ints(4, 2, dtype=np.int64)),
-    case("DataFormatVecPermute", np.array([7, 4, 9, 3], np.int32), src_format="NCHW",
-         dst_format="NHWC"),
+    case(
+        "DataFormatVecPermute",
+        np.array([7, 4, 9, 3], np.int32),
+        src_format="NCHW",
+        dst_format="NHWC",
+    ),
     case("DataFormatVecPermute", ints(2), src_format="NHWC", dst_format="NCHW"),
     case("DataFormatVecPermute", ints(5), src_format="NDHWC", dst_format="NCDHW"),
     case("DataFormatVecPermute", ints(3), raises=True),

@@ -9,8 +9,9 @@ F16 = np.float16
 IMAGE = f32(2, 7, 6, 4)
 FIRST = np.ascontiguousarray(np.moveaxis(IMAGE, -1, 1))
 VIDEO = f32(1, 5, 4, 3, 2)
-CORNERS = np.array([[1, nan, 2, 3], [nan, 1, 2, 3], [nan] * 4, [-inf] * 4, [1, inf, 2, nan]],
-                   np.float32).reshape(5, 1, 4, 1)
+CORNERS = np.array(
+    [[1, nan, 2, 3], [nan, 1, 2, 3], [nan] * 4, [-inf] * 4, [1, inf, 2, nan]], np.float32
+).reshape(5, 1, 4, 1)
 
 
 def pool(name, x=IMAGE, ksize=(1, 3, 2, 1), strides=(1, 1, 1, 1), padding="SAME", **attrs):
@@ -39,8 +40,14 @@ def both3(name):
         case(name, VIDEO, ksize=[1, 2, 3, 2, 1], strides=[1, 1, 1, 1, 1], padding="SAME"),
         case(name, VIDEO, ksize=[1, 2, 3, 2, 1], strides=[1, 2, 2, 1, 1], padding="VALID"),
         case(name, VIDEO[:0], ksize=[1, 2, 3, 2, 1], strides=[1, 2, 2, 1, 1], padding="VALID"),
-        case(name, np.moveaxis(VIDEO, -1, 1).copy(), ksize=[1, 1, 2, 2, 2],
-             strides=[1, 1, 2, 2, 2], padding="SAME", data_format="NCDHW"),
+        case(
+            name,
+            np.moveaxis(VIDEO, -1, 1).copy(),
+            ksize=[1, 1, 2, 2, 2],
+            strides=[1, 1, 2, 2, 2],
+            padding="SAME",
+            data_format="NCDHW",
+        ),
         case(name, CORNERS[None], ksize=[1, 1, 1, 2, 1], strides=[1, 1, 1, 1, 1], padding="SAME"),
     ]
 
@@ -55,8 +62,14 @@ CASES = [
     *both3("MaxPool3D"),
     *both3("AvgPool3D"),
     pool("MaxPool", x=FIRST, ksize=(1, 1, 2, 2), data_format="NCHW"),
-    pool("MaxPool", x=FIRST, ksize=(1, 1, 3, 2), strides=(1, 1, 2, 2), padding="VALID",
-         data_format="NCHW"),
+    pool(
+        "MaxPool",
+        x=FIRST,
+        ksize=(1, 1, 3, 2),
+        strides=(1, 1, 2, 2),
+        padding="VALID",
+        data_format="NCHW",
+    ),
     pool("AvgPool", x=FIRST, ksize=(1, 1, 2, 2), data_format="NCHW"),
     pool("MaxPool", padding="EXPLICIT", explicit_paddings=[0, 0, 1, 1, 1, 0, 0, 0]),
     pool("MaxPool", ksize=(1, 1, 1, 2), strides=(1, 1, 1, 2), padding="VALID"),
@@ -68,10 +81,8 @@ CASES = [
     pool("MaxPool", x=ints(1, 5, 5, 2, dtype=np.int16)),
     pool("MaxPool", x=ints(1, 5, 5, 2, low=0, dtype=np.uint16)),
     case("MaxPoolV2", IMAGE, [1, 3, 2, 1], [1, 2, 2, 1], padding="SAME"),
-    case("MaxPoolV2", CORNERS.astype(np.float64), [1, 1, 2, 1], [1, 1, 2, 1],
-         padding="VALID"),
-    case("MaxPoolV2", ints(0, 5, 5, 2), [1, 3, 2, 1], [1, 2, 2, 1],
-         padding="VALID"),
+    case("MaxPoolV2", CORNERS.astype(np.float64), [1, 1, 2, 1], [1, 1, 2, 1], padding="VALID"),
+    case("MaxPoolV2", ints(0, 5, 5, 2), [1, 3, 2, 1], [1, 2, 2, 1], padding="VALID"),
     argmax(),
     argmax(padding="VALID", include_batch_in_index=True),
     argmax(Targmax=np.int32),

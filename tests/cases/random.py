@@ -24,13 +24,18 @@ def keyed(name, shape, *inputs, **attrs):
 
 
 CASES = [
-    *(row for name in ("RandomUniform", "RandomStandardNormal", "TruncatedNormal") for row in (
-        *(seeded(name, [3, 7], dtype=kind, T=np.int32) for kind in FLOATS),
-        seeded(name, np.array([1000]), dtype=np.float32, check="close"),
-        seeded(name, np.array([0, 3]), dtype=np.float32),
-        seeded(name, np.array([-1]), dtype=np.float32, raises=True),
-        case(name, np.array([5]), dtype=np.float32, check="shape"),
-        case(name, np.array([5]), dtype=np.float32, seed=-7, seed2=-(2**40)))),
+    *(
+        row
+        for name in ("RandomUniform", "RandomStandardNormal", "TruncatedNormal")
+        for row in (
+            *(seeded(name, [3, 7], dtype=kind, T=np.int32) for kind in FLOATS),
+            seeded(name, np.array([1000]), dtype=np.float32, check="close"),
+            seeded(name, np.array([0, 3]), dtype=np.float32),
+            seeded(name, np.array([-1]), dtype=np.float32, raises=True),
+            case(name, np.array([5]), dtype=np.float32, check="shape"),
+            case(name, np.array([5]), dtype=np.float32, seed=-7, seed2=-(2**40)),
+        )
+    ),
     seeded("RandomUniform", np.array([1001]), dtype=np.float32, check="exact"),
     seeded("RandomUniform", np.array([1001]), dtype=np.float64, check="exact"),
     seeded("RandomUniform", np.array([1001]), dtype=F16, check="exact"),
@@ -58,9 +63,11 @@ CASES = [
     seeded("RandomPoissonV2", np.array([9]), RATE.astype(np.float64), dtype=np.float32),
     seeded("RandomPoissonV2", np.array([9], np.int32), np.array([3, 20]), dtype=np.int32),
     seeded("RandomPoissonV2", np.array([0]), RATE),
-    *(case(name, np.array([3, 7], np.int32), SEED, dtype=kind)
-      for name in ("StatelessRandomUniform", "StatelessRandomNormal", "StatelessTruncatedNormal")
-      for kind in FLOATS),
+    *(
+        case(name, np.array([3, 7], np.int32), SEED, dtype=kind)
+        for name in ("StatelessRandomUniform", "StatelessRandomNormal", "StatelessTruncatedNormal")
+        for kind in FLOATS
+    ),
     case("StatelessRandomUniform", np.array([0, 7]), SEED),
     case("StatelessRandomUniform", np.array([4, 7]), np.array([-1, 5], np.int32), check="exact"),
     case("StatelessRandomUniform", np.array([4, 7]), np.array([-1], np.int32), raises=True),
@@ -70,8 +77,10 @@ CASES = [
     case("StatelessRandomUniformInt", np.array([9], np.int32), SEED, np.int32(-5), np.int32(7)),
     case("StatelessRandomUniformInt", np.array([9]), SEED, np.array(-5), np.array(2**50)),
     case("StatelessRandomUniformInt", np.array([0]), SEED, np.array(-5), np.array(2**50)),
-    *(case("StatelessRandomUniformFullInt", np.array([9], np.int32), SEED, dtype=kind)
-      for kind in (np.int32, np.int64, np.uint32, U64)),
+    *(
+        case("StatelessRandomUniformFullInt", np.array([9], np.int32), SEED, dtype=kind)
+        for kind in (np.int32, np.int64, np.uint32, U64)
+    ),
     case("StatelessRandomUniformFullInt", np.array([0]), SEED),
     case("StatelessMultinomial", LOGITS, 9, SEED),
     case("StatelessMultinomial", f64(1, 5), 33, SEED, output_dtype=np.int32),
@@ -82,27 +91,58 @@ CASES = [
     case("StatelessRandomGammaV2", np.array([0, 8]), SEED, ALPHA),
     case("StatelessRandomGammaV2", np.array([8, 2]), SEED, ALPHA, raises=True),
     case("StatelessRandomPoisson", np.array([9, 7]), SEED, RATE, dtype=np.int64),
-    case("StatelessRandomPoisson", np.array([9, 7]), SEED, RATE.astype(np.float64),
-         dtype=np.float32),
+    case(
+        "StatelessRandomPoisson", np.array([9, 7]), SEED, RATE.astype(np.float64), dtype=np.float32
+    ),
     case("StatelessRandomPoisson", np.array([0, 7]), SEED, RATE, dtype=np.int64),
-    case("StatelessRandomPoisson", np.array([4], np.int32), SEED, 5, dtype=np.int32,
-         Rtype=np.int32),
-    case("StatelessRandomBinomial", np.array([9, 5]), SEED, np.array([1, 5, 20, 100, 1000.0]),
-         np.array([0.5, 0.1, 0.9, 0.3, 0.7])),
-    case("StatelessRandomBinomial", np.array([9, 4]), SEED, np.array(40.0),
-         np.array([0.0, 1, 0.2, 0.8]), dtype=np.int32),
-    case("StatelessRandomBinomial", np.array([3, 2]), SEED, np.array([-1, 9], np.float32),
-         np.array([0.5, nan], np.float32), dtype=np.float32),
-    case("StatelessRandomBinomial", np.array([0, 2]), SEED, np.array([1, 9], np.float32),
-         np.array([0.5, 1], np.float32), dtype=np.float64),
+    case(
+        "StatelessRandomPoisson", np.array([4], np.int32), SEED, 5, dtype=np.int32, Rtype=np.int32
+    ),
+    case(
+        "StatelessRandomBinomial",
+        np.array([9, 5]),
+        SEED,
+        np.array([1, 5, 20, 100, 1000.0]),
+        np.array([0.5, 0.1, 0.9, 0.3, 0.7]),
+    ),
+    case(
+        "StatelessRandomBinomial",
+        np.array([9, 4]),
+        SEED,
+        np.array(40.0),
+        np.array([0.0, 1, 0.2, 0.8]),
+        dtype=np.int32,
+    ),
+    case(
+        "StatelessRandomBinomial",
+        np.array([3, 2]),
+        SEED,
+        np.array([-1, 9], np.float32),
+        np.array([0.5, nan], np.float32),
+        dtype=np.float32,
+    ),
+    case(
+        "StatelessRandomBinomial",
+        np.array([0, 2]),
+        SEED,
+        np.array([1, 9], np.float32),
+        np.array([0.5, 1], np.float32),
+        dtype=np.float64,
+    ),
     case("StatelessRandomGetKeyCounter", SEED),
     case("StatelessRandomGetKeyCounter", np.array([-1, 2**31 - 1], np.int32)),
     case("StatelessRandomGetKeyCounter", np.array([1]), raises=True),
     case("StatelessRandomGetKeyCounterAlg", SEED),
     case("StatelessRandomGetAlg"),
-    *(keyed(name, [3, 7], dtype=kind) for name in
-      ("StatelessRandomUniformV2", "StatelessRandomNormalV2", "StatelessTruncatedNormalV2")
-      for kind in FLOATS),
+    *(
+        keyed(name, [3, 7], dtype=kind)
+        for name in (
+            "StatelessRandomUniformV2",
+            "StatelessRandomNormalV2",
+            "StatelessTruncatedNormalV2",
+        )
+        for kind in FLOATS
+    ),
     keyed("StatelessRandomUniformV2", [0]),
     keyed("StatelessRandomNormalV2", [0, 2]),
     keyed("StatelessTruncatedNormalV2", [2, 0]),
@@ -111,8 +151,10 @@ CASES = [
     keyed("StatelessRandomUniformIntV2", [9], np.int32(-5), np.int32(7)),
     keyed("StatelessRandomUniformIntV2", [9], np.array(-5), np.array(2**50)),
     keyed("StatelessRandomUniformIntV2", [0], np.int32(-5), np.int32(7)),
-    *(keyed("StatelessRandomUniformFullIntV2", [9], dtype=kind)
-      for kind in (np.int32, np.int64, np.uint32, U64)),
+    *(
+        keyed("StatelessRandomUniformFullIntV2", [9], dtype=kind)
+        for kind in (np.int32, np.int64, np.uint32, U64)
+    ),
     keyed("StatelessRandomUniformFullIntV2", [0]),
     keyed("StatelessRandomGammaV3", [9, 8], ALPHA),
     keyed("StatelessRandomGammaV3", [2, 8], ALPHA.astype(np.float64)),

@@ -84,18 +84,26 @@ def suppress(
 
 
 def _non_max(
-    boxes: Array, scores: Array, max_output_size: Array, iou_threshold: Any,
-    score_threshold: Any = None, sigma: Any = 0.0,
+    boxes: Array,
+    scores: Array,
+    max_output_size: Array,
+    iou_threshold: Any,
+    score_threshold: Any = None,
+    sigma: Any = 0.0,
 ) -> tuple[list[int], list[Any]]:
     if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.shape != boxes.shape[:1]:
         raise ValueError(f"boxes {boxes.shape} and scores {scores.shape} should be [n, 4] and [n]")
     _check_limits(max_output_size, iou_threshold)
     corners = boxes.astype(_F32)
     lowest = np.finfo(scores.dtype).min if score_threshold is None else score_threshold
-    return suppress(scores, int(max_output_size),
-                    lambda chosen, item: overlaps_with(corners[chosen], corners[item]),
-                    scores.dtype.type(iou_threshold), scores.dtype.type(lowest),
-                    scores.dtype.type(sigma))
+    return suppress(
+        scores,
+        int(max_output_size),
+        lambda chosen, item: overlaps_with(corners[chosen], corners[item]),
+        scores.dtype.type(iou_threshold),
+        scores.dtype.type(lowest),
+        scores.dtype.type(sigma),
+    )
 
 
 def _check_limits(most: Array, iou_threshold: Any) -> None:
@@ -134,7 +142,10 @@ def non_max_suppression_v2(
 
 @op("NonMaxSuppressionV3", type=_chosen_type)
 def non_max_suppression_v3(
-    boxes: Array, scores: Array, max_output_size: Array, iou_threshold: Array,
+    boxes: Array,
+    scores: Array,
+    max_output_size: Array,
+    iou_threshold: Array,
     score_threshold: Array,
 ) -> Array:
     """As NonMaxSuppression, among scores above `score_threshold`."""
@@ -155,11 +166,19 @@ def _pad(values: list[Any], most: Array, wanted: bool) -> list[Any]:
     return values + [0] * (int(most) - len(values))
 
 
-@op("NonMaxSuppressionV4", type=lambda c: [_padded_type(c), ValueType(INT32, ())],
-    outputs=("selected_indices", "valid_outputs"))
+@op(
+    "NonMaxSuppressionV4",
+    type=lambda c: [_padded_type(c), ValueType(INT32, ())],
+    outputs=("selected_indices", "valid_outputs"),
+)
 def non_max_suppression_v4(
-    boxes: Array, scores: Array, max_output_size: Array, iou_threshold: Array,
-    score_threshold: Array, *, pad_to_max_output_size: bool = False,
+    boxes: Array,
+    scores: Array,
+    max_output_size: Array,
+    iou_threshold: Array,
+    score_threshold: Array,
+    *,
+    pad_to_max_output_size: bool = False,
 ) -> tuple[Array, Array]:
     """As V3, padded with 0 on request, and how many there are
     (tf.image.non_max_suppression_padded)."""
@@ -173,23 +192,36 @@ def _soft_type(c: Inference) -> list[ValueType]:
     return [chosen, ValueType(c.inputs[1].dtype, chosen.shape), ValueType(INT32, ())]
 
 
-@op("NonMaxSuppressionV5", type=_soft_type,
-    outputs=("selected_indices", "selected_scores", "valid_outputs"))
+@op(
+    "NonMaxSuppressionV5",
+    type=_soft_type,
+    outputs=("selected_indices", "selected_scores", "valid_outputs"),
+)
 def non_max_suppression_v5(
-    boxes: Array, scores: Array, max_output_size: Array, iou_threshold: Array,
-    score_threshold: Array, soft_nms_sigma: Array, *, pad_to_max_output_size: bool = False,
+    boxes: Array,
+    scores: Array,
+    max_output_size: Array,
+    iou_threshold: Array,
+    score_threshold: Array,
+    soft_nms_sigma: Array,
+    *,
+    pad_to_max_output_size: bool = False,
 ) -> tuple[Array, Array, Array]:
     """As V4, with the scores, which soft suppression lowers
     (tf.image.non_max_suppression_with_scores)."""
-    chosen, kept = _non_max(boxes, scores, max_output_size, iou_threshold, score_threshold,
-                            soft_nms_sigma)
+    chosen, kept = _non_max(
+        boxes, scores, max_output_size, iou_threshold, score_threshold, soft_nms_sigma
+    )
     indices, values = (_pad(v, max_output_size, pad_to_max_output_size) for v in (chosen, kept))
     return _indices(indices), np.array(values, scores.dtype), np.array(len(chosen), np.int32)
 
 
 @op("NonMaxSuppressionWithOverlaps", type=_chosen_type)
 def non_max_suppression_with_overlaps(
-    overlaps: Array, scores: Array, max_output_size: Array, overlap_threshold: Array,
+    overlaps: Array,
+    scores: Array,
+    max_output_size: Array,
+    overlap_threshold: Array,
     score_threshold: Array,
 ) -> Array:
     """As NonMaxSuppression with given similarities (n, n)
@@ -197,8 +229,14 @@ def non_max_suppression_with_overlaps(
     if overlaps.shape != (len(scores), len(scores)) or scores.ndim != 1:
         raise ValueError(f"overlaps {overlaps.shape}, scores {scores.shape}: should be [n, n], [n]")
     _check_limits(max_output_size, 0)
-    chosen, _ = suppress(scores, int(max_output_size), lambda chosen, item: overlaps[item, chosen],
-                         overlap_threshold, score_threshold, 0.0)
+    chosen, _ = suppress(
+        scores,
+        int(max_output_size),
+        lambda chosen, item: overlaps[item, chosen],
+        overlap_threshold,
+        score_threshold,
+        0.0,
+    )
     return _indices(chosen)
 
 
@@ -207,25 +245,45 @@ def _combined_type(c: Inference) -> list[ValueType]:
     batch = c.fresh() if boxes is None else boxes[0]
     padded = total and not c.attrs["pad_per_class"]
     slots = total[0] if total and padded else c.fresh()
-    return [ValueType(FLOAT32, (batch, slots, 4)), ValueType(FLOAT32, (batch, slots)),
-            ValueType(FLOAT32, (batch, slots)), ValueType(INT32, (batch,))]
+    return [
+        ValueType(FLOAT32, (batch, slots, 4)),
+        ValueType(FLOAT32, (batch, slots)),
+        ValueType(FLOAT32, (batch, slots)),
+        ValueType(INT32, (batch,)),
+    ]
 
 
-@op("CombinedNonMaxSuppression", type=_combined_type,
-    outputs=("nmsed_boxes", "nmsed_scores", "nmsed_classes", "valid_detections"))
+@op(
+    "CombinedNonMaxSuppression",
+    type=_combined_type,
+    outputs=("nmsed_boxes", "nmsed_scores", "nmsed_classes", "valid_detections"),
+)
 def combined_non_max_suppression(
-    boxes: Array, scores: Array, max_output_size_per_class: Array, max_total_size: Array,
-    iou_threshold: Array, score_threshold: Array, *, pad_per_class: bool = False,
+    boxes: Array,
+    scores: Array,
+    max_output_size_per_class: Array,
+    max_total_size: Array,
+    iou_threshold: Array,
+    score_threshold: Array,
+    *,
+    pad_per_class: bool = False,
     clip_boxes: bool = True,
 ) -> tuple[Array, ...]:
     """Suppression class by class, then the best of all classes, for each image
     (tf.image.combined_non_max_suppression): boxes (n, boxes, 1 or classes, 4), scores
     (n, boxes, classes); results padded with 0.
     """
-    if boxes.ndim != 4 or scores.ndim != 3 or boxes.shape[3] != 4 or (
-        boxes.shape[:2] != scores.shape[:2]) or boxes.shape[2] not in (1, scores.shape[2]):
-        raise ValueError(f"boxes {boxes.shape} and scores {scores.shape} should be "
-                         "[n, boxes, 1 or classes, 4] and [n, boxes, classes]")
+    if (
+        boxes.ndim != 4
+        or scores.ndim != 3
+        or boxes.shape[3] != 4
+        or (boxes.shape[:2] != scores.shape[:2])
+        or boxes.shape[2] not in (1, scores.shape[2])
+    ):
+        raise ValueError(
+            f"boxes {boxes.shape} and scores {scores.shape} should be "
+            "[n, boxes, 1 or classes, 4] and [n, boxes, classes]"
+        )
     _check_limits(max_output_size_per_class, iou_threshold)
     if max_output_size_per_class < 1 or np.ndim(max_total_size) or max_total_size < 1:
         raise ValueError("max_output_size_per_class and max_total_size should be at least 1")
@@ -239,8 +297,9 @@ def combined_non_max_suppression(
         rows = []
         for k in range(classes):
             own = boxes[n, :, k if boxes.shape[2] > 1 else 0]
-            chosen, kept = _non_max(own, scores[n, :, k], max_output_size_per_class, iou_threshold,
-                                    score_threshold)
+            chosen, kept = _non_max(
+                own, scores[n, :, k], max_output_size_per_class, iou_threshold, score_threshold
+            )
             rows += [(*own[i], s, k) for i, s in zip(chosen, kept, strict=True)]
         rows = sorted(rows, key=lambda row: -row[4])[:slots]
         valid[n] = len(rows)
@@ -251,9 +310,21 @@ def combined_non_max_suppression(
 
 # Drawing
 
-_COLORS = np.array([
-    [1, 1, 0, 1], [0, 0, 1, 1], [1, 0, 0, 1], [0, 1, 0, 1], [0.5, 0, 0.5, 1], [0.5, 0.5, 0, 1],
-    [0.5, 0, 0, 1], [0, 0, 0.5, 1], [0, 1, 1, 1], [1, 0, 1, 1]], _F32)
+_COLORS = np.array(
+    [
+        [1, 1, 0, 1],
+        [0, 0, 1, 1],
+        [1, 0, 0, 1],
+        [0, 1, 0, 1],
+        [0.5, 0, 0.5, 1],
+        [0.5, 0.5, 0, 1],
+        [0.5, 0, 0, 1],
+        [0, 0, 0.5, 1],
+        [0, 1, 1, 1],
+        [1, 0, 1, 1],
+    ],
+    _F32,
+)
 """Yellow, blue, red, lime, purple, olive, maroon, navy, aqua, fuchsia, opaque."""
 
 
@@ -369,8 +440,12 @@ def _covers(crop: Sequence[int], boxes: list[list[int]], share: Any) -> bool:
     if _area(crop) < 1:
         return False
     for box in boxes:
-        common = [max(crop[0], box[0]), max(crop[1], box[1]),
-                  min(crop[2], box[2]), min(crop[3], box[3])]
+        common = [
+            max(crop[0], box[0]),
+            max(crop[1], box[1]),
+            min(crop[2], box[2]),
+            min(crop[3], box[3]),
+        ]
         shared = 0 if common[0] > common[2] or common[1] > common[3] else _area(common)
         if _area(box) >= 1 and _F32(shared) / _F32(_area(box)) >= share:
             return True
@@ -378,13 +453,20 @@ def _covers(crop: Sequence[int], boxes: list[list[int]], share: Any) -> bool:
 
 
 def _sample(
-    image_size: Array, bounding_boxes: Array, min_object_covered: Any, stream: Philox,
-    aspect_ratio_range: Sequence[float], area_range: Sequence[float], max_attempts: int,
+    image_size: Array,
+    bounding_boxes: Array,
+    min_object_covered: Any,
+    stream: Philox,
+    aspect_ratio_range: Sequence[float],
+    area_range: Sequence[float],
+    max_attempts: int,
     use_image_if_no_bounding_boxes: bool,
 ) -> tuple[Array, Array, Array]:
     if image_size.shape != (3,) or bounding_boxes.ndim != 3 or bounding_boxes.shape[2] != 4:
-        raise ValueError(f"image_size {image_size.shape} and bounding_boxes {bounding_boxes.shape} "
-                         "should be [3] and [batch, boxes, 4]")
+        raise ValueError(
+            f"image_size {image_size.shape} and bounding_boxes {bounding_boxes.shape} "
+            "should be [3] and [batch, boxes, 4]"
+        )
     if np.any((bounding_boxes < 0) | (bounding_boxes > 1)) or min_object_covered < 0:
         raise ValueError("boxes should lie in [0, 1] and min_object_covered be at least 0")
     if not bounding_boxes.size and not use_image_if_no_bounding_boxes:
@@ -417,36 +499,80 @@ _SAMPLE = ("begin", "size", "bboxes")
 
 @op("SampleDistortedBoundingBox", type=_sample_type, effect=RANDOM, outputs=_SAMPLE)
 def sample_distorted_bounding_box(
-    image_size: Array, bounding_boxes: Array, *, seed: int = 0, seed2: int = 0,
-    min_object_covered: float = 0.1, aspect_ratio_range: Sequence[float] = (0.75, 1.33),
-    area_range: Sequence[float] = (0.05, 1.0), max_attempts: int = 100,
-    use_image_if_no_bounding_boxes: bool = False, state: State | None = None,
+    image_size: Array,
+    bounding_boxes: Array,
+    *,
+    seed: int = 0,
+    seed2: int = 0,
+    min_object_covered: float = 0.1,
+    aspect_ratio_range: Sequence[float] = (0.75, 1.33),
+    area_range: Sequence[float] = (0.05, 1.0),
+    max_attempts: int = 100,
+    use_image_if_no_bounding_boxes: bool = False,
+    state: State | None = None,
 ) -> tuple[Array, Array, Array]:
     """A random crop that shows enough of a box (tf.image.sample_distorted_bounding_box)."""
     stream = (state or State()).reserve(seed, seed2, max_attempts)
-    return _sample(image_size, bounding_boxes, min_object_covered, stream, aspect_ratio_range,
-                   area_range, max_attempts, use_image_if_no_bounding_boxes)
+    return _sample(
+        image_size,
+        bounding_boxes,
+        min_object_covered,
+        stream,
+        aspect_ratio_range,
+        area_range,
+        max_attempts,
+        use_image_if_no_bounding_boxes,
+    )
 
 
 @op("SampleDistortedBoundingBoxV2", type=_sample_type, effect=RANDOM, outputs=_SAMPLE)
 def sample_distorted_bounding_box_v2(
-    image_size: Array, bounding_boxes: Array, min_object_covered: Array, *, seed: int = 0,
-    seed2: int = 0, aspect_ratio_range: Sequence[float] = (0.75, 1.33),
-    area_range: Sequence[float] = (0.05, 1.0), max_attempts: int = 100,
-    use_image_if_no_bounding_boxes: bool = False, state: State | None = None,
+    image_size: Array,
+    bounding_boxes: Array,
+    min_object_covered: Array,
+    *,
+    seed: int = 0,
+    seed2: int = 0,
+    aspect_ratio_range: Sequence[float] = (0.75, 1.33),
+    area_range: Sequence[float] = (0.05, 1.0),
+    max_attempts: int = 100,
+    use_image_if_no_bounding_boxes: bool = False,
+    state: State | None = None,
 ) -> tuple[Array, Array, Array]:
     """As SampleDistortedBoundingBox."""
     stream = (state or State()).reserve(seed, seed2, max_attempts)
-    return _sample(image_size, bounding_boxes, min_object_covered, stream, aspect_ratio_range,
-                   area_range, max_attempts, use_image_if_no_bounding_boxes)
+    return _sample(
+        image_size,
+        bounding_boxes,
+        min_object_covered,
+        stream,
+        aspect_ratio_range,
+        area_range,
+        max_attempts,
+        use_image_if_no_bounding_boxes,
+    )
 
 
 @op("StatelessSampleDistortedBoundingBox", type=_sample_type, outputs=_SAMPLE)
 def stateless_sample_distorted_bounding_box(
-    image_size: Array, bounding_boxes: Array, min_object_covered: Array, seed: Array, *,
-    aspect_ratio_range: Sequence[float] = (0.75, 1.33), area_range: Sequence[float] = (0.05, 1.0),
-    max_attempts: int = 100, use_image_if_no_bounding_boxes: bool = False,
+    image_size: Array,
+    bounding_boxes: Array,
+    min_object_covered: Array,
+    seed: Array,
+    *,
+    aspect_ratio_range: Sequence[float] = (0.75, 1.33),
+    area_range: Sequence[float] = (0.05, 1.0),
+    max_attempts: int = 100,
+    use_image_if_no_bounding_boxes: bool = False,
 ) -> tuple[Array, Array, Array]:
     """As SampleDistortedBoundingBox (tf.image.stateless_sample_distorted_bounding_box)."""
-    return _sample(image_size, bounding_boxes, min_object_covered, generators.stateless(seed),
-                   aspect_ratio_range, area_range, max_attempts, use_image_if_no_bounding_boxes)
+    return _sample(
+        image_size,
+        bounding_boxes,
+        min_object_covered,
+        generators.stateless(seed),
+        aspect_ratio_range,
+        area_range,
+        max_attempts,
+        use_image_if_no_bounding_boxes,
+    )

@@ -1,16 +1,15 @@
-"""Convolutions, transposed ones, and the fused forms that TensorFlow's optimiser writes."""
+"""Convolutions of every rank, depthwise and transposed ones, and morphological dilation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..graph.types import Extent, ValueType
-from . import nn
-from .nn import scalar, wide
+from .nn import wide
 from .registry import op
 from .rules import Inference, merge_extents
 from .windows import (
@@ -85,8 +84,14 @@ def convolve(
     step = _steps(strides, x.ndim, data_format, "strides")
     spread = _steps(dilations, x.ndim, data_format, "dilations")
     sizes = kernel.shape[:-2]
-    around = axes(image.shape[1:-1], sizes, step, spread, padding,
-                  explicit_space(explicit_paddings, data_format))
+    around = axes(
+        image.shape[1:-1],
+        sizes,
+        step,
+        spread,
+        padding,
+        explicit_space(explicit_paddings, data_format),
+    )
     outs = [a.out for a in around]
     check_size([len(x), *outs, outer])
     total = np.zeros((len(x), *outs, outer), image.dtype)
@@ -97,10 +102,11 @@ def convolve(
 
 def _conv_type(c: Inference) -> ValueType:
     rank = 5 if "DHW" in c.attrs["data_format"] else 4
-    return _convolved(c, rank, c.attrs["data_format"])
+    return convolved(c, rank, c.attrs["data_format"])
 
 
-def _convolved(c: Inference, rank: int, data_format: str, depthwise: bool = False) -> ValueType:
+def convolved(c: Inference, rank: int, data_format: str, depthwise: bool = False) -> ValueType:
+    """What a convolution of inputs 0 and 1 gives, for a node with its attributes."""
     x = spatial_shape(c, 0, rank, data_format)
     weights = spatial_shape(c, 1, rank, "NHWC")
     step = _steps(c.attrs["strides"], rank, data_format, "strides")
@@ -118,22 +124,41 @@ def _convolved(c: Inference, rank: int, data_format: str, depthwise: bool = Fals
 
 @op("Conv2D", type=_conv_type)
 def conv2d(
-    x: Array, weights: Array, *, strides: Ints, padding: str, explicit_paddings: Ints = (),
-    data_format: str = "NHWC", dilations: Ints = (1, 1, 1, 1),
+    x: Array,
+    weights: Array,
+    *,
+    strides: Ints,
+    padding: str,
+    explicit_paddings: Ints = (),
+    data_format: str = "NHWC",
+    dilations: Ints = (1, 1, 1, 1),
 ) -> Array:
     """Convolution (tf.nn.conv2d): weights (h, w, c / groups, o), dilated and grouped too."""
-    return convolve(x, weights, strides=strides, padding=padding, data_format=data_format,
-                    explicit_paddings=explicit_paddings, dilations=dilations)
+    return convolve(
+        x,
+        weights,
+        strides=strides,
+        padding=padding,
+        data_format=data_format,
+        explicit_paddings=explicit_paddings,
+        dilations=dilations,
+    )
 
 
 @op("Conv3D", type=_conv_type)
 def conv3d(
-    x: Array, weights: Array, *, strides: Ints, padding: str, data_format: str = "NDHWC",
+    x: Array,
+    weights: Array,
+    *,
+    strides: Ints,
+    padding: str,
+    data_format: str = "NDHWC",
     dilations: Ints = (1, 1, 1, 1, 1),
 ) -> Array:
     """Convolution over three axes (tf.nn.conv3d): weights (d, h, w, c, o)."""
-    return convolve(x, weights, strides=strides, padding=padding, data_format=data_format,
-                    dilations=dilations)
+    return convolve(
+        x, weights, strides=strides, padding=padding, data_format=data_format, dilations=dilations
+    )
 
 
 def _layout(data_format: str, rank: int) -> str:
@@ -147,30 +172,52 @@ def _conv_nd_type(c: Inference) -> ValueType:
     shape = c.inputs[1].shape
     if shape is None or c.attrs["batch_dims"] != 1:
         return ValueType(c.inputs[0].dtype)
-    return _convolved(c, len(shape), _layout(c.attrs["data_format"], len(shape)))
+    return convolved(c, len(shape), _layout(c.attrs["data_format"], len(shape)))
 
 
 @op("Conv", type=_conv_nd_type)
 def conv(
-    x: Array, weights: Array, *, strides: Ints, padding: str, explicit_paddings: Ints = (),
-    data_format: str = "CHANNELS_LAST", dilations: Ints = (), batch_dims: int = 1, groups: int = 1,
+    x: Array,
+    weights: Array,
+    *,
+    strides: Ints,
+    padding: str,
+    explicit_paddings: Ints = (),
+    data_format: str = "CHANNELS_LAST",
+    dilations: Ints = (),
+    batch_dims: int = 1,
+    groups: int = 1,
 ) -> Array:
     """Convolution over two or three axes; axes of the batch may be several (tf.raw_ops.Conv)."""
     batch = x.shape[:batch_dims]
     rows = x.reshape(-1, *x.shape[batch_dims:])
-    y = convolve(rows, weights, strides=strides, padding=padding, dilations=dilations,
-                 explicit_paddings=explicit_paddings, data_format=_layout(data_format, rows.ndim))
+    y = convolve(
+        rows,
+        weights,
+        strides=strides,
+        padding=padding,
+        dilations=dilations,
+        explicit_paddings=explicit_paddings,
+        data_format=_layout(data_format, rows.ndim),
+    )
     return y.reshape(*batch, *y.shape[1:])
 
 
-def _depthwise_type(c: Inference) -> ValueType:
-    return _convolved(c, 4, c.attrs["data_format"], depthwise=True)
+def depthwise_type(c: Inference) -> ValueType:
+    """What a depthwise convolution of inputs 0 and 1 gives."""
+    return convolved(c, 4, c.attrs["data_format"], depthwise=True)
 
 
-@op("DepthwiseConv2dNative", type=_depthwise_type)
+@op("DepthwiseConv2dNative", type=depthwise_type)
 def depthwise_conv2d(
-    x: Array, weights: Array, *, strides: Ints, padding: str, explicit_paddings: Ints = (),
-    data_format: str = "NHWC", dilations: Ints = (1, 1, 1, 1),
+    x: Array,
+    weights: Array,
+    *,
+    strides: Ints,
+    padding: str,
+    explicit_paddings: Ints = (),
+    data_format: str = "NHWC",
+    dilations: Ints = (1, 1, 1, 1),
 ) -> Array:
     """Convolution of each channel by itself (tf.nn.depthwise_conv2d).
 
@@ -182,8 +229,14 @@ def depthwise_conv2d(
         raise ValueError(f"image {x.shape} ({data_format}) does not fit filter {weights.shape}")
     step = _steps(strides, 4, data_format, "strides")
     spread = _steps(dilations, 4, data_format, "dilations")
-    around = axes(image.shape[1:-1], kernel.shape[:2], step, spread, padding,
-                  explicit_space(explicit_paddings, data_format))
+    around = axes(
+        image.shape[1:-1],
+        kernel.shape[:2],
+        step,
+        spread,
+        padding,
+        explicit_space(explicit_paddings, data_format),
+    )
     outs = [a.out for a in around]
     check_size([len(x), *outs, *kernel.shape[2:]])
     total = np.zeros((len(x), *outs, *kernel.shape[2:]), image.dtype)
@@ -235,14 +288,17 @@ def deconvolve(
     step = _steps(strides, dy.ndim, data_format, "strides")
     spread = _steps(dilations, dy.ndim, data_format, "dilations")
     window = kernel.shape[:-2]
-    around = axes(shape[1:-1], window, step, spread, padding,
-                  explicit_space(explicit_paddings, data_format))
+    around = axes(
+        shape[1:-1], window, step, spread, padding, explicit_space(explicit_paddings, data_format)
+    )
     outs = [a.out for a in around]
     groups = 1 if depthwise else shape[-1] // max(1, inner)
     wanted = [len(dy), *outs, inner * outer if depthwise else outer]
     if list(rows.shape) != wanted or shape[-1] != inner * groups or outer % max(1, groups):
-        raise ValueError(f"shape {list(rows.shape)} does not fit image {shape} under filter "
-                         f"{weights.shape}, which make {wanted}")
+        raise ValueError(
+            f"shape {list(rows.shape)} does not fit image {shape} under filter "
+            f"{weights.shape}, which make {wanted}"
+        )
     padded = [n + a.before + a.after for n, a in zip(shape[1:-1], around, strict=True)]
     check_size([shape[0], *padded, shape[-1]])
     image = np.zeros((shape[0], *padded, shape[-1]), rows.dtype)
@@ -251,8 +307,11 @@ def deconvolve(
             under += (rows.reshape(*rows.shape[:-1], inner, outer) * kernel[at]).sum(axis=-1)
         else:
             per_group = np.moveaxis(kernel[at].reshape(inner, groups, -1), 0, 2)
-            under += _product(rows, per_group.reshape(-1, inner)) if groups == 1 else (
-                _transposed_groups(rows, per_group))
+            under += (
+                _product(rows, per_group.reshape(-1, inner))
+                if groups == 1
+                else (_transposed_groups(rows, per_group))
+            )
     middle = tuple(slice(a.before, a.before + n) for n, a in zip(shape[1:-1], around, strict=True))
     return channels_as(image[(slice(None), *middle)].astype(dy.dtype, copy=False), data_format)
 
@@ -287,16 +346,30 @@ def _image_shape(
 
 @op("Conv2DBackpropInput", type=_transposed_type)
 def conv2d_backprop_input(
-    input_sizes: Array, weights: Array, dy: Array, *, strides: Ints, padding: str,
-    explicit_paddings: Ints = (), data_format: str = "NHWC", dilations: Ints = (1, 1, 1, 1),
+    input_sizes: Array,
+    weights: Array,
+    dy: Array,
+    *,
+    strides: Ints,
+    padding: str,
+    explicit_paddings: Ints = (),
+    data_format: str = "NHWC",
+    dilations: Ints = (1, 1, 1, 1),
 ) -> Array:
     """Transposed convolution (tf.nn.conv2d_transpose).
 
     weights (h, w, c, o) and dy (..., o) give (..., c).
     """
-    return deconvolve(input_sizes, weights, dy, strides=strides, padding=padding,
-                      explicit_paddings=explicit_paddings, data_format=data_format,
-                      dilations=dilations)
+    return deconvolve(
+        input_sizes,
+        weights,
+        dy,
+        strides=strides,
+        padding=padding,
+        explicit_paddings=explicit_paddings,
+        data_format=data_format,
+        dilations=dilations,
+    )
 
 
 def _transposed_like_type(c: Inference) -> ValueType:
@@ -305,33 +378,72 @@ def _transposed_like_type(c: Inference) -> ValueType:
 
 @op("Conv2DBackpropInputV2", type=_transposed_like_type)
 def conv2d_backprop_input_v2(
-    image: Array, weights: Array, dy: Array, *, strides: Ints, padding: str,
-    explicit_paddings: Ints = (), data_format: str = "NHWC", dilations: Ints = (1, 1, 1, 1),
+    image: Array,
+    weights: Array,
+    dy: Array,
+    *,
+    strides: Ints,
+    padding: str,
+    explicit_paddings: Ints = (),
+    data_format: str = "NHWC",
+    dilations: Ints = (1, 1, 1, 1),
 ) -> Array:
     """As Conv2DBackpropInput; the shape is that of the first input."""
-    return deconvolve(np.array(image.shape), weights, dy, strides=strides, padding=padding,
-                      explicit_paddings=explicit_paddings, data_format=data_format,
-                      dilations=dilations)
+    return deconvolve(
+        np.array(image.shape),
+        weights,
+        dy,
+        strides=strides,
+        padding=padding,
+        explicit_paddings=explicit_paddings,
+        data_format=data_format,
+        dilations=dilations,
+    )
 
 
 @op("Conv3DBackpropInputV2", type=_transposed_type)
 def conv3d_backprop_input(
-    input_sizes: Array, weights: Array, dy: Array, *, strides: Ints, padding: str,
-    data_format: str = "NDHWC", dilations: Ints = (1, 1, 1, 1, 1),
+    input_sizes: Array,
+    weights: Array,
+    dy: Array,
+    *,
+    strides: Ints,
+    padding: str,
+    data_format: str = "NDHWC",
+    dilations: Ints = (1, 1, 1, 1, 1),
 ) -> Array:
     """Transposed convolution over three axes (tf.nn.conv3d_transpose)."""
-    return deconvolve(input_sizes, weights, dy, strides=strides, padding=padding,
-                      data_format=data_format, dilations=dilations)
+    return deconvolve(
+        input_sizes,
+        weights,
+        dy,
+        strides=strides,
+        padding=padding,
+        data_format=data_format,
+        dilations=dilations,
+    )
 
 
 @op("Conv3DBackpropInput", type=_transposed_like_type)
 def conv3d_backprop_input_v1(
-    image: Array, weights: Array, dy: Array, *, strides: Ints, padding: str,
+    image: Array,
+    weights: Array,
+    dy: Array,
+    *,
+    strides: Ints,
+    padding: str,
     dilations: Ints = (1, 1, 1, 1, 1),
 ) -> Array:
     """As Conv3DBackpropInputV2; the shape is that of the first input."""
-    return deconvolve(np.array(image.shape), weights, dy, strides=strides, padding=padding,
-                      data_format="NDHWC", dilations=dilations)
+    return deconvolve(
+        np.array(image.shape),
+        weights,
+        dy,
+        strides=strides,
+        padding=padding,
+        data_format="NDHWC",
+        dilations=dilations,
+    )
 
 
 def _depthwise_transposed_type(c: Inference) -> ValueType:
@@ -343,13 +455,28 @@ def _depthwise_transposed_type(c: Inference) -> ValueType:
 
 @op("DepthwiseConv2dNativeBackpropInput", type=_depthwise_transposed_type)
 def depthwise_backprop_input(
-    input_sizes: Array, weights: Array, dy: Array, *, strides: Ints, padding: str,
-    explicit_paddings: Ints = (), data_format: str = "NHWC", dilations: Ints = (1, 1, 1, 1),
+    input_sizes: Array,
+    weights: Array,
+    dy: Array,
+    *,
+    strides: Ints,
+    padding: str,
+    explicit_paddings: Ints = (),
+    data_format: str = "NHWC",
+    dilations: Ints = (1, 1, 1, 1),
 ) -> Array:
     """The transpose of DepthwiseConv2dNative (tf.nn.depthwise_conv2d_backprop_input)."""
-    return deconvolve(input_sizes, weights, dy, strides=strides, padding=padding,
-                      explicit_paddings=explicit_paddings, data_format=data_format,
-                      dilations=dilations, depthwise=True)
+    return deconvolve(
+        input_sizes,
+        weights,
+        dy,
+        strides=strides,
+        padding=padding,
+        explicit_paddings=explicit_paddings,
+        data_format=data_format,
+        dilations=dilations,
+        depthwise=True,
+    )
 
 
 # Dilation
@@ -383,90 +510,3 @@ def dilation2d(x: Array, weights: Array, *, strides: Ints, rates: Ints, padding:
         total = under + weights[at]
         best = np.where(real & (total > best), total, best)
     return best
-
-
-# Fused forms
-
-
-def finish(
-    y: Array, args: Sequence[Array], fused_ops: Sequence[str], epsilon: float, alpha: float,
-    data_format: str = "NHWC",
-) -> Array:
-    """Bias, batch norm, sum and activation that a fused op does after its product.
-
-    Raises ValueError for a fusion that is not known.
-    """
-    rest = list(args)
-    for name in fused_ops:
-        if name == "BiasAdd":
-            y = nn.bias_add(y, rest.pop(0), data_format=data_format)
-        elif name == "FusedBatchNorm":
-            y = nn.fused_batch_norm(y, *rest[:4], epsilon=epsilon, data_format=data_format,
-                                    is_training=False)[0]
-            rest = rest[4:]
-        elif name == "Add":
-            y = y + rest.pop(0)
-        elif name in _ACTIVATIONS:
-            y = _ACTIVATIONS[name](y)
-        elif name == "LeakyRelu":
-            y = nn.leaky_relu(y, alpha=alpha)
-        else:
-            raise ValueError(f"the fusion {name} in {list(fused_ops)} is not known")
-    return y
-
-
-def _sigmoid(x: Array) -> Array:
-    w = wide(x)
-    return (1 / (1 + np.exp(-w))).astype(x.dtype)
-
-
-def _gelu_exact(x: Array) -> Array:
-    from .special import erfc  # type: ignore[attr-defined]
-
-    return x * scalar(x, 0.5) * erfc(x * scalar(x, -(0.5**0.5)))
-
-
-def _gelu_approximate(x: Array) -> Array:
-    inner = scalar(x, (2 / np.pi) ** 0.5) * (x + scalar(x, 0.044715) * x**3)
-    return scalar(x, 0.5) * x * (1 + np.tanh(inner))
-
-
-_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "Relu": nn.relu,
-    "Relu6": nn.relu6,
-    "Elu": nn.elu,
-    "Tanh": np.tanh,
-    "Sigmoid": _sigmoid,
-    "GeluExact": _gelu_exact,
-    "GeluApproximate": _gelu_approximate,
-}
-
-
-def _fused_type(c: Inference) -> ValueType:
-    return _convolved(c, 4, c.attrs["data_format"])
-
-
-@op("_FusedConv2D", type=_fused_type)
-def fused_conv2d(
-    x: Array, weights: Array, *args: Array, strides: Ints, padding: str,
-    explicit_paddings: Ints = (), data_format: str = "NHWC", dilations: Ints = (1, 1, 1, 1),
-    fused_ops: Sequence[str] = (), num_args: int = 0, epsilon: float = 1e-4,
-    leakyrelu_alpha: float = 0.2,
-) -> Array:
-    """Conv2D, then `fused_ops`, whose operands are `args`."""
-    y = conv2d(x, weights, strides=strides, padding=padding, explicit_paddings=explicit_paddings,
-               data_format=data_format, dilations=dilations)
-    return finish(y, args[:num_args], fused_ops, epsilon, leakyrelu_alpha, data_format)
-
-
-@op("_FusedDepthwiseConv2dNative", type=_depthwise_type)
-def fused_depthwise_conv2d(
-    x: Array, weights: Array, *args: Array, strides: Ints, padding: str,
-    explicit_paddings: Ints = (), data_format: str = "NHWC", dilations: Ints = (1, 1, 1, 1),
-    fused_ops: Sequence[str] = (), num_args: int = 0, epsilon: float = 1e-4,
-    leakyrelu_alpha: float = 0.2,
-) -> Array:
-    """DepthwiseConv2dNative, then `fused_ops`, whose operands are `args`."""
-    y = depthwise_conv2d(x, weights, strides=strides, padding=padding, data_format=data_format,
-                         explicit_paddings=explicit_paddings, dilations=dilations)
-    return finish(y, args[:num_args], fused_ops, epsilon, leakyrelu_alpha, data_format)

@@ -51,8 +51,12 @@ class Philox:
         keys = self.key & _WORD, self.key >> 32
         for _ in range(_ROUNDS):
             left, right = words[0] * _FACTORS[0], words[2] * _FACTORS[1]
-            words = ((right >> _HALF) ^ words[1] ^ np.uint64(keys[0]), right & _LOW,
-                     (left >> _HALF) ^ words[3] ^ np.uint64(keys[1]), left & _LOW)
+            words = (
+                (right >> _HALF) ^ words[1] ^ np.uint64(keys[0]),
+                right & _LOW,
+                (left >> _HALF) ^ words[3] ^ np.uint64(keys[1]),
+                left & _LOW,
+            )
             keys = (keys[0] + _WEYL[0]) & _WORD, (keys[1] + _WEYL[1]) & _WORD
         return np.stack(words, axis=-1).astype(np.uint32)
 
@@ -336,10 +340,20 @@ def poisson(stream: Philox, starts: Array, rate: Array) -> Array:
     return result
 
 
-_STIRLING = np.array([
-    0.0810614667953272, 0.0413406959554092, 0.0276779256849983, 0.02079067210376509,
-    0.0166446911898211, 0.0138761288230707, 0.0118967099458917, 0.0104112652619720,
-    0.00925546218271273, 0.00833056343336287])
+_STIRLING = np.array(
+    [
+        0.0810614667953272,
+        0.0413406959554092,
+        0.0276779256849983,
+        0.02079067210376509,
+        0.0166446911898211,
+        0.0138761288230707,
+        0.0118967099458917,
+        0.0104112652619720,
+        0.00925546218271273,
+        0.00833056343336287,
+    ]
+)
 
 
 def _stirling(k: Array) -> Array:
@@ -390,10 +404,15 @@ def _rejection(lanes: Lanes, count: Array, p: Array) -> Array:
         box = (near >= 0.07) & (v <= 0.92 - 4.2 / wide)
         inside = (k >= 0) & (k <= n)
         ratio = np.log(v * alpha[active] / (narrow / (near * near) + wide))
-        bound = ((m + 0.5) * np.log((m + 1) / (r * (n - m + 1)))
-                 + (n + 1) * np.log((n - m + 1) / (n - k + 1))
-                 + (k + 0.5) * np.log(r * (n - k + 1) / (k + 1))
-                 + _stirling(m) + _stirling(n - m) - _stirling(k) - _stirling(n - k))
+        bound = (
+            (m + 0.5) * np.log((m + 1) / (r * (n - m + 1)))
+            + (n + 1) * np.log((n - m + 1) / (n - k + 1))
+            + (k + 0.5) * np.log(r * (n - k + 1) / (k + 1))
+            + _stirling(m)
+            + _stirling(n - m)
+            - _stirling(k)
+            - _stirling(n - k)
+        )
         good = box | (inside & (ratio <= bound))
         result[active[good]] = k[good]
         active = active[~good]

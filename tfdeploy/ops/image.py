@@ -48,9 +48,15 @@ def rgb_to_hsv(images: Array) -> Array:
     span = value - np.minimum(np.minimum(red, green), blue)
     saturation = np.where(value > 0, span / value, scalar(value, 0))
     norm = 1 / span * scalar(span, 1 / 6)
-    hue = np.where(red == value, norm * (green - blue),
-                   np.where(green == value, norm * (blue - red) + scalar(span, 2 / 6),
-                            norm * (red - green) + scalar(span, 4 / 6)))
+    hue = np.where(
+        red == value,
+        norm * (green - blue),
+        np.where(
+            green == value,
+            norm * (blue - red) + scalar(span, 2 / 6),
+            norm * (red - green) + scalar(span, 4 / 6),
+        ),
+    )
     hue = np.where(span > 0, hue, scalar(span, 0))
     hue = np.where(hue < 0, hue + scalar(span, 1), hue)
     return np.stack([hue, saturation, value], axis=-1).astype(images.dtype)
@@ -153,8 +159,9 @@ def _patches_type(c: Inference) -> ValueType:
     sizes = c.attrs["ksizes"]
     x = spatial_shape(c, 0, len(sizes), "NHWC")
     rates = c.attrs.get("rates", (1,) * len(sizes))
-    outs = extents(c, x[1:-1], sizes[1:-1], c.attrs["strides"][1:-1], rates[1:-1],
-                   c.attrs["padding"])
+    outs = extents(
+        c, x[1:-1], sizes[1:-1], c.attrs["strides"][1:-1], rates[1:-1], c.attrs["padding"]
+    )
     return ValueType(c.inputs[0].dtype, (x[0], *outs, int(np.prod(sizes)) * x[-1]))
 
 
@@ -182,8 +189,10 @@ def _glimpse(
     x: Array, size: Array, offsets: Array, centered: bool, normalized: bool, noise: str, old: bool
 ) -> Array:
     if x.ndim != 4 or size.shape != (2,) or offsets.shape != (len(x), 2) or np.any(size < 0):
-        raise ValueError(f"image {x.shape}, size {size.tolist()}, offsets {offsets.shape}: should "
-                         "be (n, h, w, c), two numbers of at least 0, (n, 2)")
+        raise ValueError(
+            f"image {x.shape}, size {size.tolist()}, offsets {offsets.shape}: should "
+            "be (n, h, w, c), two numbers of at least 0, (n, 2)"
+        )
     if noise != "zero":
         raise ValueError(f"noise {noise!r} draws unseeded numbers; only 'zero' is implemented")
     height, width = (int(n) for n in size)
@@ -208,8 +217,14 @@ def _glimpse(
 
 @op("ExtractGlimpse", type=_glimpse_type, exact=True)
 def extract_glimpse(
-    x: Array, size: Array, offsets: Array, *, centered: bool = True, normalized: bool = True,
-    uniform_noise: bool = True, noise: str = "uniform",
+    x: Array,
+    size: Array,
+    offsets: Array,
+    *,
+    centered: bool = True,
+    normalized: bool = True,
+    uniform_noise: bool = True,
+    noise: str = "uniform",
 ) -> Array:
     """A window at an offset for each image (tf.compat.v1.image.extract_glimpse)."""
     return _glimpse(x, size, offsets, centered, normalized, noise, old=True)
@@ -217,8 +232,14 @@ def extract_glimpse(
 
 @op("ExtractGlimpseV2", type=_glimpse_type, exact=True)
 def extract_glimpse_v2(
-    x: Array, size: Array, offsets: Array, *, centered: bool = True, normalized: bool = True,
-    uniform_noise: bool = True, noise: str = "uniform",
+    x: Array,
+    size: Array,
+    offsets: Array,
+    *,
+    centered: bool = True,
+    normalized: bool = True,
+    uniform_noise: bool = True,
+    noise: str = "uniform",
 ) -> Array:
     """A window at an offset for each image (tf.image.extract_glimpse)."""
     return _glimpse(x, size, offsets, centered, normalized, noise, old=False)
@@ -248,5 +269,3 @@ def random_crop(
     left = next(words) % (spare[1] + 1) if spare[1] else 0
     top = next(words) % (spare[0] + 1) if spare[0] else 0
     return image[top : top + height, left : left + width]
-
-

@@ -155,13 +155,21 @@ def _batch_norm_type(c: Inference) -> list[ValueType]:
     return [x, one, one, one, one]
 
 
-def _batch_norm_v3_type(c: Inference) -> list[ValueType]:
+def batch_norm_v3_type(c: Inference) -> list[ValueType]:
+    """Types of the six outputs of FusedBatchNormV3."""
     return [*_batch_norm_type(c), ValueType(c.inputs[1].dtype)]
 
 
 def _batch_norm(
-    x: Array, scale: Array, offset: Array, mean: Array, variance: Array, epsilon: float,
-    average: float, data_format: str, is_training: bool,
+    x: Array,
+    scale: Array,
+    offset: Array,
+    mean: Array,
+    variance: Array,
+    epsilon: float,
+    average: float,
+    data_format: str,
+    is_training: bool,
 ) -> tuple[Array, ...]:
     rows = channels_last(x, data_format).astype(scale.dtype, copy=False)
     count = rows.size // max(1, rows.shape[-1])
@@ -190,28 +198,63 @@ _BATCH_NORM = ("y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_
 
 @op("FusedBatchNorm", "FusedBatchNormV2", type=_batch_norm_type, outputs=_BATCH_NORM)
 def fused_batch_norm(
-    x: Array, scale: Array, offset: Array, mean: Array, variance: Array, *, epsilon: float = 1e-4,
-    exponential_avg_factor: float = 1.0, data_format: str = "NHWC", is_training: bool = True,
+    x: Array,
+    scale: Array,
+    offset: Array,
+    mean: Array,
+    variance: Array,
+    *,
+    epsilon: float = 1e-4,
+    exponential_avg_factor: float = 1.0,
+    data_format: str = "NHWC",
+    is_training: bool = True,
 ) -> tuple[Array, ...]:
     """Batch normalisation with given statistics, or this batch's where ``is_training``
     (tf.compat.v1.nn.fused_batch_norm; Ioffe and Szegedy 2015)."""
-    return _batch_norm(x, scale, offset, mean, variance, epsilon, exponential_avg_factor,
-                       data_format, is_training)
+    return _batch_norm(
+        x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training
+    )
 
 
-@op("FusedBatchNormV3", type=_batch_norm_v3_type, outputs=(*_BATCH_NORM, "reserve_space_3"))
+@op("FusedBatchNormV3", type=batch_norm_v3_type, outputs=(*_BATCH_NORM, "reserve_space_3"))
 def fused_batch_norm_v3(
-    x: Array, scale: Array, offset: Array, mean: Array, variance: Array, *, epsilon: float = 1e-4,
-    exponential_avg_factor: float = 1.0, data_format: str = "NHWC", is_training: bool = True,
+    x: Array,
+    scale: Array,
+    offset: Array,
+    mean: Array,
+    variance: Array,
+    *,
+    epsilon: float = 1e-4,
+    exponential_avg_factor: float = 1.0,
+    data_format: str = "NHWC",
+    is_training: bool = True,
 ) -> tuple[Array, ...]:
     """As FusedBatchNorm; the sixth output serves gradients and is empty."""
-    return (*_batch_norm(x, scale, offset, mean, variance, epsilon, exponential_avg_factor,
-                         data_format, is_training), np.zeros(0, scale.dtype))
+    return (
+        *_batch_norm(
+            x,
+            scale,
+            offset,
+            mean,
+            variance,
+            epsilon,
+            exponential_avg_factor,
+            data_format,
+            is_training,
+        ),
+        np.zeros(0, scale.dtype),
+    )
 
 
 @op("BatchNormWithGlobalNormalization", type=same)
 def batch_norm_global(
-    x: Array, mean: Array, variance: Array, beta: Array, gamma: Array, *, variance_epsilon: float,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    beta: Array,
+    gamma: Array,
+    *,
+    variance_epsilon: float,
     scale_after_normalization: bool,
 ) -> Array:
     """Batch normalisation with given statistics (tf.nn.batch_norm_with_global_normalization)."""
@@ -237,8 +280,9 @@ def lrn(
     w = wide(x)
     radius = min(depth_radius, x.shape[-1])
     squares = np.pad(np.square(w), [(0, 0)] * 3 + [(radius, radius)])
-    total = sum((squares[..., i : i + x.shape[-1]] for i in range(2 * radius + 1)),
-                start=np.zeros_like(w))
+    total = sum(
+        (squares[..., i : i + x.shape[-1]] for i in range(2 * radius + 1)), start=np.zeros_like(w)
+    )
     return (w * (single(w, bias) + single(w, alpha) * total) ** single(w, -beta)).astype(x.dtype)
 
 
@@ -281,8 +325,11 @@ def _sparse_cross_entropy_type(c: Inference) -> list[ValueType]:
     return [ValueType(logits.dtype, rows), logits]
 
 
-@op("SparseSoftmaxCrossEntropyWithLogits", type=_sparse_cross_entropy_type,
-    outputs=("loss", "backprop"))
+@op(
+    "SparseSoftmaxCrossEntropyWithLogits",
+    type=_sparse_cross_entropy_type,
+    outputs=("loss", "backprop"),
+)
 def sparse_softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     """Cross entropy of each row, whose class is given, and its gradient
     (tf.nn.sparse_softmax_cross_entropy_with_logits)."""
@@ -330,5 +377,3 @@ def data_format_vec_permute(
     if len(x) != len(src_format):
         raise ValueError(f"{len(x)} entries do not fit the layout {src_format}")
     return x[_format_map(dst_format, src_format)]
-
-

@@ -54,8 +54,9 @@ def _pooled(c: Inference, ksize: Ints, strides: Ints) -> ValueType:
     x = spatial_shape(c, 0, rank, data_format)
     sizes, steps = _window(ksize, strides, rank, data_format)
     explicit = explicit_space(c.attrs.get("explicit_paddings", ()), data_format)
-    outs = extents(c, x[1:-1], sizes[1:-1], steps[1:-1], [1] * (rank - 2), c.attrs["padding"],
-                   explicit)
+    outs = extents(
+        c, x[1:-1], sizes[1:-1], steps[1:-1], [1] * (rank - 2), c.attrs["padding"], explicit
+    )
     depth = x[-1] if sizes[-1] == 1 else x[-1] // sizes[-1]
     return ValueType(c.inputs[0].dtype, shape_as((x[0], *outs, depth), data_format))
 
@@ -76,8 +77,10 @@ def _places(
 def _max_depth(image: Array, size: int, step: int) -> Array:
     """Greatest of groups of channels."""
     if image.shape[-1] % size or size != step:
-        raise ValueError(f"a window of {size} with stride {step} over {image.shape[-1]} channels: "
-                         "it should divide them and step by its own size")
+        raise ValueError(
+            f"a window of {size} with stride {step} over {image.shape[-1]} channels: "
+            "it should divide them and step by its own size"
+        )
     return image.reshape(*image.shape[:-1], -1, size).max(axis=-1)
 
 
@@ -88,8 +91,9 @@ def _greatest(
     sizes, steps = _window(ksize, strides, x.ndim, data_format)
     if sizes[-1] > 1:
         return channels_as(_max_depth(image, sizes[-1], steps[-1]), data_format)
-    around, outs = _places(image, sizes[1:-1], steps[1:-1], padding,
-                           explicit_space(explicit, data_format))
+    around, outs = _places(
+        image, sizes[1:-1], steps[1:-1], padding, explicit_space(explicit, data_format)
+    )
     low = _lowest(x.dtype)
     best = np.full((len(x), *outs, image.shape[-1]), low, x.dtype)
     for _, under in taps(pad(image, around, low), sizes[1:-1], steps[1:-1], [1] * len(outs), outs):
@@ -99,7 +103,12 @@ def _greatest(
 
 @op("MaxPool", type=_pool_type, exact=True)
 def max_pool(
-    x: Array, *, ksize: Ints, strides: Ints, padding: str, explicit_paddings: Ints = (),
+    x: Array,
+    *,
+    ksize: Ints,
+    strides: Ints,
+    padding: str,
+    explicit_paddings: Ints = (),
     data_format: str = "NHWC",
 ) -> Array:
     """Greatest of each window (tf.nn.max_pool2d).
@@ -140,7 +149,12 @@ def _argmax_type(c: Inference) -> list[ValueType]:
 
 @op("MaxPoolWithArgmax", type=_argmax_type, exact=True, outputs=("output", "argmax"))
 def max_pool_with_argmax(
-    x: Array, *, ksize: Ints, strides: Ints, padding: str, Targmax: DType = INT64,
+    x: Array,
+    *,
+    ksize: Ints,
+    strides: Ints,
+    padding: str,
+    Targmax: DType = INT64,
     include_batch_in_index: bool = False,
 ) -> tuple[Array, Array]:
     """Greatest of each window, and its place in the flattened image

@@ -93,7 +93,12 @@ def truncated_normal(
 
 @op("RandomUniformInt", type=_shaped_like(1), effect=RANDOM)
 def random_uniform_int(
-    shape: Array, minval: Array, maxval: Array, *, seed: int = 0, seed2: int = 0,
+    shape: Array,
+    minval: Array,
+    maxval: Array,
+    *,
+    seed: int = 0,
+    seed2: int = 0,
     state: State | None = None,
 ) -> Array:
     """Integers in [minval, maxval) (tf.random.uniform)."""
@@ -123,8 +128,13 @@ def _classes_type(c: Inference) -> ValueType:
 
 @op("Multinomial", type=_classes_type, effect=RANDOM)
 def multinomial(
-    logits: Array, num_samples: Array, *, output_dtype: DType = INT64, seed: int = 0,
-    seed2: int = 0, state: State | None = None,
+    logits: Array,
+    num_samples: Array,
+    *,
+    output_dtype: DType = INT64,
+    seed: int = 0,
+    seed2: int = 0,
+    state: State | None = None,
 ) -> Array:
     """Classes drawn with probabilities softmax(logits) (tf.random.categorical)."""
     count = _samples(num_samples)
@@ -191,7 +201,12 @@ def _random_poisson(
 
 @op("RandomPoisson", type=_appended(None), effect=RANDOM)
 def random_poisson(
-    shape: Array, rate: Array, *, dtype: DType = FLOAT32, seed: int = 0, seed2: int = 0,
+    shape: Array,
+    rate: Array,
+    *,
+    dtype: DType = FLOAT32,
+    seed: int = 0,
+    seed2: int = 0,
     state: State | None = None,
 ) -> Array:
     """Poisson numbers in the dtype of the rate (tf.random.poisson of TensorFlow 1)."""
@@ -200,7 +215,12 @@ def random_poisson(
 
 @op("RandomPoissonV2", type=_appended("dtype"), effect=RANDOM)
 def random_poisson_v2(
-    shape: Array, rate: Array, *, dtype: DType = INT64, seed: int = 0, seed2: int = 0,
+    shape: Array,
+    rate: Array,
+    *,
+    dtype: DType = INT64,
+    seed: int = 0,
+    seed2: int = 0,
     state: State | None = None,
 ) -> Array:
     """Poisson numbers (tf.random.poisson)."""
@@ -294,8 +314,10 @@ def stateless_binomial(
     size = _shape(shape)
     tail = np.broadcast_shapes(counts.shape, probs.shape)
     samples, members = _ending(size, tail), prod(tail)
-    count, prob = (np.repeat(np.broadcast_to(p, tail).ravel().astype(np.float64), samples)
-                   for p in (counts, probs))
+    count, prob = (
+        np.repeat(np.broadcast_to(p, tail).ravel().astype(np.float64), samples)
+        for p in (counts, probs)
+    )
     numbers = np.arange(len(count))
     drawn = generators.binomial(generators.stateless(seed), numbers, count, prob)
     return _to(drawn.reshape(members, samples).T, dtype).reshape(size)
@@ -320,8 +342,12 @@ def get_key_counter(seed: Array) -> tuple[Array, Array]:
     return _key_counter(seed)
 
 
-@op("StatelessRandomGetKeyCounterAlg", type=lambda c: [*_key_type(c), ValueType(INT32, ())],
-    exact=True, outputs=("key", "counter", "alg"))
+@op(
+    "StatelessRandomGetKeyCounterAlg",
+    type=lambda c: [*_key_type(c), ValueType(INT32, ())],
+    exact=True,
+    outputs=("key", "counter", "alg"),
+)
 def get_key_counter_alg(seed: Array) -> tuple[Array, Array, Array]:
     """Key, counter and algorithm (1: Philox) of a seed of two integers."""
     return (*_key_counter(seed), np.array(1, np.int32))
@@ -384,9 +410,7 @@ def stateless_full_int_v2(
 
 
 @op("StatelessRandomGammaV3", type=_shaped_like(4))
-def stateless_gamma_v3(
-    shape: Array, key: Array, counter: Array, alg: Array, alpha: Array
-) -> Array:
+def stateless_gamma_v3(shape: Array, key: Array, counter: Array, alg: Array, alpha: Array) -> Array:
     """Gamma numbers of shape parameter alpha and rate 1 (tf.random.stateless_gamma)."""
     return _gamma(shape, generators.keyed(key, counter, alg), alpha)
 

@@ -70,13 +70,17 @@ def resize_bilinear(
     x: Array, size: Array, *, align_corners: bool = False, half_pixel_centers: bool = False
 ) -> Array:
     """Linear interpolation between the four pixels around (tf.image.resize), as float32."""
-    height, width = _image(x, size)
-    wide = x.astype(_F32, copy=False)
+    return bilinear(x.astype(_F32, copy=False), size, align_corners, half_pixel_centers)
+
+
+def bilinear(wide: Array, size: Array, align_corners: bool, half_pixel_centers: bool) -> Array:
+    """Linear interpolation in the dtype of the image `wide`."""
+    height, width = _image(wide, size)
     for axis, out in ((2, width), (1, height)):
-        n = x.shape[axis]
+        n = wide.shape[axis]
         at = _grid(n, out, align_corners, half_pixel_centers)
         low = np.floor(at)
-        part = (at - low).reshape(-1, *[1] * (3 - axis))
+        part = (at - low).astype(wide.dtype).reshape(-1, *[1] * (3 - axis))
         before = wide.take(_whole(np.maximum(low, 0)), axis)
         after = wide.take(_whole(np.minimum(np.ceil(at), n - 1)), axis)
         wide = before + (after - before) * part
@@ -221,7 +225,12 @@ def _spans(
 
 @op("ScaleAndTranslate", type=_resized(True))
 def scale_and_translate(
-    x: Array, size: Array, scale: Array, translation: Array, *, kernel_type: str = "lanczos3",
+    x: Array,
+    size: Array,
+    scale: Array,
+    translation: Array,
+    *,
+    kernel_type: str = "lanczos3",
     antialias: bool = True,
 ) -> Array:
     """Resampling by a kernel, which widens when shrinking if `antialias`
@@ -233,12 +242,15 @@ def scale_and_translate(
     if kernel_type not in _KERNELS:
         raise ValueError(f"kernel_type {kernel_type!r} is none of {', '.join(_KERNELS)}")
     if scale.shape != (2,) or translation.shape != (2,) or not np.all(scale > 0):
-        raise ValueError(f"scale {scale.tolist()} and translation {translation.tolist()} should "
-                         "be two numbers, the scales positive")
+        raise ValueError(
+            f"scale {scale.tolist()} and translation {translation.tolist()} should "
+            "be two numbers, the scales positive"
+        )
     wide = x.astype(_F32, copy=False)
     for axis, out in ((2, width), (1, height)):
-        index, weights = _spans(kernel_type, x.shape[axis], out, scale[axis - 1],
-                                translation[axis - 1], antialias)
+        index, weights = _spans(
+            kernel_type, x.shape[axis], out, scale[axis - 1], translation[axis - 1], antialias
+        )
         wide = _weighted(wide, axis, index, weights)
     return wide
 
@@ -264,7 +276,12 @@ def _crop_grid(first: Array, final: Array, n: int, out: int) -> Array:
 
 @op("CropAndResize", type=_crop_type)
 def crop_and_resize(
-    image: Array, boxes: Array, box_ind: Array, crop_size: Array, *, method: str = "bilinear",
+    image: Array,
+    boxes: Array,
+    box_ind: Array,
+    crop_size: Array,
+    *,
+    method: str = "bilinear",
     extrapolation_value: float = 0.0,
 ) -> Array:
     """Boxes (y1, x1, y2, x2 in fractions of the image) brought to one size
@@ -329,7 +346,10 @@ def _wrap(at: Array, n: int) -> Array:
 
 
 _FILLS: dict[str, Callable[[Array, int], Array]] = {
-    "REFLECT": _reflect, "WRAP": _wrap, "NEAREST": lambda at, n: at}
+    "REFLECT": _reflect,
+    "WRAP": _wrap,
+    "NEAREST": lambda at, n: at,
+}
 
 
 def _continued(at: Array, n: int, fill_mode: str) -> Array:
@@ -344,7 +364,11 @@ def _continued(at: Array, n: int, fill_mode: str) -> Array:
 
 
 def _project(
-    images: Array, transforms: Array, output_shape: Array, fill_value: Any, interpolation: str,
+    images: Array,
+    transforms: Array,
+    output_shape: Array,
+    fill_value: Any,
+    interpolation: str,
     fill_mode: str,
 ) -> Array:
     height, width = _image(images, output_shape)
@@ -375,8 +399,9 @@ def _project(
         down, right = (at_y - top)[..., None], (at_x - left)[..., None]
         up, back = (top + 1 - at_y)[..., None], (left + 1 - at_x)[..., None]
         upper = back * pixel(top, left).astype(_F32) + right * pixel(top, left + 1).astype(_F32)
-        lower = (back * pixel(top + 1, left).astype(_F32)
-                 + right * pixel(top + 1, left + 1).astype(_F32))
+        lower = back * pixel(top + 1, left).astype(_F32) + right * pixel(top + 1, left + 1).astype(
+            _F32
+        )
         found = (up * upper + down * lower).astype(images.dtype)
     return np.where(depth[..., None] != 0, found, fill)
 
@@ -390,7 +415,11 @@ def _projected(c: Inference) -> ValueType:
 
 @op("ImageProjectiveTransformV2", type=_projected)
 def image_projective_transform_v2(
-    images: Array, transforms: Array, output_shape: Array, *, interpolation: str,
+    images: Array,
+    transforms: Array,
+    output_shape: Array,
+    *,
+    interpolation: str,
     fill_mode: str = "CONSTANT",
 ) -> Array:
     """As ImageProjectiveTransformV3; outside the image 0."""
@@ -399,8 +428,13 @@ def image_projective_transform_v2(
 
 @op("ImageProjectiveTransformV3", type=_projected)
 def image_projective_transform(
-    images: Array, transforms: Array, output_shape: Array, fill_value: Array, *,
-    interpolation: str, fill_mode: str = "CONSTANT",
+    images: Array,
+    transforms: Array,
+    output_shape: Array,
+    fill_value: Array,
+    *,
+    interpolation: str,
+    fill_mode: str = "CONSTANT",
 ) -> Array:
     """Position (x, y) takes the pixel at ((a x + b y + c) / k, (d x + e y + f) / k), where
     k = g x + h y + 1 (tf.raw_ops.ImageProjectiveTransformV3, Keras' random augmentations)."""

@@ -96,8 +96,10 @@ def axes(
 ) -> list[Axis]:
     """`axis` for each axis of space; `explicit` holds a flattened (before, after) pair for each."""
     pairs = [explicit[2 * i : 2 * i + 2] or (0, 0) for i in range(len(space))]
-    return [axis(n, k, s, d, padding, e)
-            for n, k, s, d, e in zip(space, sizes, strides, dilations, pairs, strict=True)]
+    return [
+        axis(n, k, s, d, padding, e)
+        for n, k, s, d, e in zip(space, sizes, strides, dilations, pairs, strict=True)
+    ]
 
 
 def explicit_space(paddings: Sequence[int], data_format: str) -> list[int]:
