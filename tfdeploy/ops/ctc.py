@@ -1,7 +1,7 @@
 """Connectionist temporal classification: decoders and the loss.
 
 Inputs are logits [time, batch, classes]; one class is the blank, which separates equal labels and
-is removed from what is read.  Sequences come as the three parts of a sparse [batch, longest] matrix.
+is removed from what is read.  Sequences are the three parts of a sparse [batch, longest] matrix.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def _reduce(x: Array, labels: list[Label], keep: set[Label]) -> tuple[Array, lis
     return x.sum(axis=gone, dtype=x.dtype), [label for label in labels if label in keep]
 
 
-def _contract(
+def contract(
     a: tuple[Array, list[Label]], b: tuple[Array, list[Label]], keep: set[Label]
 ) -> tuple[Array, list[Label]]:
     """The product of two operands, summed over what both have and nobody needs."""
@@ -218,7 +218,7 @@ def einsum(*inputs: Array, equation: str) -> Any:
         if len(terms) == 1:
             break
         later = {label for _, labels in terms[2:] for label in labels}
-        terms[:2] = [_contract(terms[0], terms[1], later | set(result))]
+        terms[:2] = [contract(terms[0], terms[1], later | set(result))]
     x, labels = terms[0]
     once = list(dict.fromkeys(result))
     x = x.transpose([labels.index(label) for label in once])
