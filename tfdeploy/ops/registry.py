@@ -39,6 +39,7 @@ FAMILIES = (
     "spectral",
     "special",
     "quantize",
+    "xla",
     "ctc",
     "random",
     "string",
