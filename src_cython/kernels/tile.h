@@ -56,9 +56,10 @@ TD_FUNC void td_tile_edge(const td_sum *s, const float *sums, int64_t row, int64
         }
 }
 
-/* mr rows from `row` on by np panels from `panel` on; rows[t * mr + i] leads to tap t of row i. */
+/* mr rows from `row` on by np panels from `panel` on; rows[t * mr + i] leads to tap t of row i.  What
+ * stands `ahead` floats after the weights in use is wanted next and fetched into the second cache. */
 TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, int64_t panel,
-                       const int mr, const int np) {
+                       int64_t ahead, const int mr, const int np) {
     enum { WIDEST = 8 * TD_NV };
     const int nv = np * TD_NV;
     const int64_t k16 = s->k * TD_PANEL, len = s->len;
@@ -68,9 +69,12 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
     int64_t block = 0;
 
 #pragma GCC unroll 16
-    for (int i = 0; i < mr; i++)
+    for (int i = 0; i < mr; i++) {
+        for (int p = 0; p < np; p++)
+            __builtin_prefetch(s->out + (row + i) * s->out_stride + (panel + p) * TD_PANEL, 1);
 #pragma GCC unroll 32
         for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
+    }
     if (s->k > TD_BLOCK) memset(total, 0, sizeof(float) * (size_t)(mr * np * TD_PANEL));
 
     for (int64_t t = 0; t < s->taps; t++, rows += mr) {
@@ -95,6 +99,7 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
             const float *b = panels + at * TD_PANEL;
             for (; c < stop; c++, b += TD_PANEL) {
                 vf w[WIDEST];
+                __builtin_prefetch(b + ahead, 0, 2);
 #pragma GCC unroll 8
                 for (int p = 0; p < np; p++)
 #pragma GCC unroll 4
@@ -145,12 +150,12 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
                     TD_MIN(np * TD_PANEL, s->n - col));
 }
 
-typedef void td_tile_fn(const td_sum *, const float *const *, int64_t, int64_t);
+typedef void td_tile_fn(const td_sum *, const float *const *, int64_t, int64_t, int64_t);
 
 #define TD_TILE(mr, np)                                                                           \
     static void td_tile_##mr##x##np(const td_sum *s, const float *const *rows, int64_t row,       \
-                                    int64_t panel) {                                              \
-        td_tile(s, rows, row, panel, mr, np);                                                     \
+                                    int64_t panel, int64_t ahead) {                               \
+        td_tile(s, rows, row, panel, ahead, mr, np);                                                     \
     }
 #define TD_TILE_NAME(mr, np) [mr] = td_tile_##mr##x##np,
 
@@ -207,7 +212,9 @@ TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row
         else if (left >= 2 && tallest <= TD_ROWS2) wide = 1;
         for (int64_t i = 0; i < tiles; i++) {
             int64_t from = td_tile_start(rows, tiles, i), to = td_tile_start(rows, tiles, i + 1);
-            td_tiles[wide][to - from](s, table + from * s->taps, row + from, panel);
+            /* The first tiles that use a group of panels fetch one panel each of the next group. */
+            const int64_t ahead = i < 1 << wide ? ((1 << wide) + i) * s->k * TD_PANEL : 0;
+            td_tiles[wide][to - from](s, table + from * s->taps, row + from, panel, ahead);
         }
         panel += 1 << wide;
     }
