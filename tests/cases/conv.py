@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/conv.py."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case, f32, f64, ints
 
@@ -212,6 +213,25 @@ CASES = [
         "Dilation2D",
         np.array([nan, inf, -inf, 1], np.float32).reshape(1, 2, 2, 1),
         f32(1, 2, 1),
+        strides=ONES,
+        rates=ONES,
+        padding="SAME",
+    ),
+    conv(x=IMAGE.astype(bfloat16), w=WEIGHTS.astype(bfloat16), ulp=64),
+    depthwise(x=IMAGE.astype(bfloat16), w=DEPTHWISE.astype(bfloat16), ulp=64),
+    transposed([2, 7, 6, 4], f32(2, 7, 6, 5).astype(bfloat16), w=WEIGHTS.astype(bfloat16), ulp=64),
+    case(
+        "Conv3D",
+        VIDEO.astype(bfloat16),
+        f32(2, 2, 2, 4, 3).astype(bfloat16),
+        strides=ONES3,
+        padding="SAME",
+        ulp=64,
+    ),
+    case(
+        "Dilation2D",
+        IMAGE.astype(bfloat16),
+        f32(3, 2, 4).astype(bfloat16),
         strides=ONES,
         rates=ONES,
         padding="SAME",

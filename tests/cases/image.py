@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/image.py."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case, f32, f64, ints
 
@@ -113,4 +114,7 @@ CASES = [
     case("RandomCrop", ints(9, 8, 2), [9, 8], seed=3, seed2=1),
     case("RandomCrop", ints(9, 8, 2, dtype=np.int64), [0, 8], seed=3, seed2=1),
     case("RandomCrop", ints(9, 8, 2), [10, 8], seed=3, seed2=1, raises=True),
+    case("RGBToHSV", RGB.astype(bfloat16), ulp=32),
+    case("HSVToRGB", RGB.astype(bfloat16), ulp=32),
+    patches(f32(1, 3, 3, 2).astype(bfloat16), [2, 2], [1, 1], [1, 1], "SAME"),
 ]

@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/nn.py."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case, f32, f64, ints
 
@@ -157,4 +158,33 @@ CASES = [
     case("DataFormatVecPermute", ints(2), src_format="NHWC", dst_format="NCHW"),
     case("DataFormatVecPermute", ints(5), src_format="NDHWC", dst_format="NCDHW"),
     case("DataFormatVecPermute", ints(3), raises=True),
+    *(
+        case(name, f32(3, 5).astype(bfloat16), ulp=32)
+        for name in (
+            "Relu",
+            "Relu6",
+            "Elu",
+            "Selu",
+            "LeakyRelu",
+            "Softplus",
+            "Softsign",
+            "Softmax",
+            "LogSoftmax",
+            "L2Loss",
+        )
+    ),
+    case("BiasAdd", f32(3, 5).astype(bfloat16), f32(5).astype(bfloat16)),
+    batch_norm("FusedBatchNormV3", IMAGE.astype(bfloat16), is_training=False),
+    case(
+        "SoftmaxCrossEntropyWithLogits",
+        f32(3, 5).astype(bfloat16),
+        f32(3, 5).astype(bfloat16),
+        ulp=32,
+    ),
+    case(
+        "SparseSoftmaxCrossEntropyWithLogits",
+        f32(3, 5).astype(bfloat16),
+        np.array([1, 2, 3]),
+        ulp=32,
+    ),
 ]

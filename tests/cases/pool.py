@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/pool.py."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case, f32, f64, ints
 
@@ -92,4 +93,10 @@ CASES = [
     argmax(x=IMAGE[:0], raises=True),
     argmax(x=CORNERS, ksize=(1, 1, 2, 1), strides=(1, 1, 1, 1)),
     argmax(x=CORNERS, ksize=(1, 1, 4, 1), strides=(1, 1, 1, 1), padding="VALID"),
+    pool("MaxPool", x=IMAGE.astype(bfloat16)),
+    pool("AvgPool", x=IMAGE.astype(bfloat16), ulp=32),
+    argmax(x=IMAGE.astype(bfloat16)),
+    case(
+        "MaxPool3D", VIDEO.astype(bfloat16), ksize=[1, 2, 2, 2, 1], strides=[1] * 5, padding="SAME"
+    ),
 ]

@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/random.py: equal seeds, equal numbers."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case, f32, f64, ints
 
@@ -162,4 +163,9 @@ CASES = [
     case("StatelessShuffle", ints(9), KEY, COUNTER, 1),
     case("StatelessShuffle", f32(6, 3), KEY, COUNTER, 1),
     case("StatelessShuffle", f32(0, 3), KEY, COUNTER, 1),
+    *(
+        seeded(name, np.array([9]), dtype=bfloat16)
+        for name in ("RandomUniform", "RandomStandardNormal", "TruncatedNormal")
+    ),
+    keyed("StatelessRandomUniformV2", [9], dtype=bfloat16, check="exact"),
 ]

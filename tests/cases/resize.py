@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/resize.py."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case, f32, f64, ints
 
@@ -151,5 +152,19 @@ CASES = [
         [6, 5],
         interpolation="NEAREST",
         fill_mode="REFLECT",
+    ),
+    *(
+        case(name, IMAGE.astype(bfloat16), [3, 4])
+        for name in ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
+    ),
+    case("ScaleAndTranslate", IMAGE.astype(bfloat16), [3, 3], pair(0.6, 0.5), pair(0, 1)),
+    case(
+        "ImageProjectiveTransformV3",
+        IMAGE.astype(bfloat16),
+        TURN,
+        [3, 3],
+        1.5,
+        interpolation="BILINEAR",
+        ulp=16,
     ),
 ]

@@ -19,6 +19,7 @@ from .windows import (
     check_size,
     explicit_space,
     extents,
+    lowest,
     pad,
     shape_as,
     spatial,
@@ -496,7 +497,7 @@ def _dilation_type(c: Inference) -> ValueType:
 def dilation2d(x: Array, weights: Array, *, strides: Ints, rates: Ints, padding: str) -> Array:
     """Greatest sum of image and filter in each window (tf.nn.dilation2d): weights (h, w, c)."""
     step, spread = _steps(strides, 4, "NHWC", "strides"), _steps(rates, 4, "NHWC", "rates")
-    low = np.finfo(x.dtype).min if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    low = lowest(x.dtype)
     around = axes(x.shape[1:-1], weights.shape[:-1], step, spread, padding)
     outs = [a.out for a in around]
     inside = pad(np.ones((1, *x.shape[1:-1], 1), bool), around, False)

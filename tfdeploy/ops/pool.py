@@ -22,6 +22,7 @@ from .windows import (
     explicit_space,
     extents,
     last,
+    lowest,
     pad,
     shape_as,
     spatial_shape,
@@ -61,10 +62,6 @@ def _pooled(c: Inference, ksize: Ints, strides: Ints) -> ValueType:
     return ValueType(c.inputs[0].dtype, shape_as((x[0], *outs, depth), data_format))
 
 
-def _lowest(dtype: np.dtype[Any]) -> Any:
-    return np.iinfo(dtype).min if dtype.kind in "iu" else np.finfo(dtype).min
-
-
 def _places(
     image: Array, sizes: Ints, steps: Ints, padding: str, explicit: Ints = ()
 ) -> tuple[list[Axis], list[int]]:
@@ -94,7 +91,7 @@ def _greatest(
     around, outs = _places(
         image, sizes[1:-1], steps[1:-1], padding, explicit_space(explicit, data_format)
     )
-    low = _lowest(x.dtype)
+    low = lowest(x.dtype)
     best = np.full((len(x), *outs, image.shape[-1]), low, x.dtype)
     for _, under in taps(pad(image, around, low), sizes[1:-1], steps[1:-1], [1] * len(outs), outs):
         np.fmax(best, under, out=best)
@@ -170,7 +167,7 @@ def max_pool_with_argmax(
     index = np.broadcast_to(index, x.shape)
     if include_batch_in_index:
         index = np.arange(x.size, dtype=np.int64).reshape(x.shape)
-    best = np.full((len(x), *outs, x.shape[-1]), _lowest(x.dtype), x.dtype)
+    best = np.full((len(x), *outs, x.shape[-1]), lowest(x.dtype), x.dtype)
     where = np.full(best.shape, -1, np.int64)
     flat = (sizes[1:-1], steps[1:-1], [1, 1], outs)
     for (_, under), (_, at) in zip(

@@ -159,6 +159,17 @@ def shape_as(shape: Sequence[Extent], data_format: str) -> tuple[Extent, ...]:
     return tuple(shape)
 
 
+def lowest(dtype: np.dtype[Any]) -> Any:
+    """The lowest finite number of a dtype."""
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min
+    if dtype.kind == "f":
+        return np.finfo(dtype).min
+    from ml_dtypes import finfo  # only arrays of its types come here
+
+    return finfo(dtype).min  # type: ignore[no-untyped-call]
+
+
 def check_size(shape: Sequence[int]) -> None:
     """Raises ValueError for a result that only a damaged or hostile graph asks for."""
     if prod(shape) > _MOST:
