@@ -143,6 +143,9 @@ def _read_concrete(function: Any, prefix: str, values: dict[int, Array]) -> RawM
     graph = parse_graph_def(function.graph.as_graph_def().SerializeToString(), "tf.function")
     nodes = {node.name: node for node in graph.nodes}
     holders = {id(v.handle): v for v in function.graph.variables}
+    unready = [v.name for v in function.graph.variables if not v.is_initialized()]
+    if unready:
+        raise ConversionError(f"uninitialised variables: {', '.join(unready)}")
     variables = {}
     internal = [
         t for t in function.graph.inputs if any(t is i for i in function.graph.internal_captures)
@@ -152,7 +155,7 @@ def _read_concrete(function: Any, prefix: str, values: dict[int, Array]) -> RawM
         if id(outer) in holders:
             node.op, node.attrs = "VarHandleOp", {}
             if id(outer) not in values:
-                values[id(outer)] = _value(holders[id(outer)])
+                values[id(outer)] = np.asarray(holders[id(outer)].numpy())
             variables[prefix + node.name] = values[id(outer)]
         elif outer.dtype.name not in ("resource", "variant"):
             node.op = "Const"
@@ -162,6 +165,7 @@ def _read_concrete(function: Any, prefix: str, values: dict[int, Array]) -> RawM
     signature = RawSignature(
         {t.op.name: _info(t, prefix) for t in function.inputs if not any(t is i for i in internal)},
         {name: _info(t, prefix) for name, t in _outputs(function).items()},
+        control=[prefix + op.name for op in function.graph.control_outputs],
     )
     return RawModel(graph, variables, {"serving_default": signature}, origin="tf.function")
 
@@ -169,13 +173,6 @@ def _read_concrete(function: Any, prefix: str, values: dict[int, Array]) -> RawM
 def _rename(node: RawNode, prefix: str) -> None:
     node.name = prefix + node.name
     node.inputs = [f"^{prefix}{s[1:]}" if s.startswith("^") else prefix + s for s in node.inputs]
-
-
-def _value(variable: Any) -> Array:
-    try:
-        return np.asarray(variable.numpy())
-    except Exception as error:
-        raise ConversionError(f"variable {variable.name} has no value: {error}") from error
 
 
 def _outputs(function: Any) -> dict[str, Any]:
@@ -264,9 +261,9 @@ def load_keras_file(path: str) -> RawModel:
         return _read_keras(model)
     if reason is None:
         raise ConversionError(
-            f"{path}: a Keras file holds Python configuration that only Keras can rebuild, and it is "
-            "not installed. Where it is: keras.models.load_model(...).export(folder), then convert "
-            "the folder"
+            f"{path}: a Keras file holds Python configuration that only Keras can rebuild, and Keras "
+            "is not installed. Where it is: keras.models.load_model(...).export(folder), then "
+            "convert the folder"
         )
     raise ConversionError(f"{path}: Keras cannot load this file: {reason}") from reason
 
