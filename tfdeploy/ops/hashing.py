@@ -112,6 +112,14 @@ def fingerprint64(data: bytes) -> int:
                  _join(v[1], w[1], factor) + x & _MASK, factor)
 
 
+def chained(first: int, second: int) -> int:
+    """One hash of two, as feature crosses chain them."""
+    factor = 0xC6A4A7935BD1E995
+    result = (first & _MASK) ^ factor
+    result = (result ^ (_mix(second * factor & _MASK) * factor & _MASK)) * factor & _MASK
+    return _mix(_mix(result) * factor & _MASK)
+
+
 def siphash(data: bytes, key: Sequence[int]) -> int:
     """SipHash-2-4 of `data` under a `key` of two 64-bit numbers (Aumasson and Bernstein, 2012)."""
     k0, k1 = (k & _MASK for k in key)

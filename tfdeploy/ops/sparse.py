@@ -301,7 +301,7 @@ def sparse_tensor_dense_mat_mul(
 def _merged(
     a: tuple[Array, Array], b: tuple[Array, Array], combine: Callable[[Any, Any], Any]
 ) -> tuple[Array, Array, Array]:
-    """Places and values of two sparse tensors in order, those of one place combined; which are both's.
+    """Places and values of two sparse tensors, those of one place combined; and which are both's.
 
     One that has no value there counts as 0.
     """

@@ -1,0 +1,121 @@
+"""Sets: the innermost rows of tensors, dense or sparse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import INT32
+from ..graph.types import Extent, ValueType
+from .registry import op
+from .rules import Inference
+from .sparse import check_size, check_sparse, ordered, sparse_types
+from .string import texts
+
+Array = NDArray[Any]
+Groups = dict[tuple[int, ...], set[Any]]
+_OUTPUTS = ("result_indices", "result_values", "result_shape")
+_OPERATIONS = {"a-b": set.difference, "b-a": lambda a, b: b - a,
+               "intersection": set.intersection, "union": set.union}
+
+
+def _types(c: Inference) -> list[ValueType]:
+    first = c.inputs[0]
+    rank: Extent | None = None
+    if first.rank is not None and len(c.inputs) < 6:
+        rank = first.rank
+    elif len(c.inputs) == 6 and c.inputs[2].shape:
+        rank = c.inputs[2].shape[0]
+    return sparse_types(c, c.inputs[1 if len(c.inputs) == 6 else 0], rank)
+
+
+def _dense_groups(x: Array) -> tuple[Groups, list[int]]:
+    if x.ndim < 2:
+        raise ValueError(f"sets need a rank of 2 at least, not shape {x.shape}")
+    return {place: set(x[place].tolist()) for place in np.ndindex(x.shape[:-1])}, list(x.shape[:-1])
+
+
+def _sparse_groups(
+    indices: Array, values: Array, shape: Array, validate: bool
+) -> tuple[Groups, list[int]]:
+    if len(shape) < 2:
+        raise ValueError(f"sets need a rank of 2 at least, not shape {shape.tolist()}")
+    check_sparse(indices, values, shape)
+    if validate and (ordered(indices) != np.arange(len(indices))).any():
+        raise ValueError("indices are out of order")
+    found: Groups = {}
+    for place, value in zip(indices[:, :-1].tolist(), values.tolist(), strict=True):
+        found.setdefault(tuple(place), set()).add(value)
+    return found, shape[:-1].tolist()
+
+
+def _operated(
+    left: tuple[Groups, list[int]], right: tuple[Groups, list[int]], operation: str,
+    dtype: np.dtype[Any]
+) -> tuple[Array, Array, Array]:
+    (a, shape), (b, other) = left, right
+    if shape != other:
+        raise ValueError(f"groups of shapes {shape} and {other} should be equal")
+    combine: Any = _OPERATIONS.get(operation)
+    if combine is None:
+        raise ValueError(f"unknown set operation {operation!r}; known: {', '.join(_OPERATIONS)}")
+    places: list[tuple[int, ...]] = []
+    values: list[Any] = []
+    widest = 0
+    for group in sorted({*a, *b}):
+        found = sorted(combine(a.get(group, set()), b.get(group, set())))
+        places += [(*group, i) for i in range(len(found))]
+        values += found
+        widest = max(widest, len(found))
+    held = texts(values, (len(values),)) if dtype.kind == "O" else np.array(values, dtype)
+    return (np.array(places, np.int64).reshape(len(places), len(shape) + 1), held,
+            np.array([*shape, widest], np.int64))
+
+
+@op("DenseToDenseSetOperation", type=_types, exact=True, outputs=_OUTPUTS)
+def dense_to_dense_set_operation(
+    set1: Array, set2: Array, *, set_operation: str
+) -> tuple[Array, Array, Array]:
+    """`a-b`, `b-a`, `intersection` or `union` of the innermost rows (tf.sets)."""
+    return _operated(_dense_groups(set1), _dense_groups(set2), set_operation, set1.dtype)
+
+
+@op("DenseToSparseSetOperation", type=_types, exact=True, outputs=_OUTPUTS)
+def dense_to_sparse_set_operation(
+    set1: Array, indices: Array, values: Array, shape: Array, *, set_operation: str,
+    validate_indices: bool = True
+) -> tuple[Array, Array, Array]:
+    """As `dense_to_dense_set_operation`, the second tensor sparse."""
+    return _operated(_dense_groups(set1), _sparse_groups(indices, values, shape, validate_indices),
+                     set_operation, set1.dtype)
+
+
+@op("SparseToSparseSetOperation", type=_types, exact=True, outputs=_OUTPUTS)
+def sparse_to_sparse_set_operation(
+    indices1: Array, values1: Array, shape1: Array, indices2: Array, values2: Array,
+    shape2: Array, *, set_operation: str, validate_indices: bool = True
+) -> tuple[Array, Array, Array]:
+    """As `dense_to_dense_set_operation`, both tensors sparse."""
+    return _operated(_sparse_groups(indices1, values1, shape1, validate_indices),
+                     _sparse_groups(indices2, values2, shape2, validate_indices),
+                     set_operation, values1.dtype)
+
+
+def _size_type(c: Inference) -> ValueType:
+    shape = c.extents(2)
+    return ValueType(INT32, None if shape is None else tuple(shape[:-1]))
+
+
+@op("SetSize", type=_size_type, exact=True)
+def set_size(
+    indices: Array, values: Array, shape: Array, *, validate_indices: bool = True
+) -> Array:
+    """The number of different values in each innermost row of a sparse tensor (tf.sets.size)."""
+    found, extents = _sparse_groups(indices, values, shape, validate_indices)
+    check_size(extents)
+    result = np.zeros(extents, np.int32)
+    for place, group in found.items():
+        result[place] = len(group)
+    return result
