@@ -46,6 +46,11 @@ FAMILIES = (
     "unicode",
     "regex",
     "hashing",
+    "sets",
+    "cross",
+    "count",
+    "ragged",
+    "sparse",
     "bitwise",
     "diag",
 )
