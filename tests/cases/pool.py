@@ -7,6 +7,7 @@ from tests.cases import case, f32, f64, ints
 
 nan, inf = np.nan, np.inf
 F16 = np.float16
+ONES = [1, 1, 1, 1]
 IMAGE = f32(2, 7, 6, 4)
 FIRST = np.ascontiguousarray(np.moveaxis(IMAGE, -1, 1))
 VIDEO = f32(1, 5, 4, 3, 2)
@@ -98,5 +99,82 @@ CASES = [
     argmax(x=IMAGE.astype(bfloat16)),
     case(
         "MaxPool3D", VIDEO.astype(bfloat16), ksize=[1, 2, 2, 2, 1], strides=[1] * 5, padding="SAME"
+    ),
+    *(
+        case(
+            "MaxPoolGrad",
+            x,
+            np.zeros_like(grad),
+            grad,
+            ksize=[1, 3, 2, 1],
+            strides=[1, 2, 1, 1],
+            padding="SAME",
+        )
+        for x, grad in ((IMAGE, f32(2, 4, 6, 4)), (f64(2, 7, 6, 4), f64(2, 4, 6, 4)))
+    ),
+    case(
+        "MaxPoolGrad",
+        IMAGE,
+        f32(2, 8, 5, 4),
+        f32(2, 8, 5, 4),
+        ksize=[1, 2, 2, 1],
+        strides=ONES,
+        padding="EXPLICIT",
+        explicit_paddings=[0, 0, 1, 1, 0, 0, 0, 0],
+    ),
+    case(
+        "MaxPoolGrad",
+        IMAGE[:0],
+        f32(0, 7, 6, 4),
+        f32(0, 7, 6, 4),
+        ksize=ONES,
+        strides=ONES,
+        padding="SAME",
+    ),
+    case(
+        "MaxPoolGrad",
+        IMAGE,
+        f32(2, 3, 6, 4),
+        f32(2, 3, 6, 4),
+        ksize=ONES,
+        strides=ONES,
+        padding="SAME",
+        raises=True,
+    ),
+    *(
+        case(
+            name,
+            x,
+            pooling_ratio=[1.0, 1.4, 1.7, 1.0],
+            pseudo_random=pseudo,
+            overlapping=over,
+            deterministic=True,
+            seed=5,
+            seed2=6,
+        )
+        for name in ("FractionalMaxPool", "FractionalAvgPool")
+        for x in (
+            f32(2, 9, 11, 3),
+            f64(1, 8, 8, 1),
+            ints(1, 9, 7, 2),
+            ints(1, 9, 7, 2, dtype=np.int64),
+        )
+        for pseudo in (True, False)
+        for over in (True, False)
+    ),
+    case(
+        "FractionalMaxPool",
+        CORNERS.reshape(1, 5, 4, 1),
+        pooling_ratio=[1.0, 1.3, 1.3, 1.0],
+        seed=5,
+        seed2=6,
+        deterministic=True,
+    ),
+    case(
+        "FractionalAvgPool",
+        f32(1, 3, 3, 1),
+        pooling_ratio=[1.0, 4.0, 1.0, 1.0],
+        seed=5,
+        raises=True,
     ),
 ]

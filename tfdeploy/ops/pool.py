@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 from ..dtypes import INT64, DType
 from ..graph.types import ValueType
+from .generators import State, permutation, uniform
 from .nn import wide
-from .registry import op
-from .rules import Inference
+from .registry import RANDOM, op
+from .rules import Inference, same
 from .windows import (
     Axis,
     axes,
@@ -144,6 +146,27 @@ def _argmax_type(c: Inference) -> list[ValueType]:
     return [y, ValueType(c.attrs["Targmax"], y.shape)]
 
 
+def _find(
+    x: Array, ksize: Ints, strides: Ints, padding: str, explicit: Ints = ()
+) -> tuple[Array, Array]:
+    """Greatest of each window and its place in the flattened batch; the first of equals.
+
+    The search starts at the window's first element, so NaN wins there alone.
+    """
+    sizes, steps = _window(ksize, strides, x.ndim, "NHWC")
+    around, outs = _places(x, sizes[1:-1], steps[1:-1], padding, explicit)
+    index = np.arange(x.size, dtype=np.int64).reshape(x.shape)
+    best = np.full((len(x), *outs, x.shape[-1]), lowest(x.dtype), x.dtype)
+    where = np.full(best.shape, -1, np.int64)
+    flat = (sizes[1:-1], steps[1:-1], [1, 1], outs)
+    for (_, under), (_, at) in zip(
+        taps(pad(x, around), *flat), taps(pad(index, around, -1), *flat), strict=True
+    ):
+        better = (at >= 0) & ((where < 0) | (under > best))
+        best, where = np.where(better, under, best), np.where(better, at, where)
+    return best, where
+
+
 @op("MaxPoolWithArgmax", type=_argmax_type, exact=True, outputs=("output", "argmax"))
 def max_pool_with_argmax(
     x: Array,
@@ -155,27 +178,41 @@ def max_pool_with_argmax(
     include_batch_in_index: bool = False,
 ) -> tuple[Array, Array]:
     """Greatest of each window, and its place in the flattened image
-    (tf.nn.max_pool_with_argmax).
-
-    The first of equals; the search starts at the window's first element, so NaN wins there alone.
-    """
-    sizes, steps = _window(ksize, strides, x.ndim, "NHWC")
+    (tf.nn.max_pool_with_argmax): the first of equals; NaN wins if it is the first."""
     if not x.size:
         raise ValueError(f"shape {x.shape} is empty: nothing to find in it")
-    around, outs = _places(x, sizes[1:-1], steps[1:-1], padding)
-    index = np.arange(x[0].size, dtype=np.int64).reshape((1, *x.shape[1:]))
-    index = np.broadcast_to(index, x.shape)
-    if include_batch_in_index:
-        index = np.arange(x.size, dtype=np.int64).reshape(x.shape)
-    best = np.full((len(x), *outs, x.shape[-1]), lowest(x.dtype), x.dtype)
-    where = np.full(best.shape, -1, np.int64)
-    flat = (sizes[1:-1], steps[1:-1], [1, 1], outs)
-    for (_, under), (_, at) in zip(
-        taps(pad(x, around), *flat), taps(pad(index, around, -1), *flat), strict=True
-    ):
-        better = (at >= 0) & ((where < 0) | (under > best))
-        best, where = np.where(better, under, best), np.where(better, at, where)
+    best, where = _find(x, ksize, strides, padding)
+    if not include_batch_in_index:
+        where = where % x[0].size
     return best, where.astype(Targmax.numpy)
+
+
+@op("MaxPoolGrad", type=same)
+def max_pool_grad(
+    x: Array,
+    y: Array,
+    grad: Array,
+    *,
+    ksize: Ints,
+    strides: Ints,
+    padding: str,
+    explicit_paddings: Ints = (),
+    data_format: str = "NHWC",
+) -> Array:
+    """Each of `grad` goes to where MaxPool found its output; used for unpooling too.
+
+    `y`, the output, is not needed.
+    """
+    image = channels_last(x, data_format)
+    around = explicit_space(explicit_paddings, data_format)
+    window = last(ksize, data_format), last(strides, data_format)
+    _, where = _find(image, *window, padding, around)
+    share = channels_last(grad, data_format)
+    if share.shape != where.shape:
+        raise ValueError(f"shape {grad.shape} is not that of the pooled image, {where.shape}")
+    result = np.zeros(image.size, x.dtype)
+    np.add.at(result, where.ravel(), share.ravel())
+    return channels_as(result.reshape(image.shape), data_format)
 
 
 def _mean(x: Array, ksize: Ints, strides: Ints, padding: str, data_format: str) -> Array:
@@ -207,3 +244,113 @@ def avg_pool3d(
 ) -> Array:
     """Mean of each window over three axes, padding not counted (tf.nn.avg_pool3d)."""
     return _mean(x, ksize, strides, padding, data_format)
+
+
+# Fractional pooling
+
+
+def _cuts(n: int, out: int, pseudo_random: bool, state: State, seeds: tuple[int, int]) -> Array:
+    """Where `out` regions of nearly equal size begin on an axis of `n`, and its end."""
+    if not 1 <= out <= n:
+        raise ValueError(f"an axis of {n} cannot be pooled to {out}")
+    if pseudo_random:
+        ratio, least = n / out, n // out
+        most = min((least + 2) / ratio - 1, (n + 1 - least) / ratio - (out - 1))
+        start = uniform(state.reserve(*seeds, 1), 1, np.dtype(np.float64))[0] * most
+        inner = np.ceil(ratio * (np.arange(1, out) + start)).astype(np.int64) - 1
+        return np.concatenate([[0], inner, [n]])
+    sizes = np.full(out, n // out, np.int64)
+    sizes[: n % out] += 1
+    shuffled = sizes[permutation(state.reserve(*seeds, -(-out // 4)), out)]
+    return np.concatenate([[0], np.cumsum(shuffled)])
+
+
+def _fractions(
+    x: Array,
+    pooling_ratio: Sequence[float],
+    pseudo_random: bool,
+    seeds: tuple[int, int],
+    state: State | None,
+    deterministic: bool,
+) -> tuple[Array, Array]:
+    """Cuts of rows and of columns; always those of the first call where `deterministic`."""
+    if x.ndim != 4 or len(pooling_ratio) != 4 or pooling_ratio[0] != 1 or pooling_ratio[3] != 1:
+        raise ValueError(
+            f"pooling_ratio {list(pooling_ratio)} of image {x.shape}: should be "
+            "[1, rows, columns, 1] of (n, h, w, c)"
+        )
+    drawn = State() if state is None or (deterministic and any(seeds)) else state
+    outs = [int(np.float32(n) / np.float32(r)) for n, r in zip(x.shape, pooling_ratio, strict=True)]
+    rows = _cuts(x.shape[1], outs[1], pseudo_random, drawn, seeds)
+    return rows, _cuts(x.shape[2], outs[2], pseudo_random, drawn, seeds)
+
+
+def _regions(x: Array, rows: Array, columns: Array, overlapping: bool) -> list[list[Array]]:
+    """The parts of images between cuts, with the next row and column too where `overlapping`."""
+    more = int(overlapping)
+    return [
+        [x[:, top : bottom + more, left : right + more] for left, right in pairwise(columns)]
+        for top, bottom in pairwise(rows)
+    ]
+
+
+def _fractional_type(c: Inference) -> list[ValueType]:
+    x = spatial_shape(c, 0, 4, "NHWC")
+    ratio = c.attrs["pooling_ratio"]
+    outs = [
+        int(np.float32(n) / np.float32(r)) if isinstance(n, int) else c.fresh()
+        for n, r in zip(x[1:3], ratio[1:3], strict=True)
+    ]
+    cuts = [ValueType(INT64, (n + 1,)) for n in outs]
+    return [ValueType(c.inputs[0].dtype, (x[0], *outs, x[3])), *cuts]
+
+
+_FRACTIONAL = ("output", "row_pooling_sequence", "col_pooling_sequence")
+
+
+@op("FractionalMaxPool", type=_fractional_type, effect=RANDOM, outputs=_FRACTIONAL)
+def fractional_max_pool(
+    x: Array,
+    *,
+    pooling_ratio: Sequence[float],
+    pseudo_random: bool = False,
+    overlapping: bool = False,
+    deterministic: bool = False,
+    seed: int = 0,
+    seed2: int = 0,
+    state: State | None = None,
+) -> tuple[Array, Array, Array]:
+    """Greatest of regions of random, nearly equal sizes
+    (tf.nn.fractional_max_pool; Graham 2014)."""
+    cuts = _fractions(x, pooling_ratio, pseudo_random, (seed, seed2), state, deterministic)
+    start = lowest(x.dtype)
+    best = [
+        [np.fmax.reduce(region, axis=(1, 2), initial=start) for region in row]
+        for row in _regions(x, *cuts, overlapping)
+    ]
+    return (np.moveaxis(np.array(best, x.dtype), 2, 0), *cuts)
+
+
+@op("FractionalAvgPool", type=_fractional_type, effect=RANDOM, outputs=_FRACTIONAL)
+def fractional_avg_pool(
+    x: Array,
+    *,
+    pooling_ratio: Sequence[float],
+    pseudo_random: bool = False,
+    overlapping: bool = False,
+    deterministic: bool = False,
+    seed: int = 0,
+    seed2: int = 0,
+    state: State | None = None,
+) -> tuple[Array, Array, Array]:
+    """Mean of regions of random, nearly equal sizes (tf.nn.fractional_avg_pool; Graham 2014)."""
+    cuts = _fractions(x, pooling_ratio, pseudo_random, (seed, seed2), state, deterministic)
+    mean = [[_truncated_mean(region) for region in row] for row in _regions(x, *cuts, overlapping)]
+    return (np.moveaxis(np.array(mean, x.dtype), 2, 0), *cuts)
+
+
+def _truncated_mean(region: Array) -> Array:
+    """Mean over rows and columns; of integers without the fraction, as C divides."""
+    total = region.sum(axis=(1, 2), dtype=region.dtype)
+    mean = total / (region.shape[1] * region.shape[2])
+    return np.trunc(mean) if region.dtype.kind == "i" else mean
