@@ -325,3 +325,10 @@ CASES += [
     case("BandedTriangularSolve", BANDS[:0], f32(4, 2), raises=True),
     case("BandedTriangularSolve", BANDS, f32(3, 2), raises=True),
 ]
+LEFT, RIGHT = f32(3, 4).astype(ml_dtypes.bfloat16), f32(4, 5).astype(ml_dtypes.bfloat16)
+CASES += [
+    case("MatMul", LEFT, RIGHT, ulp=16),
+    case("BatchMatMulV2", LEFT, RIGHT, ulp=16),
+    case("BatchMatMulV3", LEFT, RIGHT, Tout=ml_dtypes.bfloat16, ulp=16),
+    einsum("ij,jk->ik", LEFT, RIGHT),
+]

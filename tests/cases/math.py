@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/math.py."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case, f32, f64, ints
 
@@ -41,6 +42,8 @@ for op in FLOAT_ONLY + FLOAT_AND_COMPLEX + WITH_INTS + ["Round"]:
     ]
     if op != "Rint":
         CASES += [case(op, f32(5, low=-0.9, high=0.9).astype(np.float16))]
+for op in [*FLOAT_AND_COMPLEX, *WITH_INTS, "Ceil", "Floor", "Round"]:
+    CASES += [case(op, f32(5, low=0.1, high=0.9).astype(bfloat16), ulp=16)]
 for op in [*FLOAT_AND_COMPLEX, "Neg", "Sign", "Square", "Conj"]:
     CASES += [case(op, c64(3)), case(op, c64(3).astype(np.complex128))]
 for op in WITH_INTS:
@@ -85,6 +88,11 @@ for op in each("DivNoNan MulNoNan Xdivy Xlogy Xlog1py"):
         case(op, f32(3).astype(np.float16), f32(3, low=0.5).astype(np.float16)),
         case(op, c64(3), c64(3, seed=5)),
     ]
+for op in each(
+    "AddV2 Sub Mul Div RealDiv FloorDiv FloorMod TruncateDiv Maximum Minimum SquaredDifference Pow "
+    "DivNoNan MulNoNan Xdivy Xlogy Xlog1py Atan2 Less LessEqual Greater GreaterEqual Equal NotEqual"
+):
+    CASES += [case(op, f32(5, low=0.5).astype(bfloat16), bfloat16(0.7), ulp=16)]
 for op in each("Add AddV2 Sub Mul Div RealDiv SquaredDifference Pow"):
     CASES += [case(op, c64(3), c64(3, seed=5)), case(op, c64(2).astype(np.complex128), 2 + 1j)]
 for op in each("AddV2 Sub Mul Div FloorDiv FloorMod Maximum Minimum TruncateDiv"):

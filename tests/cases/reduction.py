@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/reduction.py."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case, f32, f64, ints
 
@@ -139,3 +140,8 @@ CASES += [
     case("InTopKV2", PREDICTIONS, np.zeros((4,), np.int32), 0),
     case("InTopKV2", PREDICTIONS, np.zeros((3,), np.int32), 1, raises=True),
 ]
+for op in each(
+    "Sum Mean Prod Max Min EuclideanNorm ArgMax ArgMin Cumsum Cumprod CumulativeLogsumexp"
+):
+    CASES += [case(op, f32(4, 5, low=0.5).astype(bfloat16), 1, ulp=16)]
+CASES += [case("TopKV2", f32(4, 5).astype(bfloat16), 2)]
