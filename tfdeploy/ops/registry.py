@@ -39,6 +39,7 @@ FAMILIES = (
     "spectral",
     "special",
     "quantize",
+    "rnn",
     "xla",
     "ctc",
     "random",
