@@ -77,7 +77,8 @@ def _round(x: Array) -> Any:
     return x if x.dtype.kind in "iu" else np.rint(x)
 
 
-def _sigmoid(x: Array) -> Any:
+def sigmoid(x: Array) -> Any:
+    """1 / (1 + exp(-x))."""
     one = _one(x)
     if x.dtype.kind == "c":
         return one / (one + np.exp(-x))
@@ -106,7 +107,7 @@ _UNARY: tuple[tuple[str, Function, str, bool], ...] = (
     ("Rint", np.rint, "The nearest integer, halves to even (tf.math.rint).", EXACT),
     ("Round", _round, "The nearest integer, halves to even; integers stay (tf.round).", EXACT),
     ("Rsqrt", lambda x: _one(x) / np.sqrt(x), "1 / sqrt(x) (tf.math.rsqrt).", EXACT),
-    ("Sigmoid", _sigmoid, "1 / (1 + exp(-x)) (tf.sigmoid).", False),
+    ("Sigmoid", sigmoid, "1 / (1 + exp(-x)) (tf.sigmoid).", False),
     ("Sign", _sign, "-1, 0 or 1, NaN for NaN; x / |x| for complex numbers (tf.sign).", EXACT),
     ("Sin", np.sin, "Sine (tf.sin).", False),
     ("Sinh", np.sinh, "Hyperbolic sine (tf.sinh).", False),
