@@ -31,7 +31,7 @@ def _reserve(state: State | None, seed: int, seed2: int, blocks: int) -> Philox:
     return (state or State()).reserve(seed, seed2, blocks)
 
 
-def _shape(shape: Array) -> tuple[int, ...]:
+def spelled(shape: Array) -> tuple[int, ...]:
     """The shape that a vector spells; raises ValueError where it cannot be one."""
     found = tuple(int(n) for n in np.ravel(shape))
     if shape.ndim > 1 or any(n < 0 for n in found):
@@ -66,7 +66,7 @@ def random_uniform(
     shape: Array, *, dtype: DType, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
     """Uniform numbers in [0, 1) (tf.random.uniform)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = _reserve(state, seed, seed2, prod(size) * PER_OUTPUT)
     return generators.uniform(stream, prod(size), dtype.numpy).reshape(size)
 
@@ -76,7 +76,7 @@ def random_normal(
     shape: Array, *, dtype: DType, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
     """Normal numbers (tf.random.normal)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = _reserve(state, seed, seed2, prod(size) * PER_OUTPUT)
     return generators.normal(stream, prod(size), dtype.numpy).reshape(size)
 
@@ -86,7 +86,7 @@ def truncated_normal(
     shape: Array, *, dtype: DType, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
     """Normal numbers of absolute value below 2 (tf.random.truncated_normal)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = _reserve(state, seed, seed2, prod(size) * PER_OUTPUT)
     return generators.truncated_normal(stream, prod(size), dtype.numpy).reshape(size)
 
@@ -102,7 +102,7 @@ def random_uniform_int(
     state: State | None = None,
 ) -> Array:
     """Integers in [minval, maxval) (tf.random.uniform)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = _reserve(state, seed, seed2, prod(size) * PER_OUTPUT)
     return generators.integers(stream, prod(size), minval, maxval).reshape(size)
 
@@ -182,7 +182,7 @@ def random_gamma(
     shape: Array, alpha: Array, *, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
     """Gamma numbers of shape parameter alpha and rate 1 (tf.random.gamma)."""
-    size = _shape(shape)
+    size = spelled(shape)
     check_size((*size, *alpha.shape))
     stream = _reserve(state, seed, seed2, prod(size) * alpha.size * PER_OUTPUT)
     drawn = _per_parameter(generators.gamma, stream, prod(size), alpha)
@@ -192,7 +192,7 @@ def random_gamma(
 def _random_poisson(
     shape: Array, rate: Array, dtype: DType, seed: int, seed2: int, state: State | None
 ) -> Array:
-    size = _shape(shape)
+    size = spelled(shape)
     check_size((*size, *rate.shape))
     stream = _reserve(state, seed, seed2, prod(size) * rate.size * PER_OUTPUT)
     drawn = _per_parameter(generators.poisson, stream, prod(size), rate)
@@ -233,21 +233,21 @@ def random_poisson_v2(
 @op("StatelessRandomUniform", type=_shaped("dtype"))
 def stateless_uniform(shape: Array, seed: Array, *, dtype: DType = FLOAT32) -> Array:
     """Uniform numbers in [0, 1) (tf.random.stateless_uniform)."""
-    size = _shape(shape)
+    size = spelled(shape)
     return generators.uniform(generators.stateless(seed), prod(size), dtype.numpy).reshape(size)
 
 
 @op("StatelessRandomNormal", type=_shaped("dtype"))
 def stateless_normal(shape: Array, seed: Array, *, dtype: DType = FLOAT32) -> Array:
     """Normal numbers (tf.random.stateless_normal)."""
-    size = _shape(shape)
+    size = spelled(shape)
     return generators.normal(generators.stateless(seed), prod(size), dtype.numpy).reshape(size)
 
 
 @op("StatelessTruncatedNormal", type=_shaped("dtype"))
 def stateless_truncated(shape: Array, seed: Array, *, dtype: DType = FLOAT32) -> Array:
     """Normal numbers of absolute value below 2 (tf.random.stateless_truncated_normal)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = generators.stateless(seed)
     return generators.truncated_normal(stream, prod(size), dtype.numpy).reshape(size)
 
@@ -255,7 +255,7 @@ def stateless_truncated(shape: Array, seed: Array, *, dtype: DType = FLOAT32) ->
 @op("StatelessRandomUniformInt", type=_shaped_like(2), exact=True)
 def stateless_uniform_int(shape: Array, seed: Array, minval: Array, maxval: Array) -> Array:
     """Integers in [minval, maxval) (tf.random.stateless_uniform)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = generators.stateless(seed)
     return generators.integers(stream, prod(size), minval, maxval).reshape(size)
 
@@ -263,7 +263,7 @@ def stateless_uniform_int(shape: Array, seed: Array, minval: Array, maxval: Arra
 @op("StatelessRandomUniformFullInt", type=_shaped("dtype"), exact=True)
 def stateless_full_int(shape: Array, seed: Array, *, dtype: DType = _UINT64) -> Array:
     """Integers over their whole range (tf.random.stateless_uniform)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = generators.stateless(seed)
     return generators.full_integers(stream, prod(size), dtype.numpy).reshape(size)
 
@@ -285,7 +285,7 @@ def _ending(size: tuple[int, ...], tail: tuple[int, ...]) -> int:
 
 
 def _gamma(shape: Array, stream: Philox, alpha: Array) -> Array:
-    size = _shape(shape)
+    size = spelled(shape)
     samples = _ending(size, alpha.shape)
     drawn = _per_parameter(generators.gamma, stream, samples, alpha)
     return drawn.astype(alpha.dtype).reshape(size)
@@ -300,7 +300,7 @@ def stateless_gamma(shape: Array, seed: Array, alpha: Array) -> Array:
 @op("StatelessRandomPoisson", type=_shaped("dtype"))
 def stateless_poisson(shape: Array, seed: Array, lam: Array, *, dtype: DType) -> Array:
     """Poisson numbers of rate lam (tf.random.stateless_poisson)."""
-    size = _shape(shape)
+    size = spelled(shape)
     samples = _ending(size, lam.shape)
     drawn = _per_parameter(generators.poisson, generators.stateless(seed), samples, lam)
     return _to(drawn, dtype).reshape(size)
@@ -311,7 +311,7 @@ def stateless_binomial(
     shape: Array, seed: Array, counts: Array, probs: Array, *, dtype: DType = INT64
 ) -> Array:
     """Successes in `counts` tries of probability `probs` (tf.random.stateless_binomial)."""
-    size = _shape(shape)
+    size = spelled(shape)
     tail = np.broadcast_shapes(counts.shape, probs.shape)
     samples, members = _ending(size, tail), prod(tail)
     count, prob = (
@@ -364,7 +364,7 @@ def stateless_uniform_v2(
     shape: Array, key: Array, counter: Array, alg: Array, *, dtype: DType = FLOAT32
 ) -> Array:
     """Uniform numbers in [0, 1) (tf.random.stateless_uniform)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = generators.keyed(key, counter, alg)
     return generators.uniform(stream, prod(size), dtype.numpy).reshape(size)
 
@@ -374,7 +374,7 @@ def stateless_normal_v2(
     shape: Array, key: Array, counter: Array, alg: Array, *, dtype: DType = FLOAT32
 ) -> Array:
     """Normal numbers (tf.random.stateless_normal)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = generators.keyed(key, counter, alg)
     return generators.normal(stream, prod(size), dtype.numpy).reshape(size)
 
@@ -384,7 +384,7 @@ def stateless_truncated_v2(
     shape: Array, key: Array, counter: Array, alg: Array, *, dtype: DType = FLOAT32
 ) -> Array:
     """Normal numbers of absolute value below 2 (tf.random.stateless_truncated_normal)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = generators.keyed(key, counter, alg)
     return generators.truncated_normal(stream, prod(size), dtype.numpy).reshape(size)
 
@@ -394,7 +394,7 @@ def stateless_uniform_int_v2(
     shape: Array, key: Array, counter: Array, alg: Array, minval: Array, maxval: Array
 ) -> Array:
     """Integers in [minval, maxval) (tf.random.stateless_uniform)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = generators.keyed(key, counter, alg)
     return generators.integers(stream, prod(size), minval, maxval).reshape(size)
 
@@ -404,7 +404,7 @@ def stateless_full_int_v2(
     shape: Array, key: Array, counter: Array, alg: Array, *, dtype: DType = _UINT64
 ) -> Array:
     """Integers over their whole range (tf.random.stateless_uniform)."""
-    size = _shape(shape)
+    size = spelled(shape)
     stream = generators.keyed(key, counter, alg)
     return generators.full_integers(stream, prod(size), dtype.numpy).reshape(size)
 
