@@ -7,7 +7,7 @@ order; `control` names only nodes that have an effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,6 +20,24 @@ class Ref(NamedTuple):
 
     node: int
     slot: int = 0
+
+
+class FuncRef(NamedTuple):
+    """An attribute that names a function: a subgraph, or before lowering one of the library, with
+    the attributes bound there.
+    """
+
+    name: str
+    attrs: dict[str, Any]
+
+
+def functions(attrs: Mapping[str, Any]) -> Iterator[FuncRef]:
+    """The functions that attributes name, those in lists included."""
+    for value in attrs.values():
+        if isinstance(value, FuncRef):
+            yield value
+        elif isinstance(value, list):
+            yield from (item for item in value if isinstance(item, FuncRef))
 
 
 @dataclass(slots=True, eq=False)

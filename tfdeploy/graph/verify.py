@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import GraphError
-from .graph import Graph, Node, Ref
+from .graph import Graph, Node, Ref, functions
 from .types import Dim, ValueType
 
 
@@ -23,6 +23,9 @@ def verify(graph: Graph, where: str = "graph") -> None:
         for kind in node.types:
             _check_type(kind, place)
         _check_source(node, place)
+        for function in functions(node.attrs):
+            if function.name not in graph.subgraphs:
+                raise GraphError(f"{place}: there is no subgraph {function.name!r}")
     total = len(graph.nodes)
     for name, ref in graph.aliases.items():
         _check_ref(graph, ref, total, f"{where}: alias {name!r}")

@@ -12,26 +12,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from ..dtypes import DType, from_numpy
+from ..dtypes import DType
 from ..errors import ConversionError, UnknownOperationException, UnsupportedError, near
 from ..graph.graph import Graph, Node, Ref, SignatureDef, split_name
 from ..ops import registry
+from ..ops.effects import ORDERED, effect
 from ..ops.infer import Typing
 from .age import modern
-from .raw import AttrPlaceholder, FuncRef, RawFunction, RawModel, RawNode, Unreadable
+from .freeze import VARIABLES, freeze
+from .raw import (
+    AttrPlaceholder,
+    FuncRef,
+    RawArg,
+    RawFunction,
+    RawModel,
+    RawNode,
+    RawSignature,
+    Unreadable,
+)
 from .share import share
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-_VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
-# what an op on a variable's handle becomes when the variable is a constant
-_FROZEN = {
-    "ReadVariableOp": "Identity",
-    "ResourceGather": "Gather",
-    "ResourceGatherNd": "GatherNd",
-    "VariableShape": "Shape",
-}
+_DEEPEST = 60  # functions inside functions that are not inlined
 _ASSIGNS = (
     "Assign",
     "ResourceScatter",
@@ -79,9 +81,10 @@ _Key = tuple[_Frame, str]
 class _Builder:
     """Builds the graph from the outputs upwards, with a stack of its own."""
 
-    def __init__(self, raw: RawModel, cut: Iterable[str]) -> None:
+    def __init__(self, raw: RawModel, cut: Iterable[str], depth: int = 0) -> None:
         self.raw = raw
         self.graph = Graph()
+        self.depth = depth
         self.top = _Frame("", {n.name: n for n in raw.graph.nodes}, {}, {})
         self.cut = {"{}:{}".format(*split_name(name)): name for name in cut}
         self.missing: dict[str, list[str]] = {}
@@ -103,6 +106,30 @@ class _Builder:
             raise ConversionError(
                 f"{self.raw.origin}: node {node!r} has no output {slot}"
             ) from None
+
+    def function(self, function: RawFunction, attrs: dict[str, Any]) -> Graph:
+        """The body of a function as a graph, its arguments as placeholders."""
+        args: dict[str, list[Ref]] = {}
+        for arg in function.inputs:
+            dtypes = _argument_dtypes(arg, attrs)
+            args[arg.name] = [
+                self._argument(f"{arg.name}_{i}" if len(dtypes) > 1 else arg.name, dtype)
+                for i, dtype in enumerate(dtypes)
+            ]
+        self.top = _Frame("", {n.name: n for n in function.nodes}, args, attrs, function)
+        results = [function.ret[arg.name] for arg in function.outputs]
+        for spelled in [*function.control_ret.values(), *results]:
+            source = spelled.lstrip("^").partition(":")[0]
+            if source not in args:
+                self._build((self.top, source))
+        self.graph.outputs = [self._input(self.top, spelled) for spelled in results]
+        return self.graph
+
+    def _argument(self, name: str, dtype: DType) -> Ref:
+        node = Node("Placeholder", self._unique(name), (), {"dtype": dtype})
+        ref = Ref(self.graph.add(node))
+        self.graph.inputs.append(ref)
+        return ref
 
     def _locate(self, name: str) -> _Key:
         """The node called `name`, which may be ``call/inner`` for one in a called function."""
@@ -207,6 +234,28 @@ class _Builder:
                 "does not hold"
             ) from None
 
+    def _lowered(self, value: Any, frame: _Frame, name: str) -> Any:
+        """An attribute `name` (of a node) with functions made subgraphs of the graph."""
+        if isinstance(value, list):
+            return [self._lowered(v, frame, f"{name}_{i}") for i, v in enumerate(value)]
+        if not isinstance(value, FuncRef):
+            return value
+        function = self.raw.graph.functions.get(value.name)
+        if function is None:
+            raise ConversionError(
+                f"{self.raw.origin}: {name} is function {value.name!r}, which the library does not "
+                "hold"
+            )
+        if self.depth > _DEEPEST:
+            raise UnsupportedError(f"{self.raw.origin}: function {function.name} calls itself")
+        inner = _Builder(self.raw, (), self.depth + 1)
+        inner.missing = self.missing
+        attrs = {key: self._attr(v, frame) for key, v in value.attrs.items()}
+        while name in self.graph.subgraphs:
+            name += "_"
+        self.graph.subgraphs[name] = inner.function(function, attrs)
+        return FuncRef(name, {})
+
     def _enter(self, frame: _Frame, node: RawNode, function: RawFunction) -> _Frame:
         target = node.attrs.get("f")
         attrs = dict(target.attrs) if isinstance(target, FuncRef) else dict(node.attrs)
@@ -234,7 +283,7 @@ class _Builder:
 
     def _input(self, frame: _Frame, spelled: str) -> Ref:
         """The value that a node's input means."""
-        if frame is self.top:
+        if frame.function is None:
             if self._is_cut(spelled):
                 return self._placeholder("{}:{}".format(*split_name(spelled)))
             name, slot = split_name(spelled)
@@ -307,14 +356,19 @@ class _Builder:
         op = "Placeholder" if node.op == "PlaceholderV2" else node.op
         record = registry.get(op)
         if record is not None:
-            attrs = {k: v for k, v in attrs.items() if k in record.attrs}
-        elif op not in _VARIABLES and op not in _FROZEN:
+            attrs = {
+                k: self._lowered(v, frame, f"{label}.{k}")
+                for k, v in attrs.items()
+                if k in record.attrs
+            }
+        elif op not in VARIABLES:
             self.missing.setdefault(op, []).append(label)
         unique = self._unique(label)
-        number = self.graph.add(Node(op, unique, refs, attrs, control=tuple(sorted(effects))))
+        made = Node(op, unique, refs, attrs, control=tuple(sorted(effects)))
+        number = self.graph.add(made)
         if unique != label:
             self.names[label] = number
-        if record is not None and record.effect in (registry.WRITES, registry.RAISES):
+        if effect(self.graph, made) in ORDERED:
             effects = {number}
         else:
             for source in self._sources(frame, node):
@@ -331,21 +385,31 @@ class _Builder:
         for spelled in function.control_ret.values():
             effects |= set(self._done[inner, spelled.lstrip("^").partition(":")[0]].effects)
         label = frame.prefix + node.name
-        if effects:
-            control = tuple(sorted(effects))
-            refs = [
-                Ref(
-                    self.graph.add(
-                        Node(
-                            "Identity", self._unique(f"{label}/output_{i}"), (ref,), control=control
-                        )
-                    )
-                )
-                for i, ref in enumerate(refs)
-            ]
+        refs = [
+            self._after(ref, effects, f"{label}/output_{i}") for i, ref in enumerate(refs)
+        ]
         for i, ref in enumerate(refs):
             self.graph.aliases[f"{label}:{i}"] = ref
         return _Built(tuple(refs), tuple(sorted(effects)))
+
+    def _after(self, ref: Ref, effects: set[int], name: str) -> Ref:
+        """A value that waits for what has an effect."""
+        if not effects:
+            return ref
+        control = tuple(sorted(effects))
+        return Ref(self.graph.add(Node("Identity", self._unique(name), (ref,), control=control)))
+
+    def signature(self, signature: RawSignature) -> SignatureDef:
+        """A signature with all that it needs."""
+        inputs = {k: self.tensor(i.name) for k, i in signature.inputs.items()}
+        effects: set[int] = set()
+        for name in signature.control:
+            effects |= set(self._build(self._locate(name)).effects)
+        outputs = {
+            k: self._after(self.tensor(i.name), effects, f"{split_name(i.name)[0]}/output")
+            for k, i in signature.outputs.items()
+        }
+        return SignatureDef(inputs, outputs)
 
     def _unique(self, name: str) -> str:
         candidate, count = name, 0
@@ -353,6 +417,14 @@ class _Builder:
             count += 1
             candidate = f"{name}_{count}"
         return candidate
+
+
+def _argument_dtypes(arg: RawArg, attrs: dict[str, Any]) -> list[DType]:
+    """The dtypes of an argument of a function, which may be several."""
+    if arg.type_list_attr:
+        return list(attrs[arg.type_list_attr])
+    dtype = arg.dtype or attrs[arg.type_attr]
+    return [dtype] * (int(attrs[arg.number_attr]) if arg.number_attr else 1)
 
 
 def _output_dtype(node: RawNode, slot: int) -> DType:
@@ -387,11 +459,7 @@ def lower(
         builder = _Builder(raw, ())
         built = {}
         for name in sorted(chosen, key=lambda n: n != "serving_default"):  # it keeps its names
-            sig = raw.signatures[name]
-            built[name] = SignatureDef(
-                {k: builder.tensor(i.name) for k, i in sig.inputs.items()},
-                {k: builder.tensor(i.name) for k, i in sig.outputs.items()},
-            )
+            built[name] = builder.signature(raw.signatures[name])
         built = {name: built[name] for name in chosen}
     else:
         builder = _Builder(raw, inputs or ())
@@ -400,14 +468,17 @@ def lower(
         }
         graph = builder.graph
         if inputs is None:
-            feeds = {n.name: Ref(i) for i, n in enumerate(graph.nodes) if n.op == "Placeholder"}
+            needed = graph.ancestors(ref.node for ref in results.values())
+            feeds = {
+                graph.nodes[i].name: Ref(i) for i in needed if graph.nodes[i].op == "Placeholder"
+            }
         else:
             feeds = {label(n): builder.tensor(n) for n in inputs}
         built = {"default": SignatureDef(feeds, results)}
     _report_missing(raw, builder.missing)
     order = sorted(built, key=lambda n: n != "serving_default")
     graph, shared, names = share(builder.graph, {n: built[n] for n in order}, builder.names)
-    _freeze(raw, graph)
+    graph, shared = freeze(raw, graph, shared)
     assign_types(raw.origin, graph, (r for d in shared.values() for r in d.outputs.values()))
     for name, number in names.items():
         for slot in range(len(graph.nodes[number].types)):
@@ -457,45 +528,10 @@ def _report_missing(raw: RawModel, missing: dict[str, list[str]]) -> None:
         )
 
 
-def _freeze(raw: RawModel, graph: Graph) -> None:
-    """Makes constants of the variables; nothing in the graph assigns to any of them."""
-    handles = set()
-    for number, node in enumerate(graph.nodes):
-        if node.op in _VARIABLES:
-            if node.name not in raw.variables:
-                raise ConversionError(f"{raw.origin}: variable {node.name!r} has no value")
-            value = np.asarray(raw.variables[node.name])
-            node.op, node.attrs = "Const", {"value": value, "dtype": from_numpy(value.dtype)}
-            handles.add(number)
-        elif node.op in _FROZEN:
-            node.op = _FROZEN[node.op]
-            record = registry.get(node.op)
-            attrs = record.attrs if record else ()
-            node.attrs = {k: v for k, v in node.attrs.items() if k in attrs}
-
-
 def assign_types(origin: str, graph: Graph, used: Iterable[Ref] = ()) -> None:
     """Infers the type of every node, in order; raises ConversionError where an op's inputs cannot
     be.
 
     An op without type rule has as many outputs as others, or the values `used`, refer to.
     """
-    typing = Typing(graph)
-    counts = _output_counts(graph, used)
-    for number, node in enumerate(graph.nodes):
-        try:
-            typing.node(node, number, counts[number])
-        except (ValueError, TypeError, IndexError, KeyError) as error:
-            shapes = ", ".join(map(repr, (graph.type(r) for r in node.inputs)))
-            raise ConversionError(
-                f"{origin}: node {node.name} ({node.op}) cannot take inputs {shapes}: {error}"
-            ) from error
-
-
-def _output_counts(graph: Graph, used: Iterable[Ref]) -> list[int]:
-    """How many outputs each node has at least: what an op that nobody knows has."""
-    counts = [max(1, len(node.types)) for node in graph.nodes]
-    inputs = [ref for node in graph.nodes for ref in node.inputs]
-    for ref in [*inputs, *graph.aliases.values(), *used]:
-        counts[ref.node] = max(counts[ref.node], ref.slot + 1)
-    return counts
+    Typing(graph).run(origin, used)

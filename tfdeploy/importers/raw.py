@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dtypes import DType
+from ..graph.graph import FuncRef as FuncRef
 
 Shape = tuple[int | None, ...] | None
 """A TensorFlow shape: None is an unknown rank, a None inside an unknown dimension."""
@@ -22,13 +23,6 @@ class Unreadable(NamedTuple):
     """A tensor attribute that no array holds (a variant; bfloat16 without ml_dtypes), and why."""
 
     reason: str
-
-
-class FuncRef(NamedTuple):
-    """An attribute that names a function of the library, with the attributes bound there."""
-
-    name: str
-    attrs: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -98,11 +92,15 @@ class TensorInfo(NamedTuple):
 
 @dataclass(slots=True)
 class RawSignature:
-    """A SignatureDef, in the order that the file gives."""
+    """A SignatureDef, in the order that the file gives.
+
+    `control` are names of nodes that a call runs although no output needs them.
+    """
 
     inputs: dict[str, TensorInfo]
     outputs: dict[str, TensorInfo]
     method: str = ""
+    control: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Signatures that compute the same share one subgraph.
+"""Signatures that compute the same share one subgraph, and what none needs goes.
 
 Keras exports a model under two names, each with a function call of its own; inlined, that would
 double the graph.
@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.graph import Graph, Node, Ref, SignatureDef
+from ..graph.graph import FuncRef, Graph, Node, Ref, SignatureDef, functions
 from ..ops import registry
+from ..ops.effects import effect
 
 _SHORT = 1024  # bytes of an array up to which it is its own key
 
@@ -27,7 +28,7 @@ def share(
 
     Equal are signatures whose arguments and results have the same names and whose nodes have the
     same ops, attributes and constants, inputs by their names.  The first of them keeps its nodes;
-    `names`, which mean nodes, come back with those of the nodes that are gone.
+    `names`, which mean nodes, come back with those of the nodes that others stand for.
     """
     classes: Classes = {}
     known: dict[Any, tuple[SignatureDef, dict[int, int]]] = {}
@@ -43,9 +44,7 @@ def share(
         result[name], nodes = known[key]
         instead |= {number: nodes[each] for number, each in numbers.items()}
     instead = {number: other for number, other in instead.items() if number not in kept}
-    if not instead:
-        return graph, signatures, names
-    smaller, moved = _without(graph, instead)
+    smaller, moved = _only(graph, kept, instead)
     result = {
         name: SignatureDef(
             {k: Ref(moved[r.node], r.slot) for k, r in signature.inputs.items()},
@@ -54,7 +53,7 @@ def share(
         for name, signature in result.items()
     }
     names = names | {graph.nodes[number].name: number for number in instead}
-    return smaller, result, {name: moved[number] for name, number in names.items()}
+    return smaller, result, {name: moved[n] for name, n in names.items() if n in moved}
 
 
 def _spelled(refs: dict[str, Ref], numbers: dict[int, int]) -> frozenset[Any]:
@@ -69,21 +68,33 @@ def _classify(graph: Graph, signature: SignatureDef, classes: Classes) -> dict[i
     seen: dict[Any, int] = {}
     for number in graph.ancestors(roots):
         node = graph.nodes[number]
-        key: Any = _key(node, inputs.get(number, ""), numbers)
-        record = registry.get(node.op)
-        if record is None or record.effect != registry.PURE:
+        key: Any = _key(graph, node, inputs.get(number, ""), numbers)
+        if effect(graph, node) != registry.PURE:
             seen[key] = seen.get(key, 0) + 1
             key = key, seen[key]  # two draws of random numbers are two
         numbers[number] = classes.setdefault(key, len(classes))
     return numbers
 
 
-def _key(node: Node, argument: str, numbers: dict[int, int]) -> Any:
+def _key(graph: Graph, node: Node, argument: str, numbers: dict[int, int]) -> Any:
     sources = tuple((numbers[ref.node], ref.slot) for ref in node.inputs)
     control = tuple(numbers[n] for n in node.control)
     # a node without inputs is what it is by name: a variable, a placeholder that is no argument
     name = "" if node.inputs or node.op == "Const" or argument else node.name
-    return node.op, argument, name, sources, control, frozen(node.attrs)
+    return node.op, argument, name, sources, control, frozen(_expanded(graph, node.attrs))
+
+
+def _expanded(graph: Graph, value: Any) -> Any:
+    """Attributes with the contents of subgraphs in place of their names."""
+    if isinstance(value, dict):
+        return {name: _expanded(graph, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_expanded(graph, item) for item in value]
+    if not isinstance(value, FuncRef):
+        return value
+    inner = graph.subgraphs[value.name]
+    nodes = [(n.op, n.inputs, n.control, _expanded(inner, n.attrs)) for n in inner.nodes]
+    return nodes, tuple(inner.inputs), tuple(inner.outputs)
 
 
 def frozen(value: Any) -> Any:
@@ -101,16 +112,21 @@ def frozen(value: Any) -> Any:
     return type(value), value
 
 
-def _without(graph: Graph, instead: dict[int, int]) -> tuple[Graph, dict[int, int]]:
-    """The graph without the nodes that others stand for, and the new numbers of all."""
-    smaller = Graph(subgraphs=graph.subgraphs)
+def _only(graph: Graph, kept: set[int], instead: dict[int, int]) -> tuple[Graph, dict[int, int]]:
+    """The graph of the nodes `kept`, and the new numbers of all that these are or stand for."""
+    smaller = Graph()
     moved: dict[int, int] = {}
-    for number, node in enumerate(graph.nodes):
-        if number in instead:
-            moved[number] = moved[instead[number]]
-            continue
+    for number in sorted(kept):
+        node = graph.nodes[number]
         node.inputs = tuple(Ref(moved[ref.node], ref.slot) for ref in node.inputs)
-        node.control = tuple(sorted({moved[n] for n in node.control}))
+        node.control = tuple(moved[n] for n in node.control)
         moved[number] = smaller.add(node)
-    smaller.aliases = {name: Ref(moved[r.node], r.slot) for name, r in graph.aliases.items()}
+        for function in functions(node.attrs):
+            smaller.subgraphs[function.name] = graph.subgraphs[function.name]
+    moved |= {number: moved[other] for number, other in instead.items()}
+    smaller.aliases = {
+        name: Ref(moved[ref.node], ref.slot)
+        for name, ref in graph.aliases.items()
+        if ref.node in moved
+    }
     return smaller, moved

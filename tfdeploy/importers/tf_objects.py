@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..dtypes import from_enum
 from ..errors import ConversionError
 from .graphdef import parse_graph_def
-from .raw import RawModel, RawNode, RawSignature, TensorInfo
+from .raw import RawModel, RawNode, RawSignature, Shape, TensorInfo
 from .savedmodel import read_saved_model
 
 Array = NDArray[Any]
@@ -153,7 +153,7 @@ def _read_concrete(function: Any, prefix: str, values: dict[int, Array]) -> RawM
     for outer, inner in zip(function.captured_inputs, internal, strict=True):
         node = nodes[inner.op.name]
         if id(outer) in holders:
-            node.op, node.attrs = "VarHandleOp", {}
+            node.op, node.attrs = "VarHandleOp", {"shape": _shape(holders[id(outer)])}
             if id(outer) not in values:
                 values[id(outer)] = np.asarray(holders[id(outer)].numpy())
             variables[prefix + node.name] = values[id(outer)]
@@ -188,9 +188,13 @@ def _outputs(function: Any) -> dict[str, Any]:
 
 
 def _info(tensor: Any, prefix: str = "") -> TensorInfo:
+    dtype = from_enum(tensor.dtype.as_datatype_enum)
+    return TensorInfo(prefix + tensor.name, dtype, _shape(tensor))
+
+
+def _shape(tensor: Any) -> Shape:
     dims = tensor.shape.dims
-    shape = None if dims is None else tuple(d.value for d in dims)
-    return TensorInfo(prefix + tensor.name, from_enum(tensor.dtype.as_datatype_enum), shape)
+    return None if dims is None else tuple(d.value for d in dims)
 
 
 def _read_keras(model: Any) -> RawModel:
@@ -261,8 +265,8 @@ def load_keras_file(path: str) -> RawModel:
         return _read_keras(model)
     if reason is None:
         raise ConversionError(
-            f"{path}: a Keras file holds Python configuration that only Keras can rebuild, and Keras "
-            "is not installed. Where it is: keras.models.load_model(...).export(folder), then "
+            f"{path}: a Keras file holds Python configuration that only Keras can rebuild, and "
+            "Keras is not installed; where it is: keras.models.load_model(...).export(dir), then "
             "convert the folder"
         )
     raise ConversionError(f"{path}: Keras cannot load this file: {reason}") from reason

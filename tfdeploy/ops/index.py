@@ -137,8 +137,23 @@ def _put_max(old: Array, new: Array) -> Array:
     return np.where(old < new, new, old)
 
 
+def _quotient(old: Array, new: Array) -> Array:
+    if old.dtype.kind not in "iu":
+        return np.divide(old, new)
+    if not np.all(new):
+        raise ZeroDivisionError("integer division by zero")
+    return np.trunc(np.divide(old, new, dtype=np.float64)).astype(old.dtype)
+
+
 # For min and max, a NaN in the tensor stays and one in the updates is ignored.
-_COMBINE: dict[str, Any] = {"Add": np.add, "Sub": np.subtract, "Min": _put_min, "Max": _put_max}
+_COMBINE: dict[str, Any] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": _quotient,
+    "Min": _put_min,
+    "Max": _put_max,
+}
 
 
 def scatter(

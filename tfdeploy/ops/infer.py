@@ -8,26 +8,32 @@ the record says that the reference works on object arrays of extents (`symbolic`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import DType
-from ..graph.graph import Graph, Node, Ref
-from ..graph.types import Dim, ValueType
+from ..errors import ConversionError
+from ..graph.graph import FuncRef, Graph, Node, Ref
+from ..graph.types import Dim, Extent, ValueType
+from .elements import Elements
 from .registry import PURE, OpDef, get
-from .rules import Inference, Known
+from .rules import Calls, Inference, Known
 
 _MOST = 256  # elements of a value that is followed
 _FOLLOWED = frozenset(map(DType, ("int32", "int64", "bool", "uint8", "int8", "int16")))
 
 
 class Typing:
-    """Types of one graph in the making: `node` types a node whose inputs are typed."""
+    """Types of one graph in the making: `node` types a node whose inputs are typed.
 
-    def __init__(self, graph: Graph) -> None:
+    `path` stands before the names of symbols, so that those of a subgraph are its own.
+    """
+
+    def __init__(self, graph: Graph, path: str = "") -> None:
         self._graph = graph
+        self._path = path
         self._values: dict[Ref, Known] = {}
         self._node = ""
         self._count = 0
@@ -35,7 +41,29 @@ class Typing:
     def fresh(self) -> Dim:
         """A symbol that nothing else has, named after the node at hand: ``x.0``."""
         self._count += 1
-        return Dim.symbol(f"{self._node}.{self._count - 1}")
+        return Dim.symbol(f"{self._path}{self._node}.{self._count - 1}")
+
+    def run(self, origin: str, used: Iterable[Ref] = ()) -> None:
+        """Types every node but a subgraph's arguments, in order.
+
+        An op without type rule has as many outputs as others, or the values `used`, refer to.
+        Raises ConversionError where an op's inputs cannot be.
+        """
+        given = {ref.node for ref in self._graph.inputs}
+        counts = _output_counts(self._graph, used)
+        for number, node in enumerate(self._graph.nodes):
+            if number in given:
+                continue
+            try:
+                self.node(node, number, counts[number])
+            except ConversionError:
+                raise
+            except (ValueError, TypeError, IndexError, KeyError) as error:
+                shapes = ", ".join(map(repr, (self._graph.type(r) for r in node.inputs)))
+                raise ConversionError(
+                    f"{origin}: node {self._path}{node.name} ({node.op}) cannot take inputs "
+                    f"{shapes}: {error}"
+                ) from error
 
     def node(self, node: Node, number: int, outputs: int = 1) -> None:
         """Sets ``node.types``; an op without record gets `outputs` values of unknown type.
@@ -48,11 +76,65 @@ class Typing:
         self._node, self._count = node.name, 0
         inputs = [self._graph.type(ref) for ref in node.inputs]
         known = [self._values.get(ref) for ref in node.inputs]
-        types, values = infer(record, node.attrs, inputs, known, self.fresh, outputs)
+        types, values = infer(record, node.attrs, inputs, known, self.fresh, outputs, self)
         node.types = tuple(types)
+        for slot in range(len(types)):
+            self._values.pop(Ref(number, slot), None)
         for slot, value in enumerate(values):
             if value is not None and value.size <= _MOST:
                 self._values[Ref(number, slot)] = value
+
+    def graph(self, function: FuncRef) -> Graph:
+        """The subgraph that a function is; see `rules.Calls`."""
+        return self._graph.subgraphs[function.name]
+
+    def types(
+        self, function: FuncRef, inputs: Sequence[ValueType], values: Sequence[Known | None]
+    ) -> tuple[list[ValueType], list[Known | None]]:
+        """Types a subgraph for arguments of these types and values; gives those of its results."""
+        graph = self.graph(function)
+        inner = Typing(graph, f"{self._path}{function.name}/")
+        for ref, kind, value in zip(graph.inputs, inputs, values, strict=True):
+            node = graph.nodes[ref.node]
+            node.types, node.attrs = (kind,), {"dtype": kind.dtype}
+            if value is not None:
+                inner._values[ref] = value
+        inner.run(f"function {function.name}", graph.outputs)
+        kinds = [graph.type(ref) for ref in graph.outputs]
+        found = [inner._values.get(ref) for ref in graph.outputs]
+        return [self._settle(k, inner) for k in kinds], [_known_outside(v, inner) for v in found]
+
+    def _settle(self, kind: ValueType, inner: Typing) -> ValueType:
+        """A type whose extents mean something outside of a subgraph."""
+        if kind.shape is None:
+            return kind
+        return kind._replace(
+            shape=tuple(e if inner.outside(e) else self.fresh() for e in kind.shape)
+        )
+
+    def outside(self, extent: Extent) -> bool:
+        """Whether an extent depends on nothing that this graph's own nodes find out."""
+        return isinstance(extent, int) or not any(
+            symbol.startswith(self._path) for symbol in extent.symbols()
+        )
+
+
+def _known_outside(value: Known | None, inner: Typing) -> Known | None:
+    """What is known of a result outside of the subgraph that gives it."""
+    if isinstance(value, Elements):
+        return value.rename(inner.outside)
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return value if all(map(inner.outside, value.flat)) else None
+    return value
+
+
+def _output_counts(graph: Graph, used: Iterable[Ref]) -> list[int]:
+    """How many outputs each node has at least: what an op that nobody knows has."""
+    counts = [max(1, len(node.types)) for node in graph.nodes]
+    inputs = [ref for node in graph.nodes for ref in node.inputs]
+    for ref in [*inputs, *graph.aliases.values(), *used]:
+        counts[ref.node] = max(counts[ref.node], ref.slot + 1)
+    return counts
 
 
 def infer(
@@ -62,13 +144,14 @@ def infer(
     known: Sequence[Known | None],
     fresh: Callable[[], Dim],
     outputs: int = 1,
+    calls: Calls | None = None,
 ) -> tuple[list[ValueType], list[Known | None]]:
     """Types of an op's outputs, and their values where they are known integers."""
     if record is None or record.type is None:
         dtype = inputs[0].dtype if inputs else attrs.get("dtype", DType("float32"))
         return [ValueType(dtype)] * outputs, []
     full = record.defaults | attrs
-    context = Inference(inputs, full, known, fresh)
+    context = Inference(inputs, full, known, fresh, calls)
     types = record.type(context)
     types = types if isinstance(types, list) else [types]
     values = context.result_values

@@ -23,6 +23,9 @@ from ..errors import ScipyOperationException
 
 FAMILIES = (
     "state",
+    "control",
+    "lists",
+    "variables",
     "array",
     "layout",
     "index",
@@ -33,6 +36,7 @@ FAMILIES = (
     "pool",
     "resize",
     "boxes",
+    "fused",
     "image",
     "segment",
     "linalg",
@@ -43,21 +47,23 @@ FAMILIES = (
     "xla",
     "ctc",
     "random",
+    "rng",
     "string",
     "unicode",
     "regex",
     "hashing",
-    "sets",
-    "cross",
-    "count",
-    "ragged",
     "sparse",
+    "ragged",
+    "count",
+    "cross",
+    "sets",
     "bitwise",
     "diag",
 )
 
-Effect = Literal["pure", "reads", "writes", "random", "raises"]
+Effect = Literal["pure", "resource", "reads", "writes", "random", "raises"]
 PURE: Effect = "pure"  # the same inputs give the same outputs and nothing else happens
+RESOURCE: Effect = "resource"  # makes what lives as long as the model: a variable, a table
 READS: Effect = "reads"  # depends on state
 WRITES: Effect = "writes"  # changes state
 RANDOM: Effect = "random"  # draws numbers

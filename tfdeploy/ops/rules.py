@@ -9,24 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..dtypes import BOOL, INT32, DType
+from ..graph.graph import FuncRef, Graph
 from ..graph.types import Dim, Extent, Shape, ValueType
 
 Known = Any
 """What is known of an integer value: an ndarray of ints, or an object array that holds Dims."""
 
 
+class Calls(Protocol):
+    """The functions that a node may call."""
+
+    def graph(self, function: FuncRef) -> Graph:
+        """The subgraph that a function is."""
+
+    def types(
+        self, function: FuncRef, inputs: Sequence[ValueType], values: Sequence[Known | None]
+    ) -> tuple[list[ValueType], list[Known | None]]:
+        """Types a subgraph for arguments of these types and values; gives those of its results."""
+
+
 class Inference:
     """What a rule may ask about the node at hand.
 
-    `inputs` are the types of the inputs, `attrs` the attributes with defaults filled in.
+    `inputs` are the types of the inputs, `attrs` the attributes with defaults filled in, `calls`
+    what types the functions that attributes name.
     """
 
-    __slots__ = ("attrs", "inputs", "result_values", "values", "_fresh")
+    __slots__ = ("attrs", "calls", "inputs", "result_values", "values", "_fresh")
 
     def __init__(
         self,
@@ -34,7 +48,9 @@ class Inference:
         attrs: dict[str, Any],
         values: Sequence[Known | None],
         fresh: Callable[[], Dim],
+        calls: Calls | None = None,
     ) -> None:
+        self.calls = calls
         self.inputs = inputs
         self.attrs = attrs
         self.values = values

@@ -14,9 +14,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EvaluationError, FeedError, TfdeployError, UnknownOperationException
+from ..errors import (
+    EvaluationError,
+    FeedError,
+    FetchError,
+    TfdeployError,
+    UnknownOperationException,
+)
 from ..graph.graph import Graph, Node, Ref
 from ..ops import registry
+from ..ops.effects import ordered
+from ..ops.handles import Handle
+from .context import Context
 
 Array = NDArray[Any]
 
@@ -50,19 +59,21 @@ class Program(NamedTuple):
 class Interpreter:
     """Programs of one graph, made when first asked for; safe to share between threads."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, context: Context | None = None) -> None:
         self._graph = graph
+        self._context = context or Context(graph)
         self._lock = threading.Lock()
         self._version = -1
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], Program] = {}
         self._folded: dict[Ref, Array] = {}
-        self._states: dict[int, Any] = {}
+        self._own: tuple[int, Program] | None = None
 
     def forget(self) -> None:
         """Drops everything that was made from the graph, since it was edited."""
         with self._lock:
             self._programs.clear()
             self._folded.clear()
+            self._own = None
 
     def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
         """Values of `fetches`, owned by the caller: no result shares memory with anything else.
@@ -82,28 +93,52 @@ class Interpreter:
         taken = program.owners | {id(owner(array)) for array in feeds.values()}
         return release(program.fetches, values, taken)
 
+    def apply(self, *arguments: Any) -> tuple[Any, ...]:
+        """The results of a subgraph for its arguments; nodes with an effect run whether needed or
+        not.  Results may be arguments or share memory with them.
+        """
+        if self._own is None or self._own[0] != registry.version:
+            graph = self._graph
+            with self._lock:
+                self._renew()
+                program = self._compile(
+                    tuple(graph.outputs), frozenset(graph.inputs), ordered(graph)
+                )
+                self._own = registry.version, program
+        program = self._own[1]
+        values = dict(program.constants)
+        values.update(zip(self._graph.inputs, arguments, strict=True))
+        for step in program.steps:
+            call(step, values)
+        return tuple([values[ref] for ref in program.fetches])
+
     def _program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
         key = fetches, fed
         program = self._programs.get(key)
         if program is None or self._version != registry.version:
             with self._lock, np.errstate(all="ignore"):
-                if self._version != registry.version:
-                    self._programs.clear()
-                    self._folded.clear()
-                    self._version = registry.version
+                self._renew()
                 program = self._programs[key] = self._compile(fetches, fed)
         return program
 
-    def _compile(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
+    def _renew(self) -> None:
+        """Drops what was made before ops changed."""
+        if self._version != registry.version:
+            self._programs.clear()
+            self._folded.clear()
+            self._version = registry.version
+
+    def _compile(
+        self, fetches: tuple[Ref, ...], fed: frozenset[Ref], also: Iterable[int] = ()
+    ) -> Program:
         graph = self._graph
         constants: dict[Ref, Array] = {}
         varying = set(fed)
         steps: list[Step] = []
-        for number in graph.ancestors((r.node for r in fetches if r not in fed), fed):
+        roots = [*(r.node for r in fetches if r not in fed), *also]
+        for number in graph.ancestors(roots, fed):
             node = graph.nodes[number]
-            step = reference_step(node, number)
-            if "state" in step.attrs:
-                step.attrs["state"] = self._state(number)
+            step = self._context.bind(reference_step(node, number))
             if step.outputs and fed.issuperset(step.outputs):
                 continue
             pure = _pure(node) and not node.control and not varying.intersection(node.inputs)
@@ -115,17 +150,13 @@ class Interpreter:
         freeing = with_frees(steps, fetches, fed | set(constants))
         return Program(freeing, constants, fetches, owners)
 
-    def _state(self, number: int) -> Any:
-        """Where a stateful random node stands in its stream, whatever programs it is part of."""
-        from ..ops.generators import State  # only graphs that draw numbers load it
-
-        return self._states.setdefault(number, State())
-
     def _fold(self, step: Step, constants: dict[Ref, Array]) -> bool:
         """Computes a step of constants; False where its result is not worth keeping."""
         if not all(ref in self._folded for ref in step.outputs):
             values = {ref: constants[ref] for ref in step.inputs}
             call(step, values)
+            if any(isinstance(values[ref], Handle) for ref in step.outputs):
+                return False
             made = sum(values[ref].nbytes for ref in step.outputs)
             taken = sum(constants[ref].nbytes for ref in step.inputs)
             if step.inputs and made > taken + _MOST_FOLDED:
@@ -184,7 +215,7 @@ def call(step: Step, values: dict[Ref, Array]) -> None:
                 f"input {step.node.name!r} ({step.node.types[0]}) was not fed and has no "
                 "default value"
             ) from None
-        shapes = ", ".join(f"{a.dtype}{list(a.shape)}" for a in arguments)
+        shapes = ", ".join(map(_spell, arguments))
         raise EvaluationError(
             f"node {step.node.name} ({step.node.op}) failed on inputs {shapes}: {error}"
         ) from error
@@ -194,11 +225,15 @@ def call(step: Step, values: dict[Ref, Array]) -> None:
             f"node {step.node.name} ({step.node.op}) has {len(step.outputs)} outputs, its "
             f"implementation returned {len(results)}"
         )
-    for ref, array in zip(step.outputs, results, strict=False):
+    for ref, value in zip(step.outputs, results, strict=False):
         if ref not in values:  # an output that was fed stays as fed
-            values[ref] = array if isinstance(array, np.ndarray) else np.asarray(array)
+            values[ref] = value if isinstance(value, (np.ndarray, Handle)) else np.asarray(value)  # type: ignore[assignment]
     for ref in step.free:
         values.pop(ref, None)
+
+
+def _spell(value: Any) -> str:
+    return repr(value) if isinstance(value, Handle) else f"{value.dtype}{list(value.shape)}"
 
 
 def release(
@@ -211,6 +246,8 @@ def release(
     results = []
     for ref in fetches:
         array = values[ref]
+        if isinstance(array, Handle):
+            raise FetchError(f"a {array.kind} cannot be fetched: no array holds it")
         home = owner(array)
         if id(home) in taken or not (array.flags.c_contiguous and array.flags.writeable):
             array = np.array(array, order="C")

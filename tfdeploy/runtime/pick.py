@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import config
 from ..graph.graph import Graph, Ref
 from ..ops import registry
+from .context import Context, State
 from .interp import Interpreter, Program, call, owner, release
 
 Array = NDArray[Any]
@@ -24,58 +25,117 @@ class Executor:
     canonical graph.
     """
 
-    def __init__(self, graph: Graph, roots: Sequence[Ref]) -> None:
+    def __init__(self, graph: Graph, roots: Sequence[Ref], state: State | None = None) -> None:
         self._graph = graph
         self._roots = roots
-        self._references = Interpreter(graph)
+        self._context = Context(graph, state)
+        self._references = Interpreter(graph, self._context)
         self._compiled: _Compiled | None = None
         self._lock = threading.Lock()
+        self.edits = 0
+        """Rises whenever what was made from the graph is void."""
 
     def forget(self) -> None:
         """Drops everything that was made from the graph, since it was edited."""
+        self.edits += 1
+        self._context.forget()
         self._references.forget()
         self._compiled = None
 
     def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
         """Values of `fetches`, owned by the caller; see `Interpreter.run`."""
+        with self._context.guard():
+            return self._run(fetches, feeds)
+
+    def _run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
         engine = config.engine()
         if engine is None or not self._plain(feeds):
             return self._references.run(fetches, feeds)
-        compiled = self._compiled
-        if compiled is None or compiled.version != registry.version:
-            with self._lock:
-                compiled = self._compiled = _Compiled(engine, self._graph, list(self._roots))
         try:
-            return compiled.run(fetches, feeds)
+            return self._made(engine).run(fetches, feeds)
         except engine.Refused:
             return self._references.run(fetches, feeds)
 
-    def _plain(self, feeds: Mapping[Ref, Array]) -> bool:
+    def direct(self, fetches: Sequence[Ref], feeds: Sequence[Ref]) -> Direct | None:
+        """The shortest way to `fetches` where all of `feeds` are fed, None where there is none."""
+        engine = config.engine()
+        if engine is None or not self._plain(feeds):
+            return None
+        run = self._made(engine).direct(tuple(fetches), tuple(feeds))
+        return None if run is None else Direct(run, engine.Refused, self.edits, registry.version)
+
+    def _made(self, engine: Any) -> _Compiled:
+        compiled = self._compiled
+        if compiled is None or compiled.version != registry.version:
+            with self._lock:
+                compiled = self._compiled = _Compiled(
+                    engine, self._graph, list(self._roots), self._context
+                )
+        return compiled
+
+    def _plain(self, feeds: Iterable[Ref]) -> bool:
         return all(self._graph.nodes[ref.node].op == "Placeholder" for ref in feeds)
+
+
+class Direct(NamedTuple):
+    """A call that goes straight to one plan.
+
+    `run` takes the tuple of fed arrays and gives the results, or raises `refused`.  It holds while
+    the executor's `edits` and the registry's version are these.
+    """
+
+    run: Callable[[tuple[Any, ...]], list[Array]]
+    refused: type[Exception]
+    edits: int
+    version: int
 
 
 class _Compiled:
     """The prepared graph with its programs, for one state of the registry."""
 
-    def __init__(self, engine: Any, graph: Graph, roots: list[Ref]) -> None:
+    def __init__(self, engine: Any, graph: Graph, roots: list[Ref], context: Context) -> None:
         from ..passes.pipeline import prepare
         from ..plan.segments import Maker
 
         self.version = registry.version
         prepared, self._map = prepare(graph, roots)
         self._maker = Maker(engine, prepared)
+        self._context = context
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], Program] = {}
         self._lock = threading.Lock()
 
-    def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
-        key = tuple(fetches), frozenset(feeds)
-        program = self._programs.get(key)
+    def _program(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> Program:
+        program = self._programs.get((fetches, feeds))
         if program is None:
             with self._lock:
                 program = self._maker.program(
                     tuple(self._map[ref] for ref in fetches),
-                    frozenset(self._map[ref] for ref in feeds))
-                self._programs[key] = program
+                    frozenset(self._map[ref] for ref in feeds),
+                )
+                program = program._replace(steps=tuple(map(self._context.bind, program.steps)))
+                self._programs[fetches, feeds] = program
+        return program
+
+    def direct(
+        self, fetches: tuple[Ref, ...], feeds: tuple[Ref, ...]
+    ) -> Callable[[tuple[Any, ...]], list[Array]] | None:
+        """The plan's own call, where the program is one segment that takes and gives just these."""
+        program = self._program(fetches, frozenset(feeds))
+        if len(program.steps) != 1 or program.steps[0].outputs != program.fetches:
+            return None
+        step = program.steps[0]
+        run: Callable[[tuple[Any, ...]], list[Array]] | None
+        run = getattr(step.function, "run", None)
+        mapped = [self._map[ref] for ref in feeds]
+        if run is None or not set(step.inputs) <= set(mapped):
+            return None
+        if list(step.inputs) == mapped:
+            return run
+        order = [mapped.index(ref) for ref in step.inputs]
+        return lambda arrays: run(tuple([arrays[i] for i in order]))
+
+    def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
+        program = self._program(tuple(fetches), frozenset(feeds))
         values = dict(program.constants)
         for ref, array in feeds.items():
             view = np.ascontiguousarray(array).view()
@@ -84,6 +144,7 @@ class _Compiled:
         with np.errstate(all="ignore"):
             for step in program.steps:
                 call(step, values)
-        taken = program.owners | {id(owner(values[self._map[ref]])) for ref in feeds
-                                  if self._map[ref] in values}
+        taken = program.owners | {
+            id(owner(values[self._map[ref]])) for ref in feeds if self._map[ref] in values
+        }
         return release(program.fetches, values, taken)

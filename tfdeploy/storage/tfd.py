@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import DType
 from ..errors import FormatError, GraphError, UnsupportedError
-from ..graph.graph import Graph, Node, Ref, SignatureDef
+from ..graph.graph import FuncRef, Graph, Node, Ref, SignatureDef
 from ..graph.types import Dim, Extent, ValueType
 from ..graph.verify import verify
 from .files import atomic_write
@@ -301,8 +301,6 @@ def _encode_extent(extent: Extent) -> Any:
 
 def _encode(value: Any, weights: _Weights, name: str) -> Any:
     """An attribute as JSON; what JSON lacks is a dict of one entry."""
-    from ..importers.raw import FuncRef
-
     if isinstance(value, np.ndarray):
         return {"a": weights.add(value, name)}
     if isinstance(value, DType):
@@ -661,9 +659,7 @@ class _Reader:
         if kind == "s":
             return tuple(self._decode(v) for v in content)
         if kind == "fn" and [k for k, _ in rest] == ["attrs"]:
-            from ..importers.raw import FuncRef
-
-            return FuncRef(str(content), {k: self._decode(v) for k, v in rest[0][1].items()})
+                    return FuncRef(str(content), {k: self._decode(v) for k, v in rest[0][1].items()})
         self.fail(f"an attribute of unknown kind {kind!r}")
 
     def _constant(self, content: Any) -> Array:

@@ -1,0 +1,99 @@
+"""What references need besides arrays: what a model keeps between calls, and its subgraphs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..graph.graph import FuncRef, Graph
+from ..ops import registry
+from ..ops.effects import effect
+
+if TYPE_CHECKING:
+    from .interp import Step
+
+T = TypeVar("T")
+
+
+class State:
+    """What lives as long as a model: its variables, tables and random streams, by node."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._kept: dict[str, Any] = {}
+
+    def keep(self, path: str, make: Callable[[], T]) -> T:
+        """What the node at `path` has made, now or before."""
+        found = self._kept.get(path)
+        if found is None:
+            with self.lock:
+                if path not in self._kept:
+                    self._kept[path] = make()
+                found = self._kept[path]
+        return found  # type: ignore[no-any-return]
+
+    def get(self, path: str) -> Any:
+        """What the node at `path` has made, or None."""
+        return self._kept.get(path)
+
+    def clear(self) -> None:
+        """Forgets everything: the next call starts from the model's initial values."""
+        with self.lock:
+            self._kept.clear()
+
+
+class Context:
+    """The surroundings of one graph; `path` stands before its nodes' names, in errors too."""
+
+    def __init__(self, graph: Graph, state: State | None = None, path: str = "") -> None:
+        self._graph = graph
+        self._path = path
+        self._exclusive: bool | None = None
+        self.state = state or State()
+
+    def forget(self) -> None:
+        """Drops what was found out about the graph, since it was edited."""
+        self._exclusive = None
+
+    def guard(self) -> AbstractContextManager[Any]:
+        """What a call holds, so that calls of a graph that changes its state take turns."""
+        if self._exclusive is None:
+            nodes = self._graph.nodes
+            self._exclusive = any(effect(self._graph, n) == registry.WRITES for n in nodes)
+        return self.state.lock if self._exclusive else nullcontext()
+
+    def bind(self, step: Step) -> Step:
+        """The step with what its node needs of the surroundings."""
+        node, attrs, function = step.node, step.attrs, step.function
+        path = self._path + node.name
+        if "state" in attrs:
+            from ..ops.generators import State as Stream  # only graphs that draw numbers load it
+
+            attrs = attrs | {"state": self.state.keep(path, Stream)}
+        record = registry.get(node.op)
+        if record is not None and record.effect == registry.RESOURCE:
+            function = partial(self._resource, path, function)
+        if self._graph.subgraphs:
+            attrs = {name: self._bound(value) for name, value in attrs.items()}
+        if self._path:
+            node = replace(node, name=path)
+        return step._replace(node=node, attrs=attrs, function=function)
+
+    def _resource(self, path: str, function: Callable[..., Any], *inputs: Any, **attrs: Any) -> Any:
+        return self.state.keep(path, partial(function, *inputs, **attrs))
+
+    def _bound(self, value: Any) -> Any:
+        """An attribute with functions made callable."""
+        if isinstance(value, list):
+            return [self._bound(item) for item in value]
+        if not isinstance(value, FuncRef):
+            return value
+        from .interp import Interpreter
+
+        graph = self._graph.subgraphs[value.name]
+        context = Context(graph, self.state, f"{self._path}{value.name}/")
+        return Interpreter(graph, context).apply
