@@ -363,7 +363,7 @@ def test_live_objects_that_are_not_ready(monkeypatch):
     class Empty(tf.Module):
         pass
 
-    with pytest.raises(td.ConversionError, match="no traced tf[.]function"):
+    with pytest.raises(td.ConversionError, match=r"no traced tf\.function"):
         td.convert(Empty())
     with pytest.raises(td.ConversionError, match=r"keras.Model\(inputs, outputs\)"):
         td.convert(keras.Input((3,)))
