@@ -20,7 +20,7 @@ Array = NDArray[Any]
 F32 = np.float32
 
 
-def _round_away(x: Array) -> Array:
+def round_away(x: Array) -> Array:
     """The nearest integer, halves away from zero (C's round)."""
     whole = np.trunc(x)
     return whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(x.dtype.type(1), x), 0).astype(
@@ -35,7 +35,7 @@ def _fake_quant(x: Array, low: Array, high: Array, num_bits: int, narrow_range: 
     low, high = np.asarray(low, F32), np.asarray(high, F32)
     scale = (high - low) / (last - first)
     zero = first - low / scale
-    zero = np.where(zero < first, first, np.where(zero > last, last, _round_away(zero)))
+    zero = np.where(zero < first, first, np.where(zero > last, last, round_away(zero)))
     bottom, top = (first - zero) * scale, (last - zero) * scale
     held = np.where(x > bottom, x, np.where(np.isnan(x), x, bottom))
     held = np.where(held < top, held, np.where(np.isnan(x), x, top))
@@ -238,7 +238,7 @@ def quantize_v2(
         step = F32(limits.max - limits.min) / (top - bottom)
         half = F32((limits.max - limits.min + 1) / 2 if limits.min < 0 else 0)
         held = np.maximum(np.minimum(input, top), bottom)
-        return _round_away((held - bottom) * step - half).astype(T.numpy), low, high
+        return round_away((held - bottom) * step - half).astype(T.numpy), low, high
     if mode == "MIN_FIRST":
         return _quantize_min_first(input, bottom, top, limits).astype(T.numpy), low, high
     return _quantize_scaled(input, bottom, top, limits, T, round_mode, narrow_range, low.shape)
@@ -269,7 +269,7 @@ def _quantize_scaled(
     scale = np.minimum(from_low, from_high).astype(F32)
     low, high = first / scale, last / scale
     held = np.maximum(np.minimum(x, high), low) * scale
-    grid = np.rint(held) if round_mode == "HALF_TO_EVEN" else _round_away(held)
+    grid = np.rint(held) if round_mode == "HALF_TO_EVEN" else round_away(held)
     return grid.astype(T.numpy), low.reshape(shape).astype(F32), high.reshape(shape).astype(F32)
 
 
@@ -295,7 +295,7 @@ def dequantize(
     if mode == "MIN_FIRST":
         steps = 2.0**limits.bits
         step = (high.astype(np.float64) - low) * (steps / (steps - 1)) / steps
-        base = _round_away(low / F32(step)) * F32(step)
+        base = round_away(low / F32(step)) * F32(step)
         offset = input.astype(np.float64) - limits.min
         found = np.where(low == high, low, base + offset * step)
         return found.astype(F32).astype(dtype.numpy)
