@@ -43,6 +43,7 @@ FAMILIES = (
     "spectral",
     "special",
     "quantize",
+    "audio",
     "rnn",
     "xla",
     "ctc",
