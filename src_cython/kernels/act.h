@@ -23,8 +23,10 @@ TD_INLINE td_act td_act_of(int64_t kind, const float *floats) {
 
 TD_INLINE vf td_relu6_of(vf x) { return td_clamp(x + 3.0f, td_set(0.0f), td_set(6.0f)); }
 
-/* x Phi(x): erfc keeps the relative accuracy on the left. */
-TD_INLINE vf td_gelu(vf x) { return 0.5f * x * td_erfc(x * -0.707106781f); }
+TD_INLINE vf td_gelu(vf x) {
+    vf half = 0.5f * x;
+    return td_fma(half, td_erf(x * 0.707106781f), half);
+}
 
 /* x (1 + tanh(u)) / 2 = x sigmoid(2 u), which does not cancel on the left. */
 TD_INLINE vf td_gelu_tanh(vf x) {

@@ -5,7 +5,7 @@
 #include "gemm.h"
 #include "rows.h"
 
-enum { TD_ATTENTION_ROWS = 56 }; /* rows of scores at a time */
+enum { TD_ATTENTION_ROWS = 5 * TD_ROWS }; /* rows of scores at a time */
 
 typedef struct td_attention {
     int64_t heads, t, s, d, dv; /* heads: product of the leading axes */
@@ -110,15 +110,17 @@ static int attention_run(const td_call *call) {
         float *out = (float *)y->data + td_head_offset(y, y, head);
         const float *of_mask = mask->data
             ? (const float *)mask->data + td_head_offset(mask, y, head) : NULL;
-        for (int64_t row = begin; row < end; row += TD_ATTENTION_ROWS) {
-            const int64_t rows = TD_MIN(end - row, TD_ATTENTION_ROWS);
+        const int64_t pieces = (end - begin + TD_ATTENTION_ROWS - 1) / TD_ATTENTION_ROWS;
+        for (int64_t piece = 0; piece < pieces; piece++) {
+            const int64_t row = begin + td_tile_start(end - begin, pieces, piece);
+            const int64_t rows = begin + td_tile_start(end - begin, pieces, piece + 1) - row;
             for (int64_t i = 0; i < rows; i++) q_table[i] = queries + (row + i) * q->stride[rows_axis];
             first.residual = of_mask ? of_mask + row * first.residual_stride : NULL;
             td_sum_rows(&first, q_table, 0, rows, 0, td_panels(g.s));
             float sums[TD_ATTENTION_ROWS];
             for (int64_t i = 0; i < rows; i++) {
                 float *p = scores + i * width;
-                sums[i] = td_exp_sum(p, p, g.s, td_reduce_row(TD_REDUCE_max, p, g.s));
+                sums[i] = td_exp_sum(p, p, g.s, td_row_max(p, g.s));
             }
             second.out = out + row * second.out_stride;
             td_sum_rows(&second, p_table, 0, rows, 0, td_panels(g.dv));

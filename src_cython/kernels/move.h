@@ -9,7 +9,7 @@
  * where q is not; the others count units together with pieces of p. */
 typedef struct td_copy {
     td_walk walk;
-    int p, q;
+    int p, q, cut; /* cut: the one of p and q that pieces are taken of */
     int64_t piece, pieces, outer, size;
 } td_copy;
 
@@ -46,9 +46,11 @@ static int td_copy_of(td_copy *c, const td_call *call) {
     c->p = c->q == w->rank - 1 ? w->rank - 2 : w->rank - 1;
     for (int i = 0; i < w->rank; i++)
         if (i != c->q && w->stride[0][i] == 1 && w->stride[0][c->q] != 1) c->p = i;
-    c->piece = TD_MAX(TD_COPY_PIECE / TD_MAX(w->shape[c->q], 1), 1);
+    c->cut = w->stride[0][c->p] == 1 && w->stride[0][c->q] != 1 ? c->q : c->p;
+    c->piece = TD_MAX(TD_COPY_PIECE / TD_MAX(w->shape[c->p + c->q - c->cut], 1), 1);
+    if (c->cut == c->q) c->piece = TD_MAX(c->piece, 64);
     if (c->piece > 4) c->piece = c->piece / 4 * 4;
-    c->pieces = (w->shape[c->p] + c->piece - 1) / c->piece;
+    c->pieces = (w->shape[c->cut] + c->piece - 1) / c->piece;
     c->outer = 1;
     for (int i = 0; i < w->rank; i++)
         if (i != c->p && i != c->q) c->outer *= w->shape[i];
@@ -89,7 +91,7 @@ TD_INLINE void td_copy_block(char *to, const char *from, int64_t np, int64_t nq,
 static int copy_plan(const td_call *call, td_work *work) {
     td_copy c;
     if (td_copy_of(&c, call)) return TD_REFUSED;
-    const int64_t block = c.piece * c.walk.shape[c.q] * c.size;
+    const int64_t block = c.piece * c.walk.shape[c.p + c.q - c.cut] * c.size;
     *work = (td_work){c.walk.total ? c.outer * c.pieces : 0, 1 + (64 << 10) / (block + 1), 0};
     return TD_OK;
 }
@@ -107,12 +109,14 @@ static int copy_run(const td_call *call) {
             to += rest % w->shape[i] * w->stride[1][i];
             rest /= w->shape[i];
         }
-        from += first * w->stride[0][c.p];
-        to += first * w->stride[1][c.p];
+        from += first * w->stride[0][c.cut];
+        to += first * w->stride[1][c.cut];
+        const int64_t n = TD_MIN(c.piece, w->shape[c.cut] - first);
         td_copy_block((char *)call->out[0]->data + to * c.size,
                       (const char *)call->in[0]->data + from * c.size,
-                      TD_MIN(c.piece, w->shape[c.p] - first), w->shape[c.q], w->stride[1][c.p],
-                      w->stride[1][c.q], w->stride[0][c.p], w->stride[0][c.q], c.size);
+                      c.cut == c.p ? n : w->shape[c.p], c.cut == c.q ? n : w->shape[c.q],
+                      w->stride[1][c.p], w->stride[1][c.q], w->stride[0][c.p], w->stride[0][c.q],
+                      c.size);
     }
     return TD_OK;
 }

@@ -30,13 +30,15 @@ TD_INLINE vf td_reduce_step(int op, vf a, vf x) {
     return op == TD_REDUCE_sumsq ? td_fma(x, x, a) : td_reduce_join(op, a, x);
 }
 
-TD_INLINE float td_reduce_join1(int op, float a, float b) {
-    switch (op) {
-    case TD_REDUCE_max: return a >= b || a != a ? a : b;
-    case TD_REDUCE_min: return a <= b || a != a ? a : b;
-    case TD_REDUCE_prod: return a * b;
-    default: return a + b;
-    }
+/* The 16 virtual lanes become one: 8, 4, 2, 1 apart. */
+TD_INLINE float td_reduce_tree(const int op, vf *lanes) {
+    for (int half = TD_NV / 2; half; half /= 2)
+        for (int v = 0; v < half; v++) lanes[v] = td_reduce_join(op, lanes[v], lanes[v + half]);
+    vf x = lanes[0];
+#pragma GCC unroll 4
+    for (int apart = TD_LANES / 2; apart; apart /= 2)
+        x = td_reduce_join(op, x, td_turn_lanes(x, apart));
+    return x[0];
 }
 
 /* The 16 virtual lanes of one running reduction, block by block. */
@@ -50,6 +52,17 @@ TD_INLINE void td_lanes_start(td_lanes *s, const int op) {
     s->blocks = 0;
 }
 
+/* The lanes of a block, or of what is left of one. */
+TD_INLINE void td_lanes_join(td_lanes *s, const int op, const vf *block) {
+    for (int v = 0; v < TD_NV; v++) s->total[v] = td_reduce_join(op, s->total[v], block[v]);
+    if (++s->blocks < TD_REDUCE_BLOCKS) return;
+    for (int v = 0; v < TD_NV; v++) {
+        s->large[v] = td_reduce_join(op, s->large[v], s->total[v]);
+        s->total[v] = td_set(td_reduce_start(op));
+    }
+    s->blocks = 0;
+}
+
 /* The next n <= 256 elements; all blocks but the last are full. */
 TD_INLINE void td_lanes_block(td_lanes *s, const int op, const float *x, int64_t n) {
     vf acc[TD_NV];
@@ -58,29 +71,21 @@ TD_INLINE void td_lanes_block(td_lanes *s, const int op, const float *x, int64_t
     for (; i + TD_PANEL <= n; i += TD_PANEL)
         for (int v = 0; v < TD_NV; v++)
             acc[v] = td_reduce_step(op, acc[v], td_load(x + i + v * TD_LANES));
-    if (i < n) {
-        float edge[TD_PANEL];
-        for (int e = 0; e < TD_PANEL; e++) edge[e] = i + e < n ? x[i + e] : td_reduce_start(op);
-        for (int v = 0; v < TD_NV; v++)
-            acc[v] = td_reduce_step(op, acc[v], td_load(edge + v * TD_LANES));
-    }
-    for (int v = 0; v < TD_NV; v++) s->total[v] = td_reduce_join(op, s->total[v], acc[v]);
-    if (++s->blocks == TD_REDUCE_BLOCKS) {
+    if (i < n)
         for (int v = 0; v < TD_NV; v++) {
-            s->large[v] = td_reduce_join(op, s->large[v], s->total[v]);
-            s->total[v] = td_set(td_reduce_start(op));
+            const int64_t m = td_part(n - i, v);
+            vf edge = td_loadn(x + i + v * TD_LANES, m);
+            if (td_reduce_start(op) != 0.0f)
+                edge = td_sel(td_iota() < (int32_t)m, edge, td_set(td_reduce_start(op)));
+            acc[v] = td_reduce_step(op, acc[v], edge);
         }
-        s->blocks = 0;
-    }
+    td_lanes_join(s, op, acc);
 }
 
 TD_INLINE float td_lanes_end(const td_lanes *s, const int op) {
-    float lane[TD_PANEL];
-    for (int v = 0; v < TD_NV; v++)
-        td_store(lane + v * TD_LANES, td_reduce_join(op, s->large[v], s->total[v]));
-    for (int apart = 8; apart; apart /= 2)
-        for (int i = 0; i < apart; i++) lane[i] = td_reduce_join1(op, lane[i], lane[i + apart]);
-    return lane[0];
+    vf lanes[TD_NV];
+    for (int v = 0; v < TD_NV; v++) lanes[v] = td_reduce_join(op, s->large[v], s->total[v]);
+    return td_reduce_tree(op, lanes);
 }
 
 /* n elements in a row. */
@@ -145,7 +150,7 @@ static int td_reduce_of(td_reduce *r, const td_call *call) {
 }
 
 /* A row's columns are cut into pieces of this many. */
-enum { TD_REDUCE_COLUMNS = 64 };
+enum { TD_REDUCE_COLUMNS = 256 };
 
 TD_INLINE int64_t td_reduce_pieces(const td_reduce *r) {
     return r->columns ? (r->run + TD_REDUCE_COLUMNS - 1) / TD_REDUCE_COLUMNS : 1;
@@ -198,43 +203,75 @@ TD_INLINE float td_reduce_one(const int op, const td_axes *a, const float *x) {
     return td_lanes_end(&s, op);
 }
 
-/* One vector of columns: lanes are rows, the order is that of td_lanes for each column. */
-TD_INLINE vf td_reduce_column(const int op, const td_axes *a, const float *x, int64_t n) {
-    vf block[TD_PANEL], total[TD_PANEL], large[TD_PANEL];
-    const vf start = td_set(td_reduce_start(op));
-    int64_t at[TD_MAX_RANK] = {0}, offset = 0, blocks = 0;
-    const int last = a->rank - 1;
-    for (int i = 0; i < TD_PANEL; i++) block[i] = total[i] = large[i] = start;
-    for (int64_t r = 0; r < a->count; r++) {
-        vf v = n < TD_LANES ? td_loadn(x + offset, n) : td_load(x + offset);
-        block[r % TD_PANEL] = td_reduce_step(op, block[r % TD_PANEL], v);
-        if (r % TD_REDUCE_BLOCK == TD_REDUCE_BLOCK - 1) {
-            for (int i = 0; i < TD_PANEL; i++) {
-                total[i] = td_reduce_join(op, total[i], block[i]);
-                block[i] = start;
-            }
-            if (++blocks == TD_REDUCE_BLOCKS) {
-                for (int i = 0; i < TD_PANEL; i++) {
-                    large[i] = td_reduce_join(op, large[i], total[i]);
-                    total[i] = start;
-                }
-                blocks = 0;
-            }
-        }
-        if (last < 0) continue;
-        offset += a->stride[last];
-        at[last]++;
-        for (int i = last; i > 0 && at[i] == a->shape[i]; i--) {
-            offset += a->stride[i - 1] - at[i] * a->stride[i];
-            at[i] = 0;
-            at[i - 1]++;
+/* The lanes of a piece of columns are rows; each column has the order of td_lanes. */
+enum { TD_REDUCE_VECTORS = TD_REDUCE_COLUMNS / TD_LANES };
+typedef vf td_column_lanes[TD_REDUCE_VECTORS][TD_PANEL];
+
+/* n <= 16 rows join the lanes of their block. */
+TD_INLINE void td_columns_rows(const int op, const float *const *rows, int n, int64_t width,
+                               td_column_lanes block) {
+    for (int64_t c = 0; c < width; c += TD_LANES) {
+        vf *lane = block[c / TD_LANES];
+        if (n == TD_PANEL && width - c >= TD_LANES) {
+#pragma GCC unroll 16
+            for (int i = 0; i < TD_PANEL; i++)
+                lane[i] = td_reduce_step(op, lane[i], td_load(rows[i] + c));
+        } else {
+            const int64_t m = TD_MIN(width - c, TD_LANES);
+            for (int i = 0; i < n; i++)
+                lane[i] = td_reduce_step(op, lane[i], td_loadn(rows[i] + c, m));
         }
     }
-    for (int i = 0; i < TD_PANEL; i++)
-        total[i] = td_reduce_join(op, large[i], td_reduce_join(op, total[i], block[i]));
-    for (int apart = 8; apart; apart /= 2)
-        for (int i = 0; i < apart; i++) total[i] = td_reduce_join(op, total[i], total[i + apart]);
-    return total[0];
+}
+
+/* `from` joins `to` and starts anew. */
+TD_INLINE void td_columns_join(const int op, td_column_lanes to, td_column_lanes from, int vectors) {
+    for (int v = 0; v < vectors; v++)
+        for (int i = 0; i < TD_PANEL; i++) {
+            to[v][i] = td_reduce_join(op, to[v][i], from[v][i]);
+            from[v][i] = td_set(td_reduce_start(op));
+        }
+}
+
+/* `width` <= 256 columns at x into y. */
+TD_INLINE void td_reduce_columns(const int op, const td_axes *a, const float *x, float *y,
+                                 int64_t width) {
+    td_column_lanes block, total, large;
+    const int vectors = (int)((width + TD_LANES - 1) / TD_LANES);
+    for (int v = 0; v < vectors; v++)
+        for (int i = 0; i < TD_PANEL; i++)
+            block[v][i] = total[v][i] = large[v][i] = td_set(td_reduce_start(op));
+    int64_t at[TD_MAX_RANK] = {0}, offset = 0;
+    const int last = a->rank - 1;
+    for (int64_t r = 0; r < a->count; r += TD_PANEL) {
+        const float *rows[TD_PANEL];
+        const int n = (int)TD_MIN(a->count - r, TD_PANEL);
+        for (int i = 0; i < n; i++) {
+            rows[i] = x + offset;
+            if (last < 0) continue;
+            offset += a->stride[last];
+            at[last]++;
+            for (int j = last; j > 0 && at[j] == a->shape[j]; j--) {
+                offset += a->stride[j - 1] - at[j] * a->stride[j];
+                at[j] = 0;
+                at[j - 1]++;
+            }
+        }
+        td_columns_rows(op, rows, n, width, block);
+        const int64_t done = r + TD_PANEL;
+        if (done % TD_REDUCE_BLOCK == 0) td_columns_join(op, total, block, vectors);
+        if (done % (TD_REDUCE_BLOCK * TD_REDUCE_BLOCKS) == 0)
+            td_columns_join(op, large, total, vectors);
+    }
+    td_columns_join(op, total, block, vectors);
+    for (int v = 0; v < vectors; v++) {
+        vf *lane = total[v];
+        for (int i = 0; i < TD_PANEL; i++) lane[i] = td_reduce_join(op, large[v][i], lane[i]);
+        for (int apart = 8; apart; apart /= 2)
+            for (int i = 0; i < apart; i++) lane[i] = td_reduce_join(op, lane[i], lane[i + apart]);
+        if (op == TD_REDUCE_mean) lane[0] /= (float)a->count;
+        td_storen(y + v * TD_LANES, TD_MIN(width - v * TD_LANES, TD_LANES), lane[0]);
+    }
 }
 
 TD_INLINE int td_reduce_units(const td_call *call, const int op) {
@@ -253,13 +290,8 @@ TD_INLINE int td_reduce_units(const td_call *call, const int op) {
             continue;
         }
         const int64_t first = u % pieces * TD_REDUCE_COLUMNS;
-        const int64_t end = TD_MIN(first + TD_REDUCE_COLUMNS, r.run);
-        for (int64_t c = first; c < end; c += TD_LANES) {
-            const int64_t n = TD_MIN(end - c, TD_LANES);
-            vf v = td_reduce_column(op, &r.reduced, x + from + c, n);
-            if (op == TD_REDUCE_mean) v /= count;
-            td_storen(y + to + c, n, v);
-        }
+        td_reduce_columns(op, &r.reduced, x + from + first, y + to + first,
+                          TD_MIN(TD_REDUCE_COLUMNS, r.run - first));
     }
     return TD_OK;
 }

@@ -27,17 +27,55 @@ TD_INLINE int td_rowwise_work(const td_rowwise *r, td_work *work) {
     return TD_OK;
 }
 
+/* The largest of a row, NaN passed over: it comes back from the element itself. */
+TD_INLINE float td_row_max(const float *x, int64_t n) {
+    vf most[4];
+    for (int i = 0; i < 4; i++) most[i] = td_neg(td_inf());
+    int64_t i = 0;
+    for (; i + 4 * TD_LANES <= n; i += 4 * TD_LANES)
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) most[j] = td_max2(td_load(x + i + j * TD_LANES), most[j]);
+    for (; i < n; i += TD_LANES) {
+        const int64_t m = TD_MIN(n - i, TD_LANES);
+        const vf v = td_sel(td_iota() < (int32_t)m, td_loadn(x + i, m), most[0]);
+        most[0] = td_max2(v, most[0]);
+    }
+    vf v = td_max2(td_max2(most[0], most[1]), td_max2(most[2], most[3]));
+#pragma GCC unroll 4
+    for (int apart = TD_LANES / 2; apart; apart /= 2) v = td_max2(td_turn_lanes(v, apart), v);
+    return v[0];
+}
+
 /* exp(x - shift) into y, in place or not; returns the sum in the order of reduce.h. */
 TD_INLINE float td_exp_sum(const float *x, float *y, int64_t n, float shift) {
     const vf less = td_set(shift);
-    int64_t i = 0;
-    for (; i + TD_LANES <= n; i += TD_LANES) td_store(y + i, td_exp(td_load(x + i) - less));
-    if (i < n) td_storen(y + i, n - i, td_exp(td_loadn(x + i, n - i) - less));
-    return td_reduce_row(TD_REDUCE_sum, y, n);
+    td_lanes s;
+    td_lanes_start(&s, TD_REDUCE_sum);
+    for (int64_t begin = 0; begin < n; begin += TD_REDUCE_BLOCK) {
+        const int64_t end = TD_MIN(begin + TD_REDUCE_BLOCK, n);
+        vf acc[TD_NV];
+        for (int v = 0; v < TD_NV; v++) acc[v] = td_set(0.0f);
+        int64_t i = begin;
+        for (; i + TD_PANEL <= end; i += TD_PANEL)
+            for (int v = 0; v < TD_NV; v++) {
+                const vf e = td_exp(td_load(x + i + v * TD_LANES) - less);
+                td_store(y + i + v * TD_LANES, e);
+                acc[v] += e;
+            }
+        if (i < end)
+            for (int v = 0; v < TD_NV; v++) {
+                const int64_t m = td_part(end - i, v);
+                const vf e = td_exp(td_loadn(x + i + v * TD_LANES, m) - less);
+                td_storen(y + i + v * TD_LANES, m, e);
+                acc[v] += td_sel(td_iota() < (int32_t)m, e, td_set(0.0f));
+            }
+        td_lanes_join(&s, TD_REDUCE_sum, acc);
+    }
+    return td_lanes_end(&s, TD_REDUCE_sum);
 }
 
 TD_INLINE void td_softmax_row(const float *x, float *y, int64_t n) {
-    const float most = td_reduce_row(TD_REDUCE_max, x, n);
+    const float most = td_row_max(x, n);
     const vf scale = td_set(1.0f / td_exp_sum(x, y, n, most));
     int64_t i = 0;
     for (; i + TD_LANES <= n; i += TD_LANES) td_store(y + i, td_load(y + i) * scale);
@@ -69,7 +107,7 @@ static int log_softmax_run(const td_call *call) {
     for (int64_t i = call->begin; i < call->end; i++) {
         const float *x = (const float *)call->in[0]->data + i * r.x_step;
         float *y = (float *)call->out[0]->data + i * r.y_step;
-        const float most = td_reduce_row(TD_REDUCE_max, x, r.n);
+        const float most = td_row_max(x, r.n);
         const vf shift = td_log(td_set(td_exp_sum(x, y, r.n, most)));
         for (int64_t j = 0; j < r.n; j += TD_LANES) {
             const int64_t n = TD_MIN(r.n - j, TD_LANES);

@@ -233,6 +233,16 @@ TD_INLINE vf td_fma_once(vf a, vf b, vf c) {
 #endif
 }
 
+TD_INLINE vi td_iota(void) {
+#if defined(__AVX512F__)
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif defined(__AVX2__)
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7};
+#else
+    return (vi){0, 1, 2, 3};
+#endif
+}
+
 TD_INLINE vi td_seli(vi mask, vi a, vi b) { return (mask & a) | (~mask & b); }
 TD_INLINE vf td_abs(vf a) { return (vf)((vi)a & INT32_MAX); }
 TD_INLINE vf td_neg(vf a) { return (vf)((vi)a ^ INT32_MIN); }
@@ -244,6 +254,17 @@ TD_INLINE vf td_max_nan(vf a, vf b) { return td_sel((a >= b) | (a != a), a, b); 
 TD_INLINE vf td_min_nan(vf a, vf b) { return td_sel((a <= b) | (a != a), a, b); }
 /* min(max(x, low), high) with NaN kept. */
 TD_INLINE vf td_clamp(vf x, vf low, vf high) { return td_min2(high, td_max2(low, x)); }
+
+/* Lane i + apart comes to lane i, around the end. */
+TD_INLINE vf td_turn_lanes(vf x, const int apart) {
+#if defined(__clang__)
+    vf r;
+    for (int i = 0; i < TD_LANES; i++) r[i] = x[(i + apart) % TD_LANES];
+    return r;
+#else
+    return __builtin_shuffle(x, (td_iota() + apart) & (TD_LANES - 1));
+#endif
+}
 
 /* The first n of 16 virtual lanes; `part` is the vector of the panel. */
 TD_INLINE int64_t td_part(int64_t n, int part) {

@@ -22,9 +22,12 @@ TD_POLY(td_poly_exp, 0.5f, 0.166665196f, 0.0416664034f, 0.00836883113f, 0.001394
 /* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) - 1 <= f <= sqrt(2) - 1 */
 TD_POLY(td_poly_log, 0.333333164f, -0.250008106f, 0.20002301f, -0.166245565f, 0.141809657f,
         -0.131285578f, 0.128827393f, -0.07861159f)
-/* (erf(x) - x) / x in x^2 for |x| <= 1 */
-TD_POLY(td_poly_erf, 0.128379166f, -0.37612626f, 0.112835787f, -0.0268533472f, 0.0051871622f,
-        -0.00079978531f, 7.80690316e-05f)
+/* (erf(x) - x) / x in x^2 for |x| <= 0.9 */
+TD_POLY(td_poly_erf, 0.128379151f, -0.376125067f, 0.112819761f, -0.0267732851f, 0.00500416011f,
+        -0.000605246169f)
+/* log(erfc(a)) for 0.9 <= a <= 4, where erfc fades beside 1 */
+TD_POLY(td_poly_log_erfc, -0.000177487251f, -1.12774956f, -0.637059808f, -0.104037262f,
+        0.0222770162f, -0.00305558369f, 0.000197178655f)
 /* exp(a^2) erfc(a) in 1 / (1 + a / 2) - 1 / 2 for 0 <= a <= 10.2 */
 TD_POLY(td_poly_erfcx, 0.255395681f, 0.854371727f, 0.966632128f, 0.631822944f, 0.0597412735f,
         -0.223718762f, -0.0542751588f, 0.122841716f, 0.0109641943f, -0.0697248429f, 0.0221418738f)
@@ -38,6 +41,16 @@ TD_POLY(td_poly_atan, -0.333333015f, 0.199986279f, -0.14265126f, 0.109569333f, -
 /* 2^n for -126 <= n <= 127 */
 TD_INLINE vf td_pow2(vi n) { return (vf)((n + 127) << 23); }
 
+/* y 2^n for whole n from -150 to 129 and 0.5 < y < 2: denormals and inf come out of one rounding. */
+TD_INLINE vf td_scale(vf y, vf n) {
+#if defined(__AVX512F__)
+    return (vf)_mm512_scalef_ps((__m512)y, (__m512)n);
+#else
+    vi half = td_toi(n) >> 1, rest = td_toi(n) - half;
+    return y * td_pow2(half) * td_pow2(rest);
+#endif
+}
+
 /* n * ln 2 + r = x with |r| <= ln(2) / 2; x is small enough for n to be exact. */
 TD_INLINE vf td_exp_reduce(vf x, vf *r) {
     vf n = td_rint(x * 1.44269504f);
@@ -48,22 +61,14 @@ TD_INLINE vf td_exp_reduce(vf x, vf *r) {
 
 TD_INLINE vf td_exp(vf x) {
     vf r, n = td_exp_reduce(td_clamp(x, td_set(-104.0f), td_set(89.0f)), &r);
-    vf y = td_fma(td_fma(td_poly_exp(r), r, td_set(1.0f)), r, td_set(1.0f));
-    /* In two steps, so that the ends of the range round into denormals and overflow to inf. */
-    vi half = td_toi(n) >> 1, rest = td_toi(n) - half;
-    return y * td_pow2(half) * td_pow2(rest);
+    return td_scale(td_fma(td_fma(td_poly_exp(r), r, td_set(1.0f)), r, td_set(1.0f)), n);
 }
 
-/* exp(x) - 1, exact where x is small. */
+/* exp(x) - 1, exact where x is small.  Half of it is computed, since 2^128 is no float. */
 TD_INLINE vf td_expm1(vf x) {
     vf r, n = td_exp_reduce(td_clamp(x, td_set(-20.0f), td_set(89.0f)), &r);
-    vf y = td_fma(td_poly_exp(r) * r, r, r);
-    vi half = td_toi(n) >> 1, rest = td_toi(n) - half;
-    vf s = td_pow2(half), big = td_pow2(rest);
-    /* (y + 1) 2^n - 1, halved so that 2^128 does not come up: s * big is the power. */
-    vf low = td_fma(y, s * big, s * big - 1.0f);
-    vf high = td_fma(y, s, s) * big - 1.0f;
-    y = td_sel(n > 120.0f, high, low);
+    vf y = td_fma(td_poly_exp(r) * r, r, r), half = td_pow2(td_toi(n) - 1);
+    y = 2.0f * td_fma(y, half, half - 0.5f);
     return td_sel(x == 0.0f, x, y);
 }
 
@@ -123,7 +128,8 @@ TD_INLINE vf td_erfc_tail(vf a) {
 TD_INLINE vf td_erf(vf x) {
     vf a = td_abs(x);
     vf near = td_fma(x, td_poly_erf(x * x), x);
-    vf far = td_copysign(1.0f - td_erfc_tail(a), x);
+    vf far = 1.0f - td_exp(td_poly_log_erfc(td_min2(td_set(4.0f), a)));
+    far = td_copysign(far, x);
     vf y = td_sel(a < 0.9f, near, far);
     return td_sel(x != x, x, y);
 }
