@@ -90,8 +90,8 @@ def test_outputs_of_calls_keep_their_names():
 
 
 def called_by_name(attrs: bool) -> Any:
-    """A graph whose nodes have functions of its library as types; where `attrs` is set, the function
-    takes its dtype from the node."""
+    """A graph whose nodes have functions of its library as types; where `attrs` is set, the
+    function takes its dtype from the node."""
     graph = tf.Graph()
     with graph.as_default():
         x = v1.placeholder(tf.float32, [None, 4], name="x")
