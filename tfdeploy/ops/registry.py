@@ -53,6 +53,7 @@ FAMILIES = (
     "unicode",
     "regex",
     "hashing",
+    "parsing",
     "sparse",
     "ragged",
     "count",
