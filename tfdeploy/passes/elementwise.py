@@ -18,33 +18,100 @@ _IN, _CONST, _OUT = 32, 64, 96
 
 # op -> operation of the map for floats, for integers, for truth values ("" where there is none)
 _FLOAT = {
-    "Neg": "neg", "Abs": "abs", "Square": "square", "Sqrt": "sqrt", "Rsqrt": "rsqrt", "Exp": "exp",
-    "Reciprocal": "reciprocal", "Inv": "reciprocal", "Expm1": "expm1", "Log": "log", "Log1p": "log1p",
-    "Sin": "sin", "Cos": "cos", "Tan": "tan", "Atan": "atan", "Tanh": "tanh", "Sigmoid": "sigmoid",
-    "Erf": "erf", "Erfc": "erfc", "Floor": "floor", "Ceil": "ceil", "Rint": "rint", "Round": "rint",
-    "Sign": "sign", "Relu": "relu", "Relu6": "relu6", "Elu": "elu", "Selu": "selu",
-    "Softplus": "softplus", "Softsign": "softsign", "td.silu": "silu", "td.gelu": "gelu",
-    "td.gelu_tanh": "gelu_tanh", "td.hard_swish": "hard_swish", "td.hard_sigmoid": "hard_sigmoid",
-    "Add": "add", "AddV2": "add", "BiasAdd": "add", "Sub": "sub", "Mul": "mul", "RealDiv": "div",
-    "Div": "div", "DivNoNan": "div_no_nan", "MulNoNan": "mul_no_nan", "Maximum": "maximum",
-    "Minimum": "minimum", "SquaredDifference": "squared_difference", "Pow": "pow",
-    "FloorDiv": "floor_div", "IsNan": "is_nan", "IsInf": "is_inf", "IsFinite": "is_finite",
-    "Equal": "equal", "NotEqual": "not_equal", "Less": "less", "LessEqual": "less_equal",
-    "Greater": "greater", "GreaterEqual": "greater_equal",
+    "Neg": "neg",
+    "Abs": "abs",
+    "Square": "square",
+    "Sqrt": "sqrt",
+    "Rsqrt": "rsqrt",
+    "Exp": "exp",
+    "Reciprocal": "reciprocal",
+    "Inv": "reciprocal",
+    "Expm1": "expm1",
+    "Log": "log",
+    "Log1p": "log1p",
+    "Sin": "sin",
+    "Cos": "cos",
+    "Tan": "tan",
+    "Atan": "atan",
+    "Tanh": "tanh",
+    "Sigmoid": "sigmoid",
+    "Erf": "erf",
+    "Erfc": "erfc",
+    "Floor": "floor",
+    "Ceil": "ceil",
+    "Rint": "rint",
+    "Round": "rint",
+    "Sign": "sign",
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "Elu": "elu",
+    "Selu": "selu",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "td.silu": "silu",
+    "td.gelu": "gelu",
+    "td.gelu_tanh": "gelu_tanh",
+    "td.hard_swish": "hard_swish",
+    "td.hard_sigmoid": "hard_sigmoid",
+    "Add": "add",
+    "AddV2": "add",
+    "BiasAdd": "add",
+    "Sub": "sub",
+    "Mul": "mul",
+    "RealDiv": "div",
+    "Div": "div",
+    "DivNoNan": "div_no_nan",
+    "MulNoNan": "mul_no_nan",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "SquaredDifference": "squared_difference",
+    "Pow": "pow",
+    "FloorDiv": "floor_div",
+    "IsNan": "is_nan",
+    "IsInf": "is_inf",
+    "IsFinite": "is_finite",
+    "Equal": "equal",
+    "NotEqual": "not_equal",
+    "Less": "less",
+    "LessEqual": "less_equal",
+    "Greater": "greater",
+    "GreaterEqual": "greater_equal",
 }
 _INT = {
-    "Neg": "i_neg", "Abs": "i_abs", "Square": "i_square", "Sign": "i_sign", "Add": "i_add",
-    "AddV2": "i_add", "Sub": "i_sub", "Mul": "i_mul", "Maximum": "i_maximum", "Minimum": "i_minimum",
-    "Equal": "i_equal", "NotEqual": "i_not_equal", "Less": "i_less", "LessEqual": "i_less_equal",
-    "Greater": "i_greater", "GreaterEqual": "i_greater_equal", "BitwiseAnd": "and",
-    "BitwiseOr": "or", "BitwiseXor": "xor",
+    "Neg": "i_neg",
+    "Abs": "i_abs",
+    "Square": "i_square",
+    "Sign": "i_sign",
+    "Add": "i_add",
+    "AddV2": "i_add",
+    "Sub": "i_sub",
+    "Mul": "i_mul",
+    "Maximum": "i_maximum",
+    "Minimum": "i_minimum",
+    "Equal": "i_equal",
+    "NotEqual": "i_not_equal",
+    "Less": "i_less",
+    "LessEqual": "i_less_equal",
+    "Greater": "i_greater",
+    "GreaterEqual": "i_greater_equal",
+    "BitwiseAnd": "and",
+    "BitwiseOr": "or",
+    "BitwiseXor": "xor",
 }
-_BOOL = {"LogicalAnd": "and", "LogicalOr": "or", "LogicalNot": "not", "Equal": "i_equal",
-         "NotEqual": "xor"}
+_BOOL = {
+    "LogicalAnd": "and",
+    "LogicalOr": "or",
+    "LogicalNot": "not",
+    "Equal": "i_equal",
+    "NotEqual": "xor",
+}
 _BY_DTYPE = {"float32": _FLOAT, "int32": _INT, "bool": _BOOL}
 _CASTS = {
-    ("int32", "float32"): "to_float", ("bool", "float32"): "truth_to_float",
-    ("bool", "int32"): "truth_to_int", ("int32", "bool"): "i_truth", ("float32", "bool"): "truth",
+    ("int32", "float32"): "to_float",
+    ("bool", "float32"): "truth_to_float",
+    ("bool", "int32"): "truth_to_int",
+    ("int32", "bool"): "i_truth",
+    ("float32", "bool"): "truth",
     ("float32", "int32"): "to_int",
 }
 
@@ -57,7 +124,11 @@ def _operation(rw: Rewriter, node: Node) -> str:
     if not kinds or any(k.shape is None for k in kinds) or node.attrs.get("data_format") == "NCHW":
         return ""
     if node.op == "Cast":
-        return "" if node.attrs.get("Truncate") else _CASTS.get((kinds[0].dtype, node.types[0].dtype), "")
+        return (
+            ""
+            if node.attrs.get("Truncate")
+            else _CASTS.get((kinds[0].dtype, node.types[0].dtype), "")
+        )
     if node.op == "SelectV2":
         return "select" if kinds[1].dtype in _BY_DTYPE else ""
     if node.op == "LeakyRelu" and kinds[0].dtype == "float32":
@@ -161,5 +232,3 @@ def _encode(rw: Rewriter, joined: _Group, node: Node) -> tuple[list[Ref], dict[s
     if len(inputs) > _INPUTS or len(constants) > _CONSTANTS:
         return None
     return inputs, {"code": code, "constants": constants}
-
-

@@ -58,7 +58,9 @@ def _channels(rw: Rewriter, ref: Ref, node: Node) -> Array | None:
     return value.reshape(-1).astype(np.float64) if value.shape[-1] == shape[-1] else None
 
 
-def _grow(rw: Rewriter, node: Node, fused: Node, extra: Ref | None = None, **changes: Any) -> list[Ref]:
+def _grow(
+    rw: Rewriter, node: Node, fused: Node, extra: Ref | None = None, **changes: Any
+) -> list[Ref]:
     inputs = fused.inputs if extra is None else (*fused.inputs, extra)
     return rw.emit(fused.op, inputs, fused.attrs | changes, node.types, node.name)
 
@@ -78,13 +80,23 @@ def _affine(rw: Rewriter, node: Node) -> list[Ref] | None:
         if node.op == "Sub" and at == 0:
             return _grow(rw, node, fused, shift=-value if shift is None else shift - value)
         if node.op == "Sub":
-            return _grow(rw, node, fused, scale=-(np.ones_like(value) if scale is None else scale),
-                         shift=value if shift is None else value - shift)
+            return _grow(
+                rw,
+                node,
+                fused,
+                scale=-(np.ones_like(value) if scale is None else scale),
+                shift=value if shift is None else value - shift,
+            )
         if node.op == "RealDiv" and at == 1:
             continue
         factor = value if node.op == "Mul" else 1.0 / value
-        return _grow(rw, node, fused, scale=factor if scale is None else scale * factor,
-                     shift=None if shift is None else shift * factor)
+        return _grow(
+            rw,
+            node,
+            fused,
+            scale=factor if scale is None else scale * factor,
+            shift=None if shift is None else shift * factor,
+        )
     return None
 
 
@@ -104,10 +116,14 @@ def _affine_reshaped(rw: Rewriter, node: Node) -> list[Ref] | None:
             continue
         if reshape.types[0].shape != shape:
             continue
-        inner = Node(node.op, f"{node.name}~inner", (reshape.inputs[0], flat), node.attrs, fused.types)
+        inner = Node(
+            node.op, f"{node.name}~inner", (reshape.inputs[0], flat), node.attrs, fused.types
+        )
         grown = _affine(rw, inner)
         if grown is not None:
-            return rw.emit("Reshape", [grown[0], reshape.inputs[1]], reshape.attrs, node.types, node.name)
+            return rw.emit(
+                "Reshape", [grown[0], reshape.inputs[1]], reshape.attrs, node.types, node.name
+            )
     return None
 
 
@@ -123,9 +139,17 @@ def _batch_norm(rw: Rewriter, node: Node) -> list[Ref] | None:
     factor = gamma / np.sqrt(variance + node.attrs.get("epsilon", 0.0001))
     scale, shift = fused.attrs["scale"], fused.attrs["shift"]
     before = 0.0 if shift is None else shift
-    grown = rw.emit(fused.op, fused.inputs, fused.attrs | {
-        "scale": factor if scale is None else scale * factor,
-        "shift": (before - mean) * factor + beta}, node.types[:1], node.name)
+    grown = rw.emit(
+        fused.op,
+        fused.inputs,
+        fused.attrs
+        | {
+            "scale": factor if scale is None else scale * factor,
+            "shift": (before - mean) * factor + beta,
+        },
+        node.types[:1],
+        node.name,
+    )
     return grown + [node.inputs[0]] * (len(node.types) - 1) if _unused_rest(rw, node) else None
 
 
@@ -151,8 +175,9 @@ def _residual(rw: Rewriter, node: Node) -> list[Ref] | None:
 def _activation(act: str, *params: float) -> Rule:
     def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
         fused = _open(rw, node.inputs[0])
-        return None if fused is None else _grow(
-            rw, node, fused, act=act, params=params or (0.0, 0.0))
+        return (
+            None if fused is None else _grow(rw, node, fused, act=act, params=params or (0.0, 0.0))
+        )
 
     return rule
 
@@ -189,8 +214,10 @@ GROW: dict[str, list[Rule]] = {
     "Softsign": [_activation("softsign")],
     "Exp": [_activation("exp")],
     "LeakyRelu": [_leaky],
-    **{f"td.{name}": [_activation(name)]
-       for name in ("silu", "gelu", "gelu_tanh", "hard_swish", "hard_sigmoid")},
+    **{
+        f"td.{name}": [_activation(name)]
+        for name in ("silu", "gelu", "gelu_tanh", "hard_swish", "hard_sigmoid")
+    },
 }
 
 RULES = BEGIN | GROW

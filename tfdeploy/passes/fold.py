@@ -42,7 +42,14 @@ def cast_to_same(rw: Rewriter, node: Node) -> list[Ref] | None:
     return [node.inputs[0]] if rw.type(node.inputs[0]).dtype == node.types[0].dtype else None
 
 
-_PASSING = ("Identity", "StopGradient", "PreventGradient", "Snapshot", "IdentityN",
-            "DisableCopyOnRead", "GuaranteeConst")
+_PASSING = (
+    "Identity",
+    "StopGradient",
+    "PreventGradient",
+    "Snapshot",
+    "IdentityN",
+    "DisableCopyOnRead",
+    "GuaranteeConst",
+)
 
 RULES = {"*": [fold], "Cast": [cast_to_same], **{op: [elide] for op in _PASSING}}

@@ -192,7 +192,9 @@ def _is_hard_gate(rw: Rewriter, gate: Ref, x: Ref) -> bool:
         return False
     relu = _is(rw, gate, "Relu6")
     plus = _is(rw, relu.inputs[0], "AddV2", "Add") if relu else None
-    return any(value == x and _about(rw, three, 3.0) for value, three in (_sides(plus) if plus else ()))
+    return any(
+        value == x and _about(rw, three, 3.0) for value, three in (_sides(plus) if plus else ())
+    )
 
 
 def gated_hard_sigmoid(rw: Rewriter, node: Node) -> list[Ref] | None:
@@ -260,9 +262,7 @@ def _minus_mean(
     return (None if beta is None else beta.reshape(-1),)
 
 
-def _inverse(
-    rw: Rewriter, inv: Ref, x: Ref, axis: int
-) -> tuple[np.ndarray | None, float] | None:
+def _inverse(rw: Rewriter, inv: Ref, x: Ref, axis: int) -> tuple[np.ndarray | None, float] | None:
     """Gamma and epsilon where `inv` is ``gamma rsqrt(variance of x + epsilon)``."""
     gamma = None
     product = _is(rw, inv, "Mul")
@@ -316,7 +316,9 @@ def rows_kept(rw: Rewriter, node: Node) -> list[Ref] | None:
         return None
     if x[-1] != k[-1] or out != (*x[:-1], n[-1]) or not isinstance(x[-1], int):
         return None
-    return rw.emit("MatMul", [inner.inputs[0], product.inputs[1]], product.attrs, node.types, node.name)
+    return rw.emit(
+        "MatMul", [inner.inputs[0], product.inputs[1]], product.attrs, node.types, node.name
+    )
 
 
 def padding_first(rw: Rewriter, node: Node) -> list[Ref] | None:
@@ -324,7 +326,9 @@ def padding_first(rw: Rewriter, node: Node) -> list[Ref] | None:
     pad = _is(rw, node.inputs[0], "Pad", "PadV2")
     if pad is None or node.attrs.get("data_format", "NHWC") != "NHWC":
         return None
-    if node.attrs.get("padding") != "VALID" or (pad.op == "PadV2" and rw.scalar(pad.inputs[2]) != 0.0):
+    if node.attrs.get("padding") != "VALID" or (
+        pad.op == "PadV2" and rw.scalar(pad.inputs[2]) != 0.0
+    ):
         return None
     paddings = rw.constant(pad.inputs[1])
     if paddings is None or paddings[[0, -1]].any() or (paddings < 0).any():

@@ -37,8 +37,11 @@ def prepare(graph: Graph, roots: Sequence[Ref], until: str = "") -> tuple[Graph,
     `roots` are what the model is made for: results of signatures and roots.  Everything else may be
     fetched too, and is then computed beside them.  `until` stops after the pass of that name.
     """
-    mapping = {Ref(n, slot): Ref(n, slot)
-               for n, node in enumerate(graph.nodes) for slot in range(len(node.types))}
+    mapping = {
+        Ref(n, slot): Ref(n, slot)
+        for n, node in enumerate(graph.nodes)
+        for slot in range(len(node.types))
+    }
     for name, step in PASSES:
         graph, after = step(graph, [mapping[ref] for ref in roots])
         mapping = compose(mapping, after)

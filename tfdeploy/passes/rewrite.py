@@ -73,7 +73,12 @@ class Rewriter:
         return self.graph.add(node)
 
     def emit(
-        self, op: str, inputs: Sequence[Ref], attrs: dict[str, Any], types: Sequence[ValueType], name: str
+        self,
+        op: str,
+        inputs: Sequence[Ref],
+        attrs: dict[str, Any],
+        types: Sequence[ValueType],
+        name: str,
     ) -> list[Ref]:
         """Adds a node and gives its outputs."""
         number = self._add(Node(op, name, tuple(inputs), attrs, tuple(types)))

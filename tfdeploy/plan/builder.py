@@ -6,6 +6,7 @@ describe they refuse with `NoKernel`, and the node runs through its reference.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -49,7 +50,7 @@ class Value:
     index: int = 0
     first: int = -1
     last: int = -1
-    number: int = -1
+    viewed: bool = False
 
     @property
     def rank(self) -> int:
@@ -83,7 +84,12 @@ class Step:
 
 @dataclass(slots=True, eq=False)
 class Builder:
-    """A plan in the making over `graph`; `pack_cache` keeps packed weights between plans."""
+    """A plan in the making over `graph`.
+
+    `packed` keeps packed weights between plans.  `uses` counts what reads a value.  `placed` maps the
+    identity of a value that was moved into a larger one to the number of its node; `fixed` are the numbers
+    of nodes whose results must stay dense.
+    """
 
     engine: ModuleType
     graph: Graph
@@ -93,6 +99,9 @@ class Builder:
     values: dict[Ref, Value] = field(default_factory=dict)
     feeds: list[Ref] = field(default_factory=list)
     node: Node | None = None
+    uses: Counter[Ref] = field(default_factory=Counter)
+    fixed: set[int] = field(default_factory=set)
+    placed: dict[int, int] = field(default_factory=dict)
     _symbols: dict[str, tuple[int, int]] = field(default_factory=dict)
     _memo: dict[Any, int] = field(default_factory=dict)
 
@@ -224,7 +233,10 @@ class Builder:
         return value
 
     def view(
-        self, base: Value, shape: Sequence[Extent], strides: Sequence[Extent] | None = None,
+        self,
+        base: Value,
+        shape: Sequence[Extent],
+        strides: Sequence[Extent] | None = None,
         offset: Extent = 0,
     ) -> Value:
         """A look into `base`; without `strides` a dense one."""
@@ -234,8 +246,15 @@ class Builder:
             self.extent(extent)
         if base.kind == VIEW and base.base is not None:
             offset, base = offset + base.offset, base.base
-        return Value(VIEW, base.dtype, tuple(shape), None if strides is None else tuple(strides), offset,
-                     base)
+        base.viewed = True
+        return Value(
+            VIEW,
+            base.dtype,
+            tuple(shape),
+            None if strides is None else tuple(strides),
+            offset,
+            base,
+        )
 
     def strides(self, value: Value) -> tuple[Extent, ...]:
         """Steps between neighbours along each axis, in elements."""
@@ -257,18 +276,48 @@ class Builder:
         code = [self.engine.map_ops()[op], 96, 32, 32, 32]
         self.call("map", [source], [target], [1, *code])
 
+    def own(self, ref: Ref) -> Value | None:
+        """The value of `ref` where its memory is free for other uses once the node at hand is done: in the
+        arena, read by this node alone."""
+        value = self.values.get(ref)
+        if value is None or value.kind != ARENA or value.viewed or self.uses[ref] != 1:
+            return None
+        return value
+
+    def place(self, ref: Ref, target: Value, strides: Sequence[Extent], offset: Extent) -> bool:
+        """Moves the value of `ref` into `target`, so that it is made where it is wanted; False where it
+        must stay."""
+        value = self.own(ref)
+        if value is None or ref.node in self.fixed or id(value) in self.placed:
+            return False
+        for extent in (*strides, offset):
+            self.extent(extent)
+        value.kind, value.base, value.offset = VIEW, target, offset
+        value.strides = tuple(strides)
+        target.viewed = True
+        self.placed[id(value)] = ref.node
+        return True
+
     # Steps
 
     def call(
-        self, kernel: str, inputs: Sequence[Value | None], outputs: Sequence[Value],
-        ints: Iterable[int] = (), floats: Iterable[float] = (),
+        self,
+        kernel: str,
+        inputs: Sequence[Value | None],
+        outputs: Sequence[Value],
+        ints: Iterable[int] = (),
+        floats: Iterable[float] = (),
     ) -> None:
         """Adds a step; `ints` are plain numbers."""
         self.call_with(kernel, inputs, outputs, [self.extent(i) for i in ints], floats)
 
     def call_with(
-        self, kernel: str, inputs: Sequence[Value | None], outputs: Sequence[Value],
-        ints: list[int], floats: Iterable[float] = (),
+        self,
+        kernel: str,
+        inputs: Sequence[Value | None],
+        outputs: Sequence[Value],
+        ints: list[int],
+        floats: Iterable[float] = (),
     ) -> None:
         """Adds a step whose ints are numbers of extents."""
         assert self.node is not None
@@ -295,8 +344,13 @@ class Builder:
         rows, order = self._value_rows(feeds, results)
         kernels = self.engine.kernels()
         steps = [
-            (kernels[s.kernel], [-1 if v is None else order[id(v)] for v in s.inputs],
-             [order[id(v)] for v in s.outputs], s.ints, s.floats)
+            (
+                kernels[s.kernel],
+                [-1 if v is None else order[id(v)] for v in s.inputs],
+                [order[id(v)] for v in s.outputs],
+                s.ints,
+                s.floats,
+            )
             for s in self.steps
         ]
         formats = [memoryview(np.empty(0, v.dtype.numpy)).format.encode() for v in feeds]
@@ -309,8 +363,11 @@ class Builder:
         used: dict[int, Value] = {}
 
         def use(value: Value, step: int) -> None:
-            root = value.root()
-            for v in (root, value):
+            chain = [value]
+            while chain[-1].base is not None:
+                chain.append(chain[-1].base)
+            root = chain[-1]
+            for v in reversed(chain):
                 used.setdefault(id(v), v)
             if root.first < 0:
                 root.first = step

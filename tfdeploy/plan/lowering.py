@@ -81,8 +81,13 @@ def _matmul(b: Builder) -> None:
 
 
 def _window(
-    b: Builder, x: Value, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int],
-    padding: str, explicit: Sequence[int],
+    b: Builder,
+    x: Value,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    padding: str,
+    explicit: Sequence[int],
 ) -> list[int]:
     """The ints that describe a window: kernel, stride, dilation, padding before, as extents."""
     out = b.type().shape
@@ -147,7 +152,9 @@ def _depthwise(b: Builder) -> None:
     window = _conv_window(b, x, kernel)
     if multiplier == 1:
         w = b.const(weights.reshape(taps, channels))
-        b.call_with("depthwise", [x, w, *_epilogue(b, 2)], [b.output()], [b.extent(act), *window], params)
+        b.call_with(
+            "depthwise", [x, w, *_epilogue(b, 2)], [b.output()], [b.extent(act), *window], params
+        )
         return
     grouped = weights.reshape(taps, 1, channels, multiplier).transpose(2, 0, 1, 3)
     packed = b.pack(grouped, (id(weights), "depthwise"))
@@ -205,14 +212,19 @@ def _arranged(b: Builder, value: Value, labels: str, order: Sequence[str]) -> Va
     """A view of `value`, whose axes are called `labels`, with axes in `order`; "-" is an axis of 1."""
     strides = b.strides(value)
     at = [labels.index(c) if c != "-" else -1 for c in order]
-    return b.view(value, [value.shape[i] if i >= 0 else 1 for i in at],
-                  [strides[i] if i >= 0 else 0 for i in at])
+    return b.view(
+        value,
+        [value.shape[i] if i >= 0 else 1 for i in at],
+        [strides[i] if i >= 0 else 0 for i in at],
+    )
 
 
 def _turned(b: Builder, value: Value) -> Value:
     """The last two axes exchanged."""
     shape, strides = value.shape, b.strides(value)
-    return b.view(value, (*shape[:-2], shape[-1], shape[-2]), (*strides[:-2], strides[-1], strides[-2]))
+    return b.view(
+        value, (*shape[:-2], shape[-1], shape[-2]), (*strides[:-2], strides[-1], strides[-2])
+    )
 
 
 def _ranked(b: Builder, value: Value, rank: int) -> Value:
@@ -272,8 +284,11 @@ def _reshape(b: Builder) -> None:
             b.set(0, b.view(x, shape, kept))
             return
     x = b.dense(x)
-    require(product(shape) == product(x.shape) or isinstance(product(shape), Dim)
-            or isinstance(product(x.shape), Dim))
+    require(
+        product(shape) == product(x.shape)
+        or isinstance(product(shape), Dim)
+        or isinstance(product(x.shape), Dim)
+    )
     b.set(0, b.view(x, shape))
 
 
@@ -310,8 +325,10 @@ def _unpack(b: Builder) -> None:
     strides = b.strides(x)
     rest = [i for i in range(x.rank) if i != axis]
     for slot in range(len(b.node.types) if b.node else 0):
-        b.set(slot, b.view(x, [x.shape[i] for i in rest], [strides[i] for i in rest],
-                           strides[axis] * slot))
+        b.set(
+            slot,
+            b.view(x, [x.shape[i] for i in rest], [strides[i] for i in rest], strides[axis] * slot),
+        )
 
 
 @lowers("Split", uses=(1,))
@@ -410,7 +427,16 @@ def _concat(b: Builder) -> None:
     assert axis_value is not None
     target = b.output()
     axis = normalize_axis(int(axis_value), target.rank)
-    _join(b, target, [b.value(ref) for ref in parts], axis)
+    strides = b.strides(target)
+    start: Extent = 0
+    for ref in parts:
+        part = b.value(ref)
+        offset = strides[axis] * start
+        if part.shape != target.shape and not b.place(ref, target, strides, offset):
+            b.copy(part, b.view(target, part.shape, strides, offset))
+        elif part.shape == target.shape:
+            b.copy(part, target)
+        start = start + part.shape[axis]
 
 
 @lowers("Pack")
@@ -466,4 +492,9 @@ def _map(b: Builder) -> None:
     table = b.engine.map_ops()
     code = [n for op, *operands in a["code"] for n in (table[op], *operands)]
     inputs = [b.value(ref) for ref in b.node.inputs]
-    b.call("map", inputs, [b.output()], [len(a["code"]), *code], a["constants"])
+    kind = b.type()
+    spare = (b.own(ref) for ref in b.node.inputs)
+    again = (v for v in spare if v and v.shape == kind.shape and v.dtype == kind.dtype)
+    target = next(again, None)
+    target = b.output() if target is None else b.set(0, target)
+    b.call("map", inputs, [target], [len(a["code"]), *code], a["constants"])

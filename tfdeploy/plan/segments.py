@@ -7,6 +7,7 @@ segment hands on (to references, later segments, the caller) is an array of its 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import get_num_threads
 from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
 from ..graph.types import Dim, product
@@ -30,22 +32,30 @@ _SAMPLE = 97  # stands for every varying extent where kernels are asked before a
 class Segment:
     """Nodes as one plan; callable on the arrays that it is fed."""
 
-    __slots__ = ("_nodes", "_plan", "_shapes")
+    __slots__ = ("_nodes", "_plan")
 
     def __init__(self, plan: Any, nodes: list[Node]) -> None:
         self._plan = plan
         self._nodes = nodes
 
-    def __call__(self, *feeds: Array) -> tuple[Array, ...]:
-        from ..config import get_num_threads
-
+    def run(self, feeds: tuple[Any, ...]) -> list[Array]:
+        """The results for C-contiguous arrays of the right types; the engine's Refused for others."""
         try:
-            return tuple(self._plan.run(tuple(map(np.ascontiguousarray, feeds)), get_num_threads()))
+            found: list[Array] = self._plan.run(feeds, get_num_threads())
+            return found
         except (IndexError, ArithmeticError) as error:
             node = self._nodes[error.args[0]]
-            what = "an index lies outside its axis" if isinstance(error, IndexError) else (
-                "integer division by zero")
+            what = (
+                "an index lies outside its axis"
+                if isinstance(error, IndexError)
+                else ("integer division by zero")
+            )
             raise EvaluationError(f"node {node.name} ({node.op}) failed: {what}") from None
+
+    def __call__(self, *feeds: Array) -> tuple[Array, ...]:
+        return tuple(
+            self.run(tuple(f if f.flags.c_contiguous else np.ascontiguousarray(f) for f in feeds))
+        )
 
 
 class _Cut:
@@ -70,13 +80,14 @@ class Maker:
         self.graph = graph
         self.packed: dict[Any, Array] = {}
         self._refused: set[int] = set()
+        self._fixed: set[int] = set()
 
     def program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
         """What computes `fetches` from `fed`."""
         while True:
-            refused = len(self._refused)
+            before = len(self._refused), len(self._fixed)
             program = self._attempt(fetches, fed)
-            if len(self._refused) == refused:
+            if before == (len(self._refused), len(self._fixed)):
                 return program
 
     def _attempt(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
@@ -100,8 +111,11 @@ class Maker:
                     cut = _Cut(self)
                 steps.append(step)
         self._close(cut, steps, fed, wanted, uses)
-        needed_constants = {ref: a for ref, a in constants.items()
-                            if ref in wanted or any(ref in s.inputs for s in steps)}
+        needed_constants = {
+            ref: a
+            for ref, a in constants.items()
+            if ref in wanted or any(ref in s.inputs for s in steps)
+        }
         owners = frozenset(id(owner(a)) for a in needed_constants.values())
         freeing = with_frees(steps, fetches, fed | set(needed_constants))
         return Program(freeing, needed_constants, fetches, owners)
@@ -140,19 +154,32 @@ class Maker:
         return uses
 
     def _close(
-        self, cut: _Cut, steps: list[Step], fed: frozenset[Ref], wanted: set[Ref],
+        self,
+        cut: _Cut,
+        steps: list[Step],
+        fed: frozenset[Ref],
+        wanted: set[Ref],
         uses: dict[Ref, list[int]],
     ) -> None:
         """Makes a step of the segment at hand; its refused nodes are remembered for the next attempt."""
         if not cut.nodes:
             return
         inside = set(cut.nodes)
-        results = [ref for n in cut.nodes for ref in (
-            Ref(n, s) for s in range(len(self.graph.nodes[n].types)))
-            if ref in wanted or any(u not in inside for u in uses.get(ref, ()))]
-        b = Builder(self.engine, self.graph, self.packed)
-        outer = dict.fromkeys(ref for n in cut.nodes for ref in self._inputs(n)
-                              if ref not in cut.made and b.constant(ref) is None)
+        results = [
+            ref
+            for n in cut.nodes
+            for ref in (Ref(n, s) for s in range(len(self.graph.nodes[n].types)))
+            if ref in wanted or any(u not in inside for u in uses.get(ref, ()))
+        ]
+        counts = Counter({ref: len(numbers) for ref, numbers in uses.items()})
+        counts.update(results)
+        b = Builder(self.engine, self.graph, self.packed, uses=counts, fixed=self._fixed)
+        outer = dict.fromkeys(
+            ref
+            for n in cut.nodes
+            for ref in self._inputs(n)
+            if ref not in cut.made and b.constant(ref) is None
+        )
         for ref in outer:
             try:
                 b.feed(ref)
@@ -189,12 +216,16 @@ class Maker:
         """Whether every kernel takes its step, for sample extents; remembers a node whose does not."""
         shapes = tuple(
             tuple(e if isinstance(e, int) else e.evaluate(_Sample()) for e in b.values[ref].shape)
-            for ref in b.feeds)
+            for ref in b.feeds
+        )
         try:
             plan.memory(shapes)
         except self.engine.Refused as refused:
             number = int(str(refused).rpartition(" ")[2])
-            if number < 0:
+            moved = {b.placed[id(v)] for v in b.steps[number].outputs if id(v) in b.placed}
+            if number >= 0 and moved:
+                self._fixed |= moved
+            elif number < 0:
                 self._refused.update(self.graph.index[s.node.name] for s in b.steps)
             else:
                 self._refused.add(self.graph.index[b.steps[number].node.name])
@@ -226,5 +257,3 @@ def _as_results(b: Builder, results: Sequence[Ref]) -> list[Value]:
 
 def _same_count(a: Value, b: Value) -> bool:
     return a is b or product(a.shape) == product(b.shape)
-
-
