@@ -43,6 +43,7 @@ FAMILIES = (
     "spectral",
     "special",
     "quantize",
+    "statistics",
     "audio",
     "rnn",
     "xla",
