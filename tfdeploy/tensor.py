@@ -27,6 +27,7 @@ from .errors import (
 from .graph.graph import Graph, Node, Ref, split_name
 from .graph.types import ValueType
 from .ops import registry
+from .runtime.context import State
 from .runtime.pick import Executor
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Entry:
     def __init__(self, graph: Graph, session: Any = None) -> None:
         self.graph = graph
         self.roots: list[Ref] = []
-        self.engine = Executor(graph, self.roots)
+        self.state = State()
+        self.engine = Executor(graph, self.roots, self.state)
         self.session: Callable[[], Any] = weakref.ref(session) if session else lambda: None
         self.models: weakref.WeakSet[Model] = weakref.WeakSet()
         self._tensors: dict[Ref, Tensor] = {}
@@ -89,6 +91,11 @@ class Entry:
         if new:
             self.roots += new
             self.engine.forget()
+
+    def reset(self) -> None:
+        """Lets the next call start from the initial values of all state."""
+        self.state.clear()
+        self.engine.forget()
 
     def edited(self, types: bool = False) -> None:
         """Drops what was made from the graph; infers its types again where they may differ."""

@@ -203,14 +203,15 @@ def _with_reads(
         moved.update((Ref(number, slot), Ref(new, slot)) for slot in slots.get(number, {0}))
     result.aliases = {name: moved[ref] for name, ref in graph.aliases.items()}
 
-    def fetched(ref: Ref) -> Ref:
+    fetched = dict(moved)
+    for ref in handles:
         writer = () if ref.node in references else (moved[ref].node,)
-        return value(ref, writer, "fetch")
-
+        read = fetched[ref] = value(ref, writer, "fetch")
+        result.aliases[f"{graph.nodes[ref.node].name}:0"] = read
     return result, {
         name: SignatureDef(
             {k: moved[ref] for k, ref in each.inputs.items()},
-            {k: fetched(ref) for k, ref in each.outputs.items()},
+            {k: fetched[ref] for k, ref in each.outputs.items()},
         )
         for name, each in signatures.items()
     }

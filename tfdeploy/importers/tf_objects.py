@@ -122,7 +122,7 @@ def _trace(function: Any, what: str) -> Any:
 
 def _read_functions(functions: Mapping[str, Any]) -> RawModel:
     """Concrete functions as one RawModel with a signature each."""
-    values: dict[int, Array] = {}
+    values: dict[int, tuple[str, Array]] = {}
     models = {
         name: _read_concrete(function, f"{name}/" if len(functions) > 1 else "", values)
         for name, function in functions.items()
@@ -136,9 +136,11 @@ def _read_functions(functions: Mapping[str, Any]) -> RawModel:
     return merged
 
 
-def _read_concrete(function: Any, prefix: str, values: dict[int, Array]) -> RawModel:
-    """A concrete function whose node names begin with `prefix`; `values` are those of the variables
-    read so far, so that functions share them.
+def _read_concrete(
+    function: Any, prefix: str, values: dict[int, tuple[str, Array]]
+) -> RawModel:
+    """A concrete function whose node names begin with `prefix`; `values` are nodes and values of
+    the variables read so far, which functions share.
     """
     graph = parse_graph_def(function.graph.as_graph_def().SerializeToString(), "tf.function")
     nodes = {node.name: node for node in graph.nodes}
@@ -147,6 +149,7 @@ def _read_concrete(function: Any, prefix: str, values: dict[int, Array]) -> RawM
     if unready:
         raise ConversionError(f"uninitialised variables: {', '.join(unready)}")
     variables = {}
+    instead: dict[str, str] = {}
     internal = [
         t for t in function.graph.inputs if any(t is i for i in function.graph.internal_captures)
     ]
@@ -154,14 +157,18 @@ def _read_concrete(function: Any, prefix: str, values: dict[int, Array]) -> RawM
         node = nodes[inner.op.name]
         if id(outer) in holders:
             node.op, node.attrs = "VarHandleOp", {"shape": _shape(holders[id(outer)])}
+            name = prefix + node.name
             if id(outer) not in values:
-                values[id(outer)] = np.asarray(holders[id(outer)].numpy())
-            variables[prefix + node.name] = values[id(outer)]
+                values[id(outer)] = name, np.asarray(holders[id(outer)].numpy())
+            instead[name], variables[name] = values[id(outer)]
         elif outer.dtype.name not in ("resource", "variant"):
             node.op = "Const"
             node.attrs = {"value": outer.numpy(), "dtype": from_enum(outer.dtype.as_datatype_enum)}
     for node in graph.nodes if prefix else ():
         _rename(node, prefix)
+    graph.nodes = [node for node in graph.nodes if instead.get(node.name, node.name) == node.name]
+    for node in graph.nodes:
+        node.inputs = [instead.get(spelled, spelled) for spelled in node.inputs]
     signature = RawSignature(
         {t.op.name: _info(t, prefix) for t in function.inputs if not any(t is i for i in internal)},
         {name: _info(t, prefix) for name, t in _outputs(function).items()},

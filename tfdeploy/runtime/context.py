@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..graph.graph import FuncRef, Graph
 from ..ops import registry
 from ..ops.effects import effect
+from ..ops.handles import Handle
 
 if TYPE_CHECKING:
     from .interp import Step
@@ -44,6 +45,21 @@ class State:
         """Forgets everything: the next call starts from the model's initial values."""
         with self.lock:
             self._kept.clear()
+
+    def saved(self, graph: Graph, path: str = "") -> Graph:
+        """The graph with the state as it is now for initial values; the same where nothing is."""
+        with self.lock:
+            kept = {n: self._kept.get(path + node.name) for n, node in enumerate(graph.nodes)}
+            attrs = {n: h.saved() for n, h in kept.items() if isinstance(h, Handle)}
+            inner = {
+                name: self.saved(each, f"{path}{name}/") for name, each in graph.subgraphs.items()
+            }
+        if not any(attrs.values()) and all(g is graph.subgraphs[n] for n, g in inner.items()):
+            return graph
+        nodes = [
+            replace(node, attrs=node.attrs | attrs.get(n, {})) for n, node in enumerate(graph.nodes)
+        ]
+        return replace(graph, nodes=nodes, subgraphs=inner)
 
 
 class Context:
