@@ -275,13 +275,14 @@ class Model:
         return Signature("default", entry, SignatureDef(feeds, roots))
 
     def load(self, path: str | os.PathLike[str], *, mmap: bool = True) -> None:
-        """Adds everything in a ``.tfd`` file; ``~`` and ``$VAR`` in `path` are expanded.
+        """Adds everything in a ``.tfd`` file, or in a pickle of tfdeploy 0.4; ``~`` and ``$VAR`` in
+        `path` are expanded.
 
         A root whose key is taken replaces the one before, and so does a signature.
         """
-        from .storage import tfd
+        from .storage.open import read
 
-        self._merge(tfd.read(expand(path), mmap=mmap))
+        self._merge(read(expand(path), mmap=mmap))
 
     def _merge(self, stored: Any) -> None:
         entries = [Entry(graph) for graph in stored.graphs]
@@ -366,7 +367,12 @@ def convert(
     that are missing.
     """
     from .importers.lower import lower, sinks
+    from .storage.open import is_pickle
 
+    if isinstance(source, (str, os.PathLike)) and is_pickle(expand(source)):
+        if inputs is not None or outputs is not None or signature is not None:
+            raise ConversionError(f"{expand(source)}: a model of tfdeploy 0.4 has its own roots")
+        return Model(source)
     raw, tensors = _read(source, signature, session)
     wanted = _names(outputs) if outputs is not None else tensors
     if signature is not None and signature not in raw.signatures:
