@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dtypes import FLOAT32, INT32, DType
 from ..graph.types import Extent, ValueType
 from .registry import op
 from .rules import (
@@ -15,7 +14,6 @@ from .rules import (
     broadcast_shapes,
     merge_extents,
     merge_shapes,
-    normalize_axis,
     same,
 )
 from .windows import channels_as, channels_first, channels_last
@@ -385,87 +383,3 @@ def data_format_vec_permute(
     if len(x) != len(src_format):
         raise ValueError(f"{len(x)} entries do not fit the layout {src_format}")
     return x[_format_map(dst_format, src_format)]
-
-
-# Order
-
-
-def _top_type(c: Inference) -> list[ValueType]:
-    shape = c.inputs[0].shape
-    if shape is not None:
-        axis = normalize_axis(c.attrs["reduction_dimension"], len(shape))
-        shape = (*shape[:axis], c.attrs["k"], *shape[axis + 1 :])
-    return [ValueType(c.inputs[0].dtype, shape), ValueType(INT32, shape)]
-
-
-@op("ApproxTopK", type=_top_type, exact=True, outputs=("values", "indices"))
-def approx_top_k(
-    x: Array,
-    *,
-    k: int,
-    reduction_dimension: int = -1,
-    recall_target: float = 0.95,
-    is_max_k: bool = True,
-    reduction_input_size_override: int = -1,
-    aggregate_to_topk: bool = True,
-) -> tuple[Array, Array]:
-    """The k greatest (or least) along an axis, in order, and their places (tf.math.approx_max_k).
-
-    Exact, as on TensorFlow's CPU; the first of equals comes first.
-    """
-    axis = normalize_axis(reduction_dimension, x.ndim)
-    if not 0 <= k <= x.shape[axis]:
-        raise ValueError(f"k {k} should lie in [0, {x.shape[axis]}], the extent of axis {axis}")
-    order = np.argsort(-x if is_max_k else x, axis=axis, kind="stable")
-    places = np.take(order, np.arange(k), axis)
-    return np.take_along_axis(x, places, axis), places.astype(np.int32)
-
-
-@op(
-    "NthElement",
-    type=lambda c: ValueType(
-        c.inputs[0].dtype, None if c.inputs[0].shape is None else c.inputs[0].shape[:-1]
-    ),
-    exact=True,
-)
-def nth_element(x: Array, n: Array, *, reverse: bool = False) -> Array:
-    """The element that would stand at `n` if the last axis were sorted (tf.nn.nth_element)."""
-    if x.ndim < 1 or np.ndim(n) or not 0 <= n < x.shape[-1]:
-        raise ValueError(f"n {n} should be a scalar in [0, the last extent of {x.shape})")
-    at = x.shape[-1] - 1 - int(n) if reverse else int(n)
-    return np.partition(x, at, axis=-1)[..., at]
-
-
-def _decreasing(row: Array, kind: Any) -> tuple[list[Any], list[int]]:
-    """The nearest sequence that does not rise, and the lengths of its pooled pieces."""
-    means: list[Any] = []
-    lengths: list[int] = []
-    for value in row.tolist():
-        mean, length = kind(value), 1
-        while means and means[-1] < mean:
-            other = lengths.pop()
-            mean = (means.pop() * other + mean * length) / (other + length)
-            length += other
-        means.append(mean)
-        lengths.append(length)
-    return means, lengths
-
-
-@op(
-    "IsotonicRegression",
-    outputs=("output", "segments"),
-    type=lambda c: [
-        ValueType(c.attrs["output_dtype"], c.inputs[0].shape),
-        ValueType(INT32, c.inputs[0].shape),
-    ],
-)
-def isotonic_regression(x: Array, *, output_dtype: DType = FLOAT32) -> tuple[Array, Array]:
-    """The nearest sequence along the last axis that does not rise, and which of its values were
-    pooled together (tf.nn.isotonic_regression; pool adjacent violators)."""
-    rows = x.reshape(-1, x.shape[-1]) if x.size else x
-    values, pieces = np.zeros(rows.shape, output_dtype.numpy), np.zeros(rows.shape, np.int32)
-    for i, row in enumerate(rows if x.size else ()):
-        means, lengths = _decreasing(row, np.float64)
-        values[i] = np.repeat(means, lengths)
-        pieces[i] = np.repeat(np.arange(len(lengths)), lengths)
-    return values.reshape(x.shape), pieces.reshape(x.shape)
