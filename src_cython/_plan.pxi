@@ -117,6 +117,7 @@ cdef class Plan:
     cdef int32_t result_values[MOST_OPERANDS]
     cdef int32_t feed_ranks[MOST_OPERANDS]
     cdef list kept, dtypes, formats
+    cdef const char *format_texts[MOST_OPERANDS]
     cdef object empty
 
     def __cinit__(self, list extents, list values, list steps, list feeds, list results, empty):
@@ -130,6 +131,8 @@ cdef class Plan:
         self.kept = []
         self.empty = empty
         self.formats = feeds
+        for i, text in enumerate(feeds):
+            self.format_texts[i] = text
         plan.n_feeds = len(feeds)
         plan.n_results = len(results)
         self._fill_extents(extents)
@@ -230,8 +233,8 @@ cdef class Plan:
     def run(self, tuple feeds, int threads=1):
         """The results for arrays that are C-contiguous and of the types that the plan was made for.
 
-        Raises Refused where the plan does not hold for their shapes, IndexError where an index that an
-        op was given lies outside its axis.
+        Raises Refused where they are not, or where the plan does not hold for their shapes; IndexError
+        and ArithmeticError with the number of the step that met a bad index or a division by zero.
         """
         cdef Py_buffer views[MOST_OPERANDS]
         cdef void *data[MOST_OPERANDS]
@@ -243,12 +246,14 @@ cdef class Plan:
             raise Refused("another number of inputs")
         try:
             for array in feeds:
-                PyObject_GetBuffer(array, &views[held], PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+                try:
+                    PyObject_GetBuffer(array, &views[held], PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+                except (BufferError, TypeError, ValueError):
+                    raise Refused("no contiguous array") from None
                 held += 1
-                if views[held - 1].ndim != self.feed_ranks[held - 1]:
-                    raise Refused("another rank")
-                if (<bytes>self.formats[held - 1]) != <bytes>views[held - 1].format:
-                    raise Refused("another dtype")
+                if (views[held - 1].ndim != self.feed_ranks[held - 1]
+                        or strcmp(views[held - 1].format, self.format_texts[held - 1]) != 0):
+                    raise Refused("another rank or dtype")
                 data[held - 1] = views[held - 1].buf
                 shapes[held - 1] = &key[at]
                 for axis in range(views[held - 1].ndim):

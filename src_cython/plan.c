@@ -1,4 +1,5 @@
 #include "plan.h"
+#include "kernels/threads.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -288,7 +289,8 @@ td_frame *td_frame_for(const td_plan *plan, const td_binding *b, td_frame *frame
 td_fault td_run(const td_plan *plan, td_frame *frame, void *const *feeds, void *const *results,
                 int threads) {
     const td_binding *b = frame->binding;
-    (void)threads;
+    const uint64_t floats = td_fp_enter();
+    td_fault fault = {TD_OK, -1};
     for (int32_t i = 0; i < plan->n_values; i++) {
         const td_value *v = &plan->values[i];
         td_tensor *t = &frame->tensors[i];
@@ -297,10 +299,15 @@ td_fault td_run(const td_plan *plan, td_frame *frame, void *const *feeds, void *
         else if (v->kind == TD_V_VIEW)
             t->data = (char *)frame->tensors[v->index].data + b->place[i];
     }
-    for (int32_t i = 0; i < plan->n_steps; i++) {
-        if (!b->work[i].units) continue;
-        const int code = td_active->kernel[plan->steps[i].kernel].run(&frame->calls[i]);
-        if (code) return (td_fault){code, i};
+    for (int32_t i = 0; i < plan->n_steps && !fault.code; i++) {
+        const td_work *work = &b->work[i];
+        if (!work->units) continue;
+        const td_kernel *kernel = &td_active->kernel[plan->steps[i].kernel];
+        fault.code = threads > 1 ? td_parallel(kernel, &frame->calls[i], work, threads,
+                                               frame->scratch, b->scratch)
+                                 : kernel->run(&frame->calls[i]);
+        fault.step = i;
     }
-    return (td_fault){TD_OK, -1};
+    td_fp_leave(floats);
+    return fault;
 }

@@ -18,6 +18,8 @@ from .dtypes import DType
 from .errors import ConversionError, FeedError, FetchError, near
 from .graph.extend import extend
 from .graph.graph import Graph, Ref, SignatureDef
+from .ops import registry
+from .runtime.pick import Direct
 from .tensor import Entry, Tensor, bind_feeds, find_fetch, fit
 
 Array = NDArray[Any]
@@ -37,13 +39,14 @@ class Signature:
     `inputs` and `outputs` map names to `Spec`.
     """
 
-    __slots__ = ("_entry", "_inputs", "_outputs", "name")
+    __slots__ = ("_direct", "_entry", "_inputs", "_outputs", "name")
 
     def __init__(self, name: str, entry: Entry, definition: SignatureDef) -> None:
         self.name = name
         self._entry = entry
         self._inputs = definition.inputs
         self._outputs = definition.outputs
+        self._direct: Direct | None = None
         entry.want(*definition.outputs.values())
 
     @property
@@ -63,13 +66,33 @@ class Signature:
         Arguments with a default value may be left out.  Raises FeedError where arguments are
         missing, unknown, or of the wrong dtype or shape.
         """
+        return dict(zip(self._outputs, self._values(feeds, inputs), strict=True))
+
+    def _values(self, feeds: Any, inputs: dict[str, Any]) -> list[Array]:
+        """What a call gives, as a list in the order of `outputs`."""
+        direct, engine = self._direct, self._entry.engine
+        if (
+            direct is not None
+            and direct.edits == engine.edits
+            and direct.version == registry.version
+        ):
+            try:
+                if not inputs and len(self._inputs) == 1:
+                    return direct.run((feeds,))
+                if feeds is None and len(inputs) == len(self._inputs):
+                    return direct.run(tuple([inputs[name] for name in self._inputs]))
+            except (direct.refused, KeyError):
+                pass  # the long way says what is wrong, or casts
         given = self._arguments(feeds, inputs)
         bound = {}
         for name, value in given.items():
             ref = self._inputs[name]
             bound[ref] = fit(value, self._entry.graph.type(ref), name)
-        values = self._entry.engine.run(list(self._outputs.values()), bound)
-        return dict(zip(self._outputs, values, strict=True))
+        outputs = list(self._outputs.values())
+        values = engine.run(outputs, bound)
+        if direct is None or direct.edits != engine.edits or direct.version != registry.version:
+            self._direct = engine.direct(outputs, list(self._inputs.values()))
+        return values
 
     def _arguments(self, feeds: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         if feeds is None:
@@ -245,8 +268,9 @@ class Model:
         `feeds` is the array of the only input, or a dict; inputs may also be keywords.  The default
         is ``serving_default``, else the only signature.
         """
-        results = self._default()(feeds, **inputs)
-        return next(iter(results.values())) if len(results) == 1 else results
+        signature = self._default()
+        values = signature._values(feeds, inputs)
+        return values[0] if len(values) == 1 else dict(zip(signature._outputs, values, strict=True))
 
     def _default(self) -> Signature:
         found = self.signatures.get("serving_default")
@@ -305,13 +329,21 @@ class Model:
 
         number = {id(entry): i for i, entry in enumerate(self._entries)}
         return tfd.Stored(
-            [entry.graph for entry in self._entries],
+            [entry.state.saved(entry.graph) for entry in self._entries],
             {key: (number[id(t._entry)], t._ref) for key, t in self._roots.items()},
             {
                 name: (number[id(s._entry)], SignatureDef(s._inputs, s._outputs))
                 for name, s in self.signatures.items()
             },
         )
+
+    def reset_state(self) -> None:
+        """Gives variables, tables and random streams their initial values again.
+
+        These are what the model was converted with, or what they were when it was saved or pickled.
+        """
+        for entry in self._entries:
+            entry.reset()
 
     def __reduce__(self) -> Any:
         from .storage import tfd
@@ -356,7 +388,7 @@ def convert(
     `source` is a SavedModel folder, a frozen ``.pb`` / ``.pbtxt`` graph or a checkpoint of
     TensorFlow 1 (``.meta``, prefix, or folder with a ``checkpoint`` file), which need numpy alone
     and may lie in a ``.zip`` or ``.tar`` archive; a ``.keras`` or ``.h5`` file, which needs Keras;
-    or a live Keras model, tf.function,
+    a model file of tfdeploy 0.4; or a live Keras model, tf.function,
     ConcreteFunction, tf.Module, GraphDef, or graph-mode tensor(s) with their `session`.
 
     `outputs` (tensors or names) choose what to compute, `inputs` where the graph is cut and fed;

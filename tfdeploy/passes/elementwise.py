@@ -116,7 +116,7 @@ _CASTS = {
 }
 
 
-def _operation(rw: Rewriter, node: Node) -> str:
+def operation(rw: Rewriter, node: Node) -> str:
     """The map's operation for `node`, "" where it has none."""
     if node.control or len(node.types) != 1 or node.types[0].shape is None:
         return ""
@@ -152,7 +152,7 @@ def group(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
     groups: dict[Ref, _Group] = {}
 
     def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
-        if not _operation(rw, node):
+        if not operation(rw, node):
             return None
         joined = _Group()
         for ref in dict.fromkeys(node.inputs):
@@ -228,7 +228,7 @@ def _encode(rw: Rewriter, joined: _Group, node: Node) -> tuple[list[Ref], dict[s
         else:
             result = register[at] = free.pop()
         operands += [operands[0]] * (3 - len(operands))
-        code.append((_operation(rw, each), result, *operands))
+        code.append((operation(rw, each), result, *operands))
     if len(inputs) > _INPUTS or len(constants) > _CONSTANTS:
         return None
     return inputs, {"code": code, "constants": constants}

@@ -113,7 +113,7 @@ class Rewriter:
         """A new constant."""
         from ..dtypes import from_numpy
 
-        value = np.ascontiguousarray(value)
+        value = np.asarray(value, order="C")
         value.flags.writeable = False
         dtype = from_numpy(value.dtype)
         kind = ValueType(dtype, value.shape)

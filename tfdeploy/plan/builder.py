@@ -87,8 +87,8 @@ class Builder:
     """A plan in the making over `graph`.
 
     `packed` keeps packed weights between plans.  `uses` counts what reads a value.  `placed` maps the
-    identity of a value that was moved into a larger one to the number of its node; `fixed` are the numbers
-    of nodes whose results must stay dense.
+    identity of a value that was moved into a larger one to the number of its node; `fixed` are the
+    numbers of nodes whose results must stay dense, `wants_dense` of those that take dense inputs alone.
     """
 
     engine: ModuleType
@@ -101,6 +101,7 @@ class Builder:
     node: Node | None = None
     uses: Counter[Ref] = field(default_factory=Counter)
     fixed: set[int] = field(default_factory=set)
+    wants_dense: set[int] = field(default_factory=set)
     placed: dict[int, int] = field(default_factory=dict)
     _symbols: dict[str, tuple[int, int]] = field(default_factory=dict)
     _memo: dict[Any, int] = field(default_factory=dict)
@@ -176,7 +177,13 @@ class Builder:
     def input(self, i: int) -> Value:
         """Input `i` of the node at hand."""
         assert self.node is not None
-        return self.value(self.node.inputs[i])
+        return self.operand(self.node.inputs[i])
+
+    def operand(self, ref: Ref) -> Value:
+        """The value of an input of the node at hand, copied where the node takes dense ones alone."""
+        assert self.node is not None
+        value = self.value(ref)
+        return self.dense(value) if self.graph.index[self.node.name] in self.wants_dense else value
 
     def value(self, ref: Ref) -> Value:
         """The value of `ref`, which was described before or is a constant."""

@@ -491,7 +491,7 @@ def _map(b: Builder) -> None:
     a = b.node.attrs
     table = b.engine.map_ops()
     code = [n for op, *operands in a["code"] for n in (table[op], *operands)]
-    inputs = [b.value(ref) for ref in b.node.inputs]
+    inputs = [b.operand(ref) for ref in b.node.inputs]
     kind = b.type()
     spare = (b.own(ref) for ref in b.node.inputs)
     again = (v for v in spare if v and v.shape == kind.shape and v.dtype == kind.dtype)

@@ -81,14 +81,25 @@ class Maker:
         self.packed: dict[Any, Array] = {}
         self._refused: set[int] = set()
         self._fixed: set[int] = set()
+        self._dense: set[int] = set()
 
     def program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
         """What computes `fetches` from `fed`."""
         while True:
-            before = len(self._refused), len(self._fixed)
+            before = self._learned()
             program = self._attempt(fetches, fed)
-            if before == (len(self._refused), len(self._fixed)):
+            if before == self._learned():
                 return program
+
+    def _learned(self) -> tuple[int, ...]:
+        return len(self._refused), len(self._fixed), len(self._dense)
+
+    def _refuse(self, number: int) -> None:
+        """Sends a node to its reference; a fused one has none, and with it goes the whole program."""
+        node = self.graph.nodes[number]
+        if node.op.startswith("td."):
+            raise self.engine.Refused(f"{node.op} {node.name}")
+        self._refused.add(number)
 
     def _attempt(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
         graph = self.graph
@@ -173,7 +184,14 @@ class Maker:
         ]
         counts = Counter({ref: len(numbers) for ref, numbers in uses.items()})
         counts.update(results)
-        b = Builder(self.engine, self.graph, self.packed, uses=counts, fixed=self._fixed)
+        b = Builder(
+            self.engine,
+            self.graph,
+            self.packed,
+            uses=counts,
+            fixed=self._fixed,
+            wants_dense=self._dense,
+        )
         outer = dict.fromkeys(
             ref
             for n in cut.nodes
@@ -184,7 +202,9 @@ class Maker:
             try:
                 b.feed(ref)
             except NoKernel:
-                self._refused.update(n for n in cut.nodes if ref in self._inputs(n))
+                for n in cut.nodes:
+                    if ref in self._inputs(n):
+                        self._refuse(n)
                 return
         self._feed_symbols(b, fed)
         for number in cut.nodes:
@@ -192,7 +212,7 @@ class Maker:
             try:
                 LOWERINGS[b.node.op](b)
             except NoKernel:
-                self._refused.add(number)
+                self._refuse(number)
                 return
         values = _as_results(b, results)
         plan = b.finish([b.values[ref] for ref in b.feeds], values)
@@ -222,15 +242,23 @@ class Maker:
             plan.memory(shapes)
         except self.engine.Refused as refused:
             number = int(str(refused).rpartition(" ")[2])
-            moved = {b.placed[id(v)] for v in b.steps[number].outputs if id(v) in b.placed}
-            if number >= 0 and moved:
-                self._fixed |= moved
-            elif number < 0:
-                self._refused.update(self.graph.index[s.node.name] for s in b.steps)
-            else:
-                self._refused.add(self.graph.index[b.steps[number].node.name])
+            self._learn(b, number)
             return False
         return True
+
+    def _learn(self, b: Builder, number: int) -> None:
+        """Remembers what to do otherwise, step `number` having been refused."""
+        if number < 0:  # extents that cannot be
+            raise self.engine.Refused("extents")
+        step = b.steps[number]
+        node = self.graph.index[step.node.name]
+        moved = {b.placed[id(v)] for v in step.outputs if id(v) in b.placed}
+        if moved:
+            self._fixed |= moved
+        elif node not in self._dense and any(v is not None and not v.dense for v in step.inputs):
+            self._dense.add(node)
+        else:
+            self._refuse(node)
 
 
 class _Sample(dict[str, int]):
