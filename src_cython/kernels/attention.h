@@ -112,8 +112,8 @@ static int attention_run(const td_call *call) {
             ? (const float *)mask->data + td_head_offset(mask, y, head) : NULL;
         const int64_t pieces = (end - begin + TD_ATTENTION_ROWS - 1) / TD_ATTENTION_ROWS;
         for (int64_t piece = 0; piece < pieces; piece++) {
-            const int64_t row = begin + td_tile_start(end - begin, pieces, piece);
-            const int64_t rows = begin + td_tile_start(end - begin, pieces, piece + 1) - row;
+            const int64_t row = begin + td_piece_start(end - begin, pieces, piece);
+            const int64_t rows = begin + td_piece_start(end - begin, pieces, piece + 1) - row;
             for (int64_t i = 0; i < rows; i++) q_table[i] = queries + (row + i) * q->stride[rows_axis];
             first.residual = of_mask ? of_mask + row * first.residual_stride : NULL;
             td_sum_rows(&first, q_table, 0, rows, 0, td_panels(g.s));

@@ -49,10 +49,13 @@ typedef struct td_conv {
     td_cut cut;
 } td_conv;
 
+enum { TD_WIDE_ROWS = 64 };
+
 /* Few channels in dense pixels: a kernel row of kw * c floats is one run, read from a padded copy. */
 TD_INLINE int td_conv_is_wide(const td_conv *c) {
     const td_window *w = &c->w;
-    return c->groups == 1 && w->channels <= 8 && w->kernel[2] > 1 && w->dilation[2] == 1;
+    return c->groups == 1 && w->channels <= 8 && w->kernel[2] > 1 && w->dilation[2] == 1 &&
+           w->kernel[0] * w->kernel[1] <= TD_WIDE_ROWS;
 }
 
 /* Floats of a row of the padded copy. */
@@ -91,8 +94,9 @@ static int td_conv_of(td_conv *c, const td_call *call) {
     return TD_OK;
 }
 
+/* The table of a chunk, and the steps of a pixel's taps. */
 TD_INLINE int64_t td_conv_table_bytes(const td_conv *c) {
-    return (c->cut.row_chunk * c->taps * (int64_t)sizeof(float *) + 63) / 64 * 64;
+    return ((c->cut.row_chunk + 1) * c->taps * (int64_t)sizeof(float *) + 63) / 64 * 64;
 }
 
 TD_INLINE int64_t td_conv_zero_floats(const td_conv *c) {
@@ -108,7 +112,6 @@ static int conv_plan(const td_call *call, td_work *work) {
     td_conv c = {0};
     if (td_conv_of(&c, call)) return TD_REFUSED;
     const td_tensor *y = call->out[0];
-    if (c.groups > 1 && call->ints[0] > TD_ACT_clamp && 0) return TD_REFUSED;
     const int64_t cost = c.cut.row_chunk * c.cut.panel_chunk * TD_PANEL * c.taps * c.len;
     int64_t scratch = td_conv_table_bytes(&c) + td_conv_zero_floats(&c) * 4;
     if (c.wide)
@@ -151,35 +154,45 @@ TD_INLINE void td_pixel_next(const td_window *w, td_pixel *p) {
     p->image++;
 }
 
-/* Pointers of one tile: table[t * mr + i]; NULL marks a tap outside for all rows. */
-static void td_conv_table(const td_conv *c, const float *x, const float *zeros, const float **table,
-                          td_pixel *p, int mr) {
-    const td_window *w = &c->w;
-    td_pixel pixel[TD_ROWS];
-    const float *base[TD_ROWS];
-    for (int i = 0; i < mr; i++) {
-        pixel[i] = *p;
-        base[i] = x + p->image * w->in_batch + p->at[0] * w->in_step[0] +
-                  p->at[1] * w->in_step[1] + p->at[2] * w->in_step[2];
-        td_pixel_next(w, p);
-    }
+/* Distance of each tap from a pixel's first one. */
+static void td_conv_steps(const td_window *w, int64_t *steps) {
     for (int64_t kd = 0; kd < w->kernel[0]; kd++)
         for (int64_t kh = 0; kh < w->kernel[1]; kh++)
-            for (int64_t kw = 0; kw < w->kernel[2]; kw++, table += mr) {
-                const int64_t d = kd * w->dilation[0], h = kh * w->dilation[1];
-                const int64_t v = kw * w->dilation[2];
-                const int64_t step = d * w->in_step[0] + h * w->in_step[1] + v * w->in_step[2];
-                int inside = 0;
-                for (int i = 0; i < mr; i++) {
-                    const int64_t *at = pixel[i].at;
-                    const int in = (uint64_t)(at[0] + d) < (uint64_t)w->in[0] &&
-                                   (uint64_t)(at[1] + h) < (uint64_t)w->in[1] &&
-                                   (uint64_t)(at[2] + v) < (uint64_t)w->in[2];
-                    table[i] = in ? base[i] + step : zeros;
-                    inside |= in;
+            for (int64_t kw = 0; kw < w->kernel[2]; kw++)
+                *steps++ = kd * w->dilation[0] * w->in_step[0] +
+                           kh * w->dilation[1] * w->in_step[1] + kw * w->dilation[2] * w->in_step[2];
+}
+
+/* Whether all taps of a pixel lie inside. */
+TD_INLINE int td_all_inside(const td_window *w, const td_pixel *p) {
+    int inside = 1;
+    for (int i = 0; i < 3; i++)
+        inside &= p->at[i] >= 0 && p->at[i] + (w->kernel[i] - 1) * w->dilation[i] < w->in[i];
+    return inside;
+}
+
+/* Pointers of `rows` pixels from `p` on: table[i * taps + t]. */
+static void td_conv_table(const td_conv *c, const float *x, const float *zeros,
+                          const int64_t *steps, const float **table, td_pixel p, int64_t rows) {
+    const td_window *w = &c->w;
+    for (int64_t i = 0; i < rows; i++, td_pixel_next(w, &p)) {
+        const float *base = x + p.image * w->in_batch + p.at[0] * w->in_step[0] +
+                            p.at[1] * w->in_step[1] + p.at[2] * w->in_step[2];
+        if (td_all_inside(w, &p)) {
+            for (int64_t t = 0; t < c->taps; t++) *table++ = base + steps[t];
+            continue;
+        }
+        const int64_t *step = steps;
+        for (int64_t kd = 0; kd < w->kernel[0]; kd++)
+            for (int64_t kh = 0; kh < w->kernel[1]; kh++)
+                for (int64_t kw = 0; kw < w->kernel[2]; kw++, step++) {
+                    const int in =
+                        (uint64_t)(p.at[0] + kd * w->dilation[0]) < (uint64_t)w->in[0] &&
+                        (uint64_t)(p.at[1] + kh * w->dilation[1]) < (uint64_t)w->in[1] &&
+                        (uint64_t)(p.at[2] + kw * w->dilation[2]) < (uint64_t)w->in[2];
+                    *table++ = in ? base + *step : zeros;
                 }
-                if (!inside && !c->dense) table[0] = NULL;
-            }
+    }
 }
 
 /* A padded copy of one input row as one run: floats [from, from + size) of the row, zeros outside. */
@@ -202,48 +215,40 @@ static void td_conv_table_wide(const td_conv *c, const float *x, const float *ze
                                const float **table, int64_t row, int64_t rows) {
     const td_window *w = &c->w;
     const int64_t width = td_conv_padded(w), step = w->stride[2] * w->channels;
-    const int64_t tiles = td_tile_count(rows);
     td_pixel p = td_pixel_at(w, row);
     int64_t line = -1, lines = 0; /* current output row; copies made */
-    const float *of_row[64]; /* copy of each kernel row, or zeros */
-    const float *source[64];
-    const int64_t kernel_rows = w->kernel[0] * w->kernel[1];
-    for (int64_t t = 0; t < tiles; t++) {
-        const int64_t first = td_tile_start(rows, tiles, t);
-        const int64_t mr = td_tile_start(rows, tiles, t + 1) - first;
-        for (int64_t i = 0; i < mr; i++) {
-            const int64_t this_line = (row + first + i) / w->out[2];
-            if (this_line != line) {
-                const float *seen[64];
-                const float *copy_of[64];
-                const int64_t before = line < 0 ? 0 : kernel_rows;
-                memcpy(seen, source, sizeof(float *) * (size_t)before);
-                memcpy(copy_of, of_row, sizeof(float *) * (size_t)before);
-                line = this_line;
-                for (int64_t k = 0; k < kernel_rows; k++) {
-                    const int64_t d = p.at[0] + k / w->kernel[1] * w->dilation[0];
-                    const int64_t h = p.at[1] + k % w->kernel[1] * w->dilation[1];
-                    const int in = (uint64_t)d < (uint64_t)w->in[0] &&
-                                   (uint64_t)h < (uint64_t)w->in[1];
-                    source[k] = in ? x + p.image * w->in_batch + d * w->in_step[0] +
-                                         h * w->in_step[1] : NULL;
-                    of_row[k] = zeros;
-                    if (!in) continue;
-                    int64_t known = 0;
-                    while (known < before && seen[known] != source[k]) known++;
-                    if (known < before) {
-                        of_row[k] = copy_of[known];
-                        continue;
-                    }
-                    float *copy = copies + lines++ * width;
-                    td_conv_pad_row(w, source[k], copy);
-                    of_row[k] = copy;
+    const float *of_row[TD_WIDE_ROWS]; /* copy of each kernel row, or zeros */
+    const float *source[TD_WIDE_ROWS];
+    const int64_t kernel_rows = c->taps;
+    for (int64_t i = 0; i < rows; i++, td_pixel_next(w, &p)) {
+        const int64_t this_line = (row + i) / w->out[2];
+        if (this_line != line) {
+            const float *seen[TD_WIDE_ROWS];
+            const float *copy_of[TD_WIDE_ROWS];
+            const int64_t before = line < 0 ? 0 : kernel_rows;
+            memcpy(seen, source, sizeof(float *) * (size_t)before);
+            memcpy(copy_of, of_row, sizeof(float *) * (size_t)before);
+            line = this_line;
+            for (int64_t k = 0; k < kernel_rows; k++) {
+                const int64_t d = p.at[0] + k / w->kernel[1] * w->dilation[0];
+                const int64_t h = p.at[1] + k % w->kernel[1] * w->dilation[1];
+                const int in = (uint64_t)d < (uint64_t)w->in[0] && (uint64_t)h < (uint64_t)w->in[1];
+                source[k] = in ? x + p.image * w->in_batch + d * w->in_step[0] + h * w->in_step[1]
+                               : NULL;
+                of_row[k] = zeros;
+                if (!in) continue;
+                int64_t known = 0;
+                while (known < before && seen[known] != source[k]) known++;
+                if (known < before) {
+                    of_row[k] = copy_of[known];
+                    continue;
                 }
+                float *copy = copies + lines++ * width;
+                td_conv_pad_row(w, source[k], copy);
+                of_row[k] = copy;
             }
-            for (int64_t k = 0; k < kernel_rows; k++)
-                table[first * c->taps + k * mr + i] = of_row[k] + p.out[2] * step;
-            td_pixel_next(w, &p);
         }
+        for (int64_t k = 0; k < kernel_rows; k++) *table++ = of_row[k] + p.out[2] * step;
     }
 }
 
@@ -257,7 +262,9 @@ static int conv_run(const td_call *call) {
     float *zeros = (float *)((char *)call->scratch + td_conv_table_bytes(&c));
     float *copies = zeros + td_conv_zero_floats(&c);
     const int64_t k = c.taps * c.len, columns = y->shape[y->rank - 1] / c.groups;
-    td_sum s = {.taps = c.taps, .len = c.len, .k = k};
+    int64_t *steps = (int64_t *)(table + c.cut.row_chunk * c.taps);
+    if (!c.wide) td_conv_steps(w, steps);
+    td_sum s = {.taps = c.taps, .len = c.len, .k = k, .zeros = c.dense ? NULL : zeros};
     td_epilogue(&s, call, 2, y);
     s.n = columns;
     const td_sum whole = s;
@@ -272,17 +279,10 @@ static int conv_run(const td_call *call) {
         const int64_t rows = TD_MIN(c.cut.row_chunk, c.rows - row);
         if (ready != u / c.cut.panel_chunks) {
             ready = u / c.cut.panel_chunks;
-            if (c.wide) {
+            if (c.wide)
                 td_conv_table_wide(&c, x, zeros, copies, table, row, rows);
-            } else {
-                const int64_t tiles = td_tile_count(rows);
-                td_pixel p = td_pixel_at(w, row);
-                for (int64_t t = 0; t < tiles; t++) {
-                    const int64_t first = td_tile_start(rows, tiles, t);
-                    const int64_t mr = td_tile_start(rows, tiles, t + 1) - first;
-                    td_conv_table(&c, x + group * c.len, zeros, table + first * c.taps, &p, (int)mr);
-                }
-            }
+            else
+                td_conv_table(&c, x + group * c.len, zeros, steps, table, td_pixel_at(w, row), rows);
         }
         s.panels = (const float *)call->in[1]->data + group * c.panels * k * TD_PANEL;
         s.out = whole.out + group * columns;

@@ -8,7 +8,7 @@
  * Order of summation, the same on every instruction set: FMA in order within blocks of 256 of the logical
  * index t * len + c, block sums added in order.  A tap that lies outside for every row of a tile is
  * skipped; adding its zeros could turn nothing but -0 into 0, and the epilogue ends in a sum with a shift
- * that is never -0.  (Where a weight is not finite, taps are not skipped: see td_sum.dense.) */
+ * that is never -0.  (Where a weight is not finite, td_sum.zeros is NULL and nothing is skipped.) */
 #ifndef TD_TILE_H
 #define TD_TILE_H
 
@@ -18,21 +18,22 @@
 
 enum { TD_BLOCK = 256 };
 
-/* Most rows of a tile that is 1, 2, 4 or 8 panels wide, by what fits the registers. */
+/* Most rows of a tile that is 1, 2, 3, 4 or 8 panels wide, by what fits the registers. */
 #if defined(__AVX512F__)
-enum { TD_ROWS1 = 14, TD_ROWS2 = 14, TD_ROWS4 = 6, TD_ROWS8 = 3 };
+enum { TD_ROWS1 = 14, TD_ROWS2 = 14, TD_ROWS3 = 9, TD_ROWS4 = 6, TD_ROWS8 = 3 };
 #elif defined(__AVX2__)
-enum { TD_ROWS1 = 6, TD_ROWS2 = 2, TD_ROWS4 = 1, TD_ROWS8 = 0 };
+enum { TD_ROWS1 = 6, TD_ROWS2 = 2, TD_ROWS3 = 0, TD_ROWS4 = 1, TD_ROWS8 = 0 };
 #elif defined(__aarch64__)
-enum { TD_ROWS1 = 6, TD_ROWS2 = 3, TD_ROWS4 = 1, TD_ROWS8 = 0 };
+enum { TD_ROWS1 = 6, TD_ROWS2 = 3, TD_ROWS3 = 0, TD_ROWS4 = 1, TD_ROWS8 = 0 };
 #else
-enum { TD_ROWS1 = 3, TD_ROWS2 = 1, TD_ROWS4 = 0, TD_ROWS8 = 0 };
+enum { TD_ROWS1 = 3, TD_ROWS2 = 1, TD_ROWS3 = 0, TD_ROWS4 = 0, TD_ROWS8 = 0 };
 #endif
 enum { TD_ROWS = TD_ROWS1 };
 
 typedef struct td_sum {
     int64_t taps, len, k, n; /* k = taps * len rows and n columns of weights */
     const float *panels;
+    const float *zeros;         /* where taps outside lead, if they may be skipped, or NULL */
     const float *scale, *shift; /* per column, or NULL */
     const float *residual;      /* added before the activation, or NULL */
     int64_t residual_stride;
@@ -56,7 +57,7 @@ TD_FUNC void td_tile_edge(const td_sum *s, const float *sums, int64_t row, int64
         }
 }
 
-/* mr rows from `row` on by np panels from `panel` on; rows[t * mr + i] leads to tap t of row i.  What
+/* mr rows from `row` on by np panels from `panel` on; rows[i * taps + t] leads to tap t of row i.  What
  * stands `ahead` floats after the weights in use is wanted next and fetched into the second cache. */
 TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, int64_t panel,
                        int64_t ahead, const int mr, const int np) {
@@ -77,11 +78,15 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
     }
     if (s->k > TD_BLOCK) memset(total, 0, sizeof(float) * (size_t)(mr * np * TD_PANEL));
 
-    for (int64_t t = 0; t < s->taps; t++, rows += mr) {
+    for (int64_t t = 0; t < s->taps; t++) {
         const float *a[TD_ROWS];
-        if (!rows[0]) continue;
+        uintptr_t inside = 0;
 #pragma GCC unroll 16
-        for (int i = 0; i < mr; i++) a[i] = rows[i];
+        for (int i = 0; i < mr; i++) {
+            a[i] = rows[i * s->taps + t];
+            inside |= (uintptr_t)a[i] ^ (uintptr_t)s->zeros;
+        }
+        if (!inside) continue;
         for (int64_t c = 0; c < len;) {
             const int64_t at = t * len + c;
             if (at / TD_BLOCK != block) {
@@ -164,59 +169,70 @@ typedef void td_tile_fn(const td_sum *, const float *const *, int64_t, int64_t, 
     K(9, np) K(10, np) K(11, np) K(12, np) K(13, np) K(14, np)
 #define TD_TILES1(K) TD_TILES14(K, 1)
 #define TD_TILES2(K) TD_TILES14(K, 2)
+#define TD_TILES3(K) K(1, 3) K(2, 3) K(3, 3) K(4, 3) K(5, 3) K(6, 3) K(7, 3) K(8, 3) K(9, 3)
 #define TD_TILES4(K) K(1, 4) K(2, 4) K(3, 4) K(4, 4) K(5, 4) K(6, 4)
 #define TD_TILES8(K) K(1, 8) K(2, 8) K(3, 8)
 #elif defined(__AVX2__)
 #define TD_TILES1(K) K(1, 1) K(2, 1) K(3, 1) K(4, 1) K(5, 1) K(6, 1)
 #define TD_TILES2(K) K(1, 2) K(2, 2)
+#define TD_TILES3(K)
 #define TD_TILES4(K) K(1, 4)
 #define TD_TILES8(K)
 #elif defined(__aarch64__)
 #define TD_TILES1(K) K(1, 1) K(2, 1) K(3, 1) K(4, 1) K(5, 1) K(6, 1)
 #define TD_TILES2(K) K(1, 2) K(2, 2) K(3, 2)
+#define TD_TILES3(K)
 #define TD_TILES4(K) K(1, 4)
 #define TD_TILES8(K)
 #else
 #define TD_TILES1(K) K(1, 1) K(2, 1) K(3, 1)
 #define TD_TILES2(K) K(1, 2)
+#define TD_TILES3(K)
 #define TD_TILES4(K)
 #define TD_TILES8(K)
 #endif
-TD_TILES1(TD_TILE) TD_TILES2(TD_TILE) TD_TILES4(TD_TILE) TD_TILES8(TD_TILE)
+TD_TILES1(TD_TILE) TD_TILES2(TD_TILE) TD_TILES3(TD_TILE) TD_TILES4(TD_TILE) TD_TILES8(TD_TILE)
 
-/* [log2 of panels][rows] */
-static td_tile_fn *const td_tiles[4][TD_ROWS + 1] = {
-    {TD_TILES1(TD_TILE_NAME)},
-    {TD_TILES2(TD_TILE_NAME)},
-    {TD_TILES4(TD_TILE_NAME)},
-    {TD_TILES8(TD_TILE_NAME)},
+/* The shapes of tiles: so many panels by up to so many rows. */
+static const struct {
+    int panels, most;
+    td_tile_fn *rows[TD_ROWS + 1];
+} td_tiles[] = {
+    {8, TD_ROWS8, {TD_TILES8(TD_TILE_NAME)}},
+    {4, TD_ROWS4, {TD_TILES4(TD_TILE_NAME)}},
+    {3, TD_ROWS3, {TD_TILES3(TD_TILE_NAME)}},
+    {2, TD_ROWS2, {TD_TILES2(TD_TILE_NAME)}},
+    {1, TD_ROWS1, {TD_TILES1(TD_TILE_NAME)}},
 };
 
-/* Tile i of `rows` rows cut as evenly as the registers allow: returns its first row. */
-TD_INLINE int64_t td_tile_count(int64_t rows) { return (rows + TD_ROWS - 1) / TD_ROWS; }
-TD_INLINE int64_t td_tile_start(int64_t rows, int64_t tiles, int64_t i) {
-    return i * (rows / tiles) + TD_MIN(i, rows % tiles);
+/* Few rows take wide tiles; else two panels at a time, three where an odd number is left. */
+TD_INLINE int td_tile_shape(int64_t rows, int64_t panels) {
+    if (panels >= 8 && rows <= TD_ROWS8) return 0;
+    if (panels >= 4 && rows <= TD_ROWS4) return 1;
+    if (panels == 3 && TD_ROWS3) return 2;
+    return panels >= 2 && (TD_ROWS2 >= TD_ROWS1 || rows <= TD_ROWS2) ? 3 : 4;
 }
 
-/* All tiles of `rows` rows from `row` on by the panels [first, last).  The pointers of a tile that
- * starts at row r stand at table + (r - row) * taps. */
+/* Rows [start(i), start(i + 1)) are piece i of `rows` rows cut evenly into `pieces`. */
+TD_INLINE int64_t td_piece_start(int64_t rows, int64_t pieces, int64_t i) {
+    return i * (rows / pieces) + TD_MIN(i, rows % pieces);
+}
+
+/* All tiles of `rows` rows from `row` on by the panels [first, last); table[i * taps + t] leads to tap t
+ * of row `row` + i. */
 TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
                          int64_t first, int64_t last) {
-    const int64_t tiles = td_tile_count(rows);
-    const int64_t tallest = rows / tiles + (rows % tiles > 0);
     for (int64_t panel = first; panel < last;) {
-        const int64_t left = last - panel;
-        int wide = 0; /* log2 of panels */
-        if (left >= 8 && tallest <= TD_ROWS8) wide = 3;
-        else if (left >= 4 && tallest <= TD_ROWS4) wide = 2;
-        else if (left >= 2 && tallest <= TD_ROWS2) wide = 1;
+        const int shape = td_tile_shape(rows, last - panel), wide = td_tiles[shape].panels;
+        const int64_t tiles = (rows + td_tiles[shape].most - 1) / td_tiles[shape].most;
         for (int64_t i = 0; i < tiles; i++) {
-            int64_t from = td_tile_start(rows, tiles, i), to = td_tile_start(rows, tiles, i + 1);
+            const int64_t from = td_piece_start(rows, tiles, i);
+            const int64_t to = td_piece_start(rows, tiles, i + 1);
             /* The first tiles that use a group of panels fetch one panel each of the next group. */
-            const int64_t ahead = i < 1 << wide ? ((1 << wide) + i) * s->k * TD_PANEL : 0;
-            td_tiles[wide][to - from](s, table + from * s->taps, row + from, panel, ahead);
+            const int64_t ahead = i < wide ? (wide + i) * s->k * TD_PANEL : 0;
+            td_tiles[shape].rows[to - from](s, table + from * s->taps, row + from, panel, ahead);
         }
-        panel += 1 << wide;
+        panel += wide;
     }
 }
 

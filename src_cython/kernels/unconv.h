@@ -53,11 +53,11 @@ static int conv_transpose_run(const td_call *call) {
     td_unconv_of(&c, call);
     const td_window *w = &c.w;
     const float *x = call->in[0]->data;
-    const int dense = call->ints[1] != 0;
     const float **table = call->scratch;
     float *zeros = (float *)(table + td_unconv_longest(&c) * c.taps);
     memset(zeros, 0, sizeof(float) * (size_t)c.len);
     td_sum s = {.taps = c.taps, .len = c.len, .k = c.taps * c.len, .panels = call->in[1]->data};
+    s.zeros = call->ints[1] ? NULL : zeros;
     td_epilogue(&s, call, 2, call->out[0]);
     const int64_t row_stride = s.out_stride, residual_stride = s.residual_stride, by = w->stride[2];
     const float *residual = s.residual;
@@ -70,25 +70,16 @@ static int conv_transpose_run(const td_call *call) {
         const int64_t image = line / w->in[1] / w->in[0];
         const int64_t rows = (w->in[2] - phase + by - 1) / by;
         if (rows <= 0) continue;
-        const int64_t tiles = td_tile_count(rows);
-        for (int64_t tile = 0; tile < tiles; tile++) {
-            const int64_t first = td_tile_start(rows, tiles, tile);
-            const int64_t mr = td_tile_start(rows, tiles, tile + 1) - first;
-            const float **to = table + first * c.taps;
-            for (int64_t t = 0; t < c.taps; t++, to += mr) {
-                const int64_t kw = t % w->kernel[2], kh = t / w->kernel[2] % w->kernel[1];
-                const int64_t kd = t / w->kernel[2] / w->kernel[1];
-                const int64_t from_d = td_unconv_source(w, 0, d, kd);
-                const int64_t from_h = td_unconv_source(w, 1, h, kh);
-                int inside = 0;
-                for (int64_t i = 0; i < mr; i++) {
-                    const int64_t from_w = td_unconv_source(w, 2, phase + (first + i) * by, kw);
-                    const int in = from_d >= 0 && from_h >= 0 && from_w >= 0;
-                    to[i] = in ? x + image * w->out_batch + from_d * w->out_step[0] +
-                                     from_h * w->out_step[1] + from_w * w->out_step[2] : zeros;
-                    inside |= in;
-                }
-                if (!inside && !dense) to[0] = NULL;
+        for (int64_t t = 0; t < c.taps; t++) {
+            const int64_t kw = t % w->kernel[2], kh = t / w->kernel[2] % w->kernel[1];
+            const int64_t from_d = td_unconv_source(w, 0, d, t / w->kernel[2] / w->kernel[1]);
+            const int64_t from_h = td_unconv_source(w, 1, h, kh);
+            for (int64_t i = 0; i < rows; i++) {
+                const int64_t from_w = td_unconv_source(w, 2, phase + i * by, kw);
+                const int in = from_d >= 0 && from_h >= 0 && from_w >= 0;
+                table[i * c.taps + t] = in ? x + image * w->out_batch + from_d * w->out_step[0] +
+                                                 from_h * w->out_step[1] + from_w * w->out_step[2]
+                                           : zeros;
             }
         }
         const int64_t start = line * w->in[2] + phase;
