@@ -23,7 +23,7 @@ SURFACE = """
 
 MEMBERS = {
     td.Model: "add eval get load reset_state roots save signatures summary",
-    td.Signature: "inputs name outputs values",
+    td.Signature: "inputs name outputs",
     td.Spec: "dtype shape",
     td.Tensor: "dtype eval get name op shape value value_index",
     td.Operation: "add_impl attrs eval factory func get impl impls inputs kwargs name new "

@@ -325,7 +325,7 @@ def _cast(array: Array, dtype: DType, loose: bool, name: str) -> Array:
         allowed = np.can_cast(array.dtype, target, "same_kind")
     if loose and not array.size:
         allowed = True
-    elif loose and not allowed and array.dtype.kind in "iu" and target.kind in "iu":
+    elif loose and array.dtype.kind in "iu" and target.kind in "iu":
         info = np.iinfo(target)
         allowed = bool(array.min() >= info.min and array.max() <= info.max)
     if not allowed or array.dtype.kind in "OSUMm":
