@@ -105,10 +105,14 @@ def axes(
 def explicit_space(paddings: Sequence[int], data_format: str) -> list[int]:
     """The pairs of attribute ``explicit_paddings`` (two per axis) that belong to the axes of space.
 
-    Raises ValueError where batch or channels would be padded.
+    Raises ValueError where batch or channels would be padded, or numbers lack.
     """
     if not paddings:
         return []
+    if len(paddings) != 2 * len(data_format):
+        raise ValueError(
+            f"explicit_paddings {list(paddings)} should be two for each of {data_format}"
+        )
     pairs = list(zip(paddings[::2], paddings[1::2], strict=True))
     if any(last(pairs, data_format)[0]) or any(last(pairs, data_format)[-1]):
         raise ValueError("explicit_paddings of batch and channels should be 0")
