@@ -1,4 +1,4 @@
-"""Functions are inlined, training parts pruned; what tfdeploy lacks is listed, all of it."""
+"""Functions are inlined, training parts pruned, variables frozen; what is missing is listed."""
 
 from __future__ import annotations
 
@@ -233,17 +233,21 @@ def test_keras_training_configuration_is_pruned(tmp_path):
 # What cannot be converted
 
 
-def test_assigned_state_is_refused(tmp_path):
+def test_state_is_assigned_only_by_what_is_chosen(tmp_path):
     module = Nested()
     path = save(module, tmp_path / "training", train=module.train, serve=module.__call__)
-    with pytest.raises(td.UnsupportedError) as caught:
-        td.convert(path)
-    message = str(caught.value)
-    assert str(path) in message
-    assert "AssignAddVariableOp" in message and "AssignSubVariableOp" in message
-    assert "outputs=" in message
     served = td.convert(path, signature="serve")
-    assert_allclose(served(X), module(X), rtol=2e-5, atol=1e-6)
+    assert not any("Assign" in op or op == "VarHandleOp" for op in ops(served))
+    before = served(X)
+    assert_allclose(before, module(X), rtol=2e-5, atol=1e-6)
+    whole = td.convert(path)
+    for _ in range(2):
+        (trained,) = whole.signatures["train"](X).values()
+        assert_allclose(trained, module.train(X), rtol=1e-5, atol=1e-5)
+    (after,) = whole.signatures["serve"](X).values()
+    assert_allclose(after, module(X), rtol=2e-4, atol=1e-4)
+    assert np.abs(after - before).max() > 0.1
+    assert_allclose(served(X), before)
 
 
 def with_unknown_ops() -> Any:

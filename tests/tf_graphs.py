@@ -77,7 +77,7 @@ def assert_same_graph(raw: RawGraph, expected: Any) -> None:
         assert len(function.nodes) == len(proto.node_def)
         for node, node_proto in zip(function.nodes, proto.node_def, strict=True):
             assert_same_node(node, node_proto)
-        assert set(function.attrs) == set(proto.attr)
+        assert set(function.attrs) == set(_public(proto.attr))
     assert raw.producer == expected.versions.producer
     assert raw.gradients == {g.function_name: g.gradient_func for g in expected.library.gradient}
 
@@ -85,9 +85,14 @@ def assert_same_graph(raw: RawGraph, expected: Any) -> None:
 def assert_same_node(node: RawNode, proto: Any) -> None:
     """Compares a node with a NodeDef of TensorFlow, attribute by attribute."""
     assert (node.name, node.op, node.inputs) == (proto.name, proto.op, list(proto.input))
-    assert set(node.attrs) == set(proto.attr)
-    for name, value in proto.attr.items():
+    expected = _public(proto.attr)
+    assert set(node.attrs) == set(expected)
+    for name, value in expected.items():
         assert_same_value(node.attrs[name], value)
+
+
+def _public(attrs: Any) -> dict[str, Any]:
+    return {name: value for name, value in attrs.items() if not name.startswith("_")}
 
 
 def assert_same_value(found: Any, proto: Any) -> None:

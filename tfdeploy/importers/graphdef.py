@@ -124,6 +124,8 @@ def _node(message: Message, origin: str, place: str) -> RawNode:
 def _attrs(messages: dict[str, Message], where: str) -> dict[str, Any]:
     attrs = {}
     for name, message in messages.items():
+        if name.startswith("_"):
+            continue
         try:
             attrs[name] = attribute(message)
         except TfdeployError as error:

@@ -20,6 +20,7 @@ from .wire import (
     INT32,
     INT64,
     MAX_DEPTH,
+    PUBLIC,
     STRING,
     UINT32,
     UINT64,
@@ -231,7 +232,7 @@ def _scalar(reader: _Reader, found: Field | None) -> Any:
         text = _string(reader)
         if found is None:
             return None
-        if found.type is STRING:
+        if found.type in (STRING, PUBLIC):
             try:
                 return text.decode()
             except UnicodeDecodeError:
@@ -256,7 +257,7 @@ def _scalar(reader: _Reader, found: Field | None) -> Any:
 
 def _convert(token: bytes, sign: bool, type_: Scalar | Schema) -> Any:
     """The number, truth value or enum that `token` spells; ValueError or KeyError if none."""
-    if isinstance(type_, Schema) or type_ in (STRING, BYTES, VIEW):
+    if isinstance(type_, Schema) or type_ in (STRING, PUBLIC, BYTES, VIEW):
         raise ValueError
     if type_ is BOOL:
         return _BOOLS[token]

@@ -17,6 +17,7 @@ from .wire import (
     FLOAT,
     INT32,
     INT64,
+    PUBLIC,
     STRING,
     UINT32,
     UINT64,
@@ -55,7 +56,7 @@ TENSOR = Schema(
 )
 
 ATTR_VALUE = Schema("AttrValue")
-NAME_ATTR_LIST = Schema("NameAttrList", name=(1, STRING), attr=(2, {STRING: ATTR_VALUE}))
+NAME_ATTR_LIST = Schema("NameAttrList", name=(1, STRING), attr=(2, {PUBLIC: ATTR_VALUE}))
 ATTR_VALUE.define(
     list=(
         1,
@@ -87,7 +88,7 @@ NODE = Schema(
     name=(1, STRING),
     op=(2, STRING),
     input=(3, [STRING]),
-    attr=(5, {STRING: ATTR_VALUE}),
+    attr=(5, {PUBLIC: ATTR_VALUE}),
 )
 _ARG = Schema(
     "OpDef.ArgDef",
@@ -102,7 +103,7 @@ FUNCTION = Schema(
     signature=(1, Schema("OpDef", name=(1, STRING), input_arg=(2, [_ARG]), output_arg=(3, [_ARG]))),
     node_def=(3, [NODE]),
     ret=(4, {STRING: STRING}),
-    attr=(5, {STRING: ATTR_VALUE}),
+    attr=(5, {PUBLIC: ATTR_VALUE}),
     control_ret=(6, {STRING: STRING}),
 )
 _GRADIENT = Schema("GradientDef", function_name=(1, STRING), gradient_func=(2, STRING))

@@ -36,7 +36,8 @@ class RawNode:
     in `Shape`, `numpy.ndarray` for tensors (read-only, native byte order, aligned; `Unreadable`
     where no array can be had), `FuncRef`, or a list of these; None for an attribute without value
     and for the dtype "invalid".  A string tensor is an object array of bytes.  Inside function
-    bodies a value may be `AttrPlaceholder`.
+    bodies a value may be `AttrPlaceholder`.  Names that begin with an underscore, notes of
+    TensorFlow for itself, are left out.
     """
 
     name: str

@@ -85,6 +85,7 @@ FIXED32 = _fixed("fixed32", "<I", 0)
 STRING = Scalar("string", _BYTES, "")
 BYTES = Scalar("bytes", _BYTES, b"")
 VIEW = Scalar("bytes", _BYTES, memoryview(b""))  # bytes that may be large: not copied
+PUBLIC = Scalar("string", _BYTES, "")  # a map's key: those that begin with "_" are passed over
 
 
 def enum(names: Mapping[str, int]) -> Scalar:
@@ -104,8 +105,9 @@ class Field:
 
 
 # What the reader does with a field; those below _LENGTHS are followed by a length.
-_DO_STRING, _DO_MESSAGE, _DO_MAP, _DO_BYTES, _DO_VIEW, _DO_PACKED, _LENGTHS = range(7)
+_DO_STRING, _DO_MESSAGE, _DO_PUBLIC, _DO_MAP, _DO_BYTES, _DO_VIEW, _DO_PACKED, _LENGTHS = range(8)
 _DO_VARINT, _DO_FIXED = 10, 11
+_PRIVATE = b"\n_"  # around a length: how an entry with a key that begins with "_" begins
 _REPEATED = 20
 
 
@@ -145,9 +147,11 @@ class Schema:
         type_, tag, name = found.type, found.number << 3, found.name
         repeated = _REPEATED if found.repeated else 0
         if isinstance(type_, Schema):
-            action = _DO_MAP if found.map else _DO_MESSAGE + repeated
+            action = _DO_MESSAGE + repeated
+            if found.map:
+                action = _DO_PUBLIC if type_.fields["key"].type is PUBLIC else _DO_MAP
             self.by_tag[tag | _BYTES] = action, name, type_
-        elif type_ is STRING:
+        elif type_ is STRING or type_ is PUBLIC:
             self.by_tag[tag | _BYTES] = _DO_STRING + repeated, name, None
         elif type_.wire == _BYTES:
             action = _DO_VIEW if type_ is VIEW else _DO_BYTES
@@ -233,7 +237,10 @@ def _fill(
                     value = str(data[pos:stop], "utf-8")
                 except UnicodeDecodeError:
                     raise _Damage(f"byte {pos}: {schema.name}.{name} is not UTF-8") from None
-            elif action == _DO_MAP:
+            elif action in (_DO_MAP, _DO_PUBLIC):
+                if action == _DO_PUBLIC and data[pos : pos + 3 : 2] == _PRIVATE:
+                    pos = stop
+                    continue
                 entry = arg.new()
                 _fill(entry, arg, data, pos, stop, depth + 1)
                 values.setdefault(name, {})[entry.key] = entry.value
