@@ -94,6 +94,13 @@ OMP_NUM_THREADS = Switch[int | None](
 REFUSE_SCIPY = Switch(
     "TD_REFUSE_SCIPY", FLAG, _flag, False, "Behave as if scipy were not installed."
 )
+WINOGRAD = Switch(
+    "TFDEPLOY_WINOGRAD",
+    FLAG,
+    _flag,
+    True,
+    "Winograd's algorithm for 3 x 3 convolutions: up to three times faster, errors up to 1e-5 of scale.",
+)
 
 SWITCHES: tuple[Switch[Any], ...] = (
     PURE,
@@ -102,6 +109,7 @@ SWITCHES: tuple[Switch[Any], ...] = (
     NUM_THREADS,
     OMP_NUM_THREADS,
     REFUSE_SCIPY,
+    WINOGRAD,
 )
 
 

@@ -1,6 +1,6 @@
 """Products and convolutions take the steps that follow them into their epilogue.
 
-``td.Conv``, ``td.Depthwise`` and ``td.MatMul`` compute ``act(sum * scale + shift + residual)``: `scale` and
+``td.Conv``, ``td.ConvTranspose``, ``td.Depthwise`` and ``td.MatMul`` compute ``act(sum * scale + shift + residual)``: `scale` and
 `shift` are float64 arrays of one number per output channel (attributes, None where absent), the residual
 is a third input, `act` the name of an activation with its two `params`.  A batch norm, in whichever ops
 it is spelled, becomes scale and shift, and the weights stay as they are stored.
@@ -18,7 +18,11 @@ from .rewrite import Rewriter, Rule
 
 Array = NDArray[Any]
 
-FUSED = ("td.Conv", "td.Depthwise", "td.MatMul")
+FUSED = ("td.Conv", "td.ConvTranspose", "td.Depthwise", "td.MatMul")
+
+
+def _is_last(node: Node) -> bool:
+    return node.attrs.get("data_format", "NHWC") in ("NHWC", "NDHWC")
 
 
 def _begin(op: str) -> Rule:
@@ -28,7 +32,7 @@ def _begin(op: str) -> Rule:
         kinds = [rw.type(ref) for ref in node.inputs[:2]]
         if any(k.dtype != "float32" or k.shape is None for k in kinds):
             return None
-        if rw.constant(node.inputs[1]) is None or node.attrs.get("data_format", "NHWC") != "NHWC":
+        if rw.constant(node.inputs[1]) is None or not _is_last(node):
             return None
         if node.attrs.get("transpose_a"):
             return None
@@ -36,6 +40,18 @@ def _begin(op: str) -> Rule:
         return rw.emit(op, node.inputs[:2], attrs, node.types, node.name)
 
     return begin
+
+
+def _begin_transpose(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``Conv2DBackpropInput``: a transposed convolution of its third input."""
+    _, filters, x = node.inputs
+    kinds = [rw.type(filters), rw.type(x), node.types[0]]
+    if any(k.dtype != "float32" or k.shape is None for k in kinds) or rw.constant(filters) is None:
+        return None
+    if node.attrs.get("data_format", "NHWC") not in ("NHWC", "NDHWC"):
+        return None
+    attrs = node.attrs | {"scale": None, "shift": None, "act": "linear", "params": (0.0, 0.0)}
+    return rw.emit("td.ConvTranspose", [x, filters], attrs, node.types, node.name)
 
 
 def _open(rw: Rewriter, ref: Ref) -> Node | None:
@@ -194,6 +210,8 @@ BEGIN: dict[str, list[Rule]] = {
     "Conv2D": [_begin("td.Conv")],
     "Conv3D": [_begin("td.Conv")],
     "DepthwiseConv2dNative": [_begin("td.Depthwise")],
+    "Conv2DBackpropInput": [_begin_transpose],
+    "Conv3DBackpropInputV2": [_begin_transpose],
     "MatMul": [_begin("td.MatMul")],
     "BatchMatMul": [_begin("td.MatMul")],
     "BatchMatMulV2": [_begin("td.MatMul")],

@@ -291,6 +291,77 @@ def _inverse(rw: Rewriter, inv: Ref, x: Ref, axis: int) -> tuple[np.ndarray | No
     return None
 
 
+_MERGED = {"BTNH,BSNH->BNTS": "BNTS,BSNH->BTNH"}
+"""Scores by einsum as Keras spells them, and the product with the values that belongs to them."""
+
+
+def _renamed(equation: str) -> str:
+    """An equation with its letters replaced by B, T, N, H, S in the order in which they appear."""
+    names: dict[str, str] = {}
+    return "".join(
+        names.setdefault(c, "BTNHS"[len(names)] if len(names) < 5 else c) if c.isalpha() else c
+        for c in equation.replace(" ", "")
+    )
+
+
+def attention(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``softmax(q k^T * scale + mask) v``, by batched products or by einsum."""
+    weights, v = node.inputs
+    softmax = _is(rw, weights, "Softmax")
+    if softmax is None or not rw.single(weights) or rw.type(v).dtype != "float32":
+        return None
+    scores, mask = softmax.inputs[0], None
+    add = _is(rw, scores, "AddV2", "Add")
+    if add and rw.single(scores):
+        scores, mask = _split_mask(rw, add)
+    inner, scale = _unscaled(rw, scores)
+    product = _is(rw, inner, "BatchMatMulV2", "BatchMatMul", "BatchMatMulV3", "Einsum")
+    if product is None or not rw.single(inner) or not rw.single(softmax.inputs[0]):
+        return None
+    perms = _attention_perms(rw, node, product)
+    rank = node.types[0].rank
+    if perms is None or (mask is not None and rw.type(mask).rank != rank):
+        return None
+    inputs = [*product.inputs, v, *([] if mask is None else [mask])]
+    attrs = {"perms": perms, "scale": scale}
+    return rw.emit("td.Attention", inputs, attrs, node.types, node.name)
+
+
+def _split_mask(rw: Rewriter, add: Node) -> tuple[Ref, Ref | None]:
+    """Scores and mask of their sum; the scores are the side that a product computes."""
+    for scores, mask in _sides(add):
+        inner, _ = _unscaled(rw, scores)
+        if _is(rw, inner, "BatchMatMulV2", "BatchMatMul", "BatchMatMulV3", "Einsum"):
+            return scores, mask
+    return add.inputs[0], add.inputs[1]
+
+
+def _attention_perms(rw: Rewriter, node: Node, product: Node) -> tuple[tuple[int, ...], ...] | None:
+    """How q, k, v and the result become [..., t, d], [..., s, d], [..., s, d'] and [..., t, d']."""
+    if node.op == product.op == "Einsum":
+        first, second = _renamed(product.attrs["equation"]), node.attrs["equation"].replace(" ", "")
+        if first not in _MERGED or _renamed(product.attrs["equation"] + second) != (
+            first + _MERGED[first]
+        ):
+            return None
+        return ((0, 2, 1, 3),) * 4
+    if "Einsum" in (node.op, product.op):
+        return None
+    rank = node.types[0].rank
+    if not rank or any(rw.type(r).rank != rank for r in (*product.inputs, node.inputs[1])):
+        return None
+    plain = tuple(range(rank))
+    turned = (*plain[:-2], rank - 1, rank - 2)
+    flags = [
+        bool(product.attrs.get("adj_x")),
+        not product.attrs.get("adj_y"),
+        bool(node.attrs.get("adj_y")),
+    ]
+    if node.attrs.get("adj_x"):
+        return None
+    return (*(turned if flag else plain for flag in flags), plain)
+
+
 def same_order(rw: Rewriter, node: Node) -> list[Ref] | None:
     """A transpose that leaves every axis where it is."""
     perm = rw.constant(node.inputs[1])
@@ -338,6 +409,7 @@ def padding_first(rw: Rewriter, node: Node) -> list[Ref] | None:
 
 
 RULES = {
+    **{op: [attention] for op in ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum")},
     "Mul": [silu, gelu, hard_swish, hard_sigmoid, gated_hard_sigmoid],
     "AddV2": [layer_norm],
     "Add": [layer_norm],

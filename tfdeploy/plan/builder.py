@@ -278,10 +278,8 @@ class Builder:
         return copy
 
     def copy(self, source: Value, target: Value) -> None:
-        """Copies elements; shapes are equal."""
-        op = "copy" if source.dtype == "float32" else "i_copy"
-        code = [self.engine.map_ops()[op], 96, 32, 32, 32]
-        self.call("map", [source], [target], [1, *code])
+        """Copies elements; `source` broadcasts to the shape of `target`."""
+        self.call("copy", [source], [target])
 
     def own(self, ref: Ref) -> Value | None:
         """The value of `ref` where its memory is free for other uses once the node at hand is done: in the
@@ -330,18 +328,19 @@ class Builder:
         assert self.node is not None
         self.steps.append(Step(kernel, list(inputs), list(outputs), ints, list(floats), self.node))
 
-    def pack(self, weights: Array, key: Any) -> Value:
-        """Panels of weights [groups, taps, len, n]; the same `key` gives the same array."""
+    def pack(self, weights: Array, key: Any, kernel: str = "pack") -> Value:
+        """Weights in the form that kernels read, made by kernel `pack` (from [groups, taps, len, n]) or
+        `pack_winograd` (from [3, 3, len, n]).  The same `key` gives the same array."""
         found = self.packed.get(key)
         if found is None:
             weights = np.ascontiguousarray(weights, np.float32)
-            groups, taps, length, n = weights.shape
-            size = groups * -(-n // 16) * taps * length * 16
+            first, second, length, n = weights.shape
+            size = -(-n // 16) * 16 * length * (first * second if kernel == "pack" else 36)
             inner = Builder(self.engine, Graph(), {})
             inner.node = Node("pack", "pack")
             source = Value(FEED, DType("float32"), weights.shape)
             target = Value(RESULT, DType("float32"), (size,))
-            inner.call("pack", [source], [target])
+            inner.call(kernel, [source], [target])
             plan = inner.finish([source], [target])
             found = self.packed[key] = plan.run((weights,))[0]
         return self.const(found)

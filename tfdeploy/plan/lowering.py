@@ -13,7 +13,8 @@ import numpy as np
 
 from ..graph.types import Dim, Extent, product
 from ..ops.rules import normalize_axis
-from .builder import Builder, NoKernel, Value
+from ..config import WINOGRAD
+from .builder import MAX_RANK, Array, Builder, NoKernel, Value
 
 Lowering = Callable[[Builder], None]
 LOWERINGS: dict[str, Lowering] = {}
@@ -131,13 +132,66 @@ def _conv(b: Builder) -> None:
     assert isinstance(channels, int)
     groups = channels // length
     require(groups and n % groups == 0)
+    act, params = _act(b)
+    window = _conv_window(b, x, kernel)
+    dense = not np.isfinite(weights).all()
+    if groups == 1 and not dense and _for_winograd(b, weights):
+        packed = b.pack(weights, (id(weights), "winograd"), "pack_winograd")
+        ints = [b.extent(act), *window[-2:]]
+        b.call_with("winograd", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
+        return
     taps = int(np.prod(kernel))
     grouped = weights.reshape(taps, length, groups, n // groups).transpose(2, 0, 1, 3)
     packed = b.pack(grouped, (id(weights), "conv"))
-    dense = not np.isfinite(weights).all()
-    act, params = _act(b)
-    ints = [b.extent(act), b.extent(groups), b.extent(int(dense)), *_conv_window(b, x, kernel)]
+    ints = [b.extent(act), b.extent(groups), b.extent(int(dense)), *window]
     b.call_with("conv", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
+
+
+def _for_winograd(b: Builder, weights: Array) -> bool:
+    """Whether a convolution gains by Winograd's F(4 x 4, 3 x 3): enough channels, an image of enough
+    tiles.  Decided by what does not vary between calls."""
+    a = attrs(b)
+    shape = b.type().shape
+    plain = [1] * len(shape)
+    if weights.shape[:2] != (3, 3) or weights.ndim != 4 or not WINOGRAD.read():
+        return False
+    if list(a.get("strides") or plain) != plain or list(a.get("dilations") or plain) != plain:
+        return False
+    wide = all(isinstance(e, int) and e >= 10 for e in shape[1:3])
+    return wide and min(weights.shape[2:]) >= 32
+
+
+@lowers("td.ConvTranspose")
+def _conv_transpose(b: Builder) -> None:
+    assert b.node is not None
+    weights = b.constant(b.node.inputs[1])
+    x = b.input(0)
+    assert weights is not None
+    *kernel, n, length = weights.shape
+    taps = int(np.prod(kernel))
+    packed = b.pack(
+        weights.reshape(1, taps, n, length).transpose(0, 1, 3, 2), (id(weights), "transpose")
+    )
+    act, params = _act(b)
+    a = attrs(b)
+    strides, dilations = _spatial(a, "strides", x.rank), _spatial(a, "dilations", x.rank)
+    out = b.type().shape
+    before = []
+    for i, k in enumerate(kernel):
+        require(a["padding"] in ("SAME", "VALID"))
+        reach = (k - 1) * dilations[i] + 1
+        total = (x.shape[i + 1] - 1) * strides[i] + reach - out[i + 1]
+        same = a["padding"] == "SAME"
+        before.append(b.half(b.at_least_zero(total)) if same else b.extent(0))
+    dense = b.extent(int(not np.isfinite(weights).all()))
+    window = [b.extent(v) for v in (*kernel, *strides, *dilations)]
+    b.call_with(
+        "conv_transpose",
+        [x, packed, *_epilogue(b, 2)],
+        [b.output()],
+        [b.extent(act), dense, *window, *before],
+        params,
+    )
 
 
 @lowers("td.Depthwise")
@@ -233,6 +287,23 @@ def _ranked(b: Builder, value: Value, rank: int) -> Value:
     if not missing:
         return value
     return b.view(value, (1,) * missing + value.shape, (0,) * missing + b.strides(value))
+
+
+@lowers("td.Attention")
+def _attention(b: Builder) -> None:
+    assert b.node is not None
+    a = b.node.attrs
+    operands: list[Value | None] = [_permuted(b, b.input(i), a["perms"][i]) for i in range(3)]
+    operands.append(b.input(3) if len(b.node.inputs) > 3 else None)
+    out = b.output()
+    b.call("attention", operands, [_permuted(b, out, a["perms"][3])], [], [a["scale"]])
+
+
+def _permuted(b: Builder, value: Value, perm: Sequence[int]) -> Value:
+    strides = b.strides(value)
+    if list(perm) == list(range(value.rank)):
+        return value
+    return b.view(value, [value.shape[i] for i in perm], [strides[i] for i in perm])
 
 
 # Rows
@@ -472,17 +543,87 @@ def _pad(b: Builder) -> None:
         require(value is not None)
         assert value is not None
         fill = float(value)
-    require(paddings is not None and b.type().dtype == "float32")
+    require(paddings is not None)
     assert paddings is not None
     x, target = b.input(0), b.output()
     strides = b.strides(target)
-    fill_code = [b.engine.map_ops()["copy"], 96, 64, 64, 64]
-    b.call("map", [], [target], [1, *fill_code], [fill])
+    number = np.full((1,) * target.rank, fill, target.dtype.numpy)
+    b.copy(b.const(number), target)
     offset: Extent = 0
     for step, (before, _) in zip(strides, paddings.tolist(), strict=True):
         require(before >= 0)
         offset = offset + step * before if before else offset
     b.copy(x, b.view(target, x.shape, strides, offset))
+
+
+@lowers("GatherV2", "Gather")
+def _gather(b: Builder) -> None:
+    assert b.node is not None
+    axis_value = b.constant(b.node.inputs[2]) if len(b.node.inputs) > 2 else np.int32(0)
+    require(axis_value is not None and not attrs(b).get("batch_dims"))
+    assert axis_value is not None
+    x, at = b.dense(b.input(0)), b.dense(b.input(1))
+    axis = normalize_axis(int(axis_value), x.rank)
+    outer, inner = product(x.shape[:axis]), product(x.shape[axis + 1 :])
+    count = product(at.shape)
+    y = b.output()
+    b.call(
+        "gather",
+        [b.view(x, (outer, x.shape[axis], inner)), b.view(at, (count,))],
+        [b.view(y, (outer, count, inner))],
+    )
+
+
+@lowers("OneHot", uses=(0, 2, 3))
+def _one_hot(b: Builder) -> None:
+    at = b.dense(b.input(0))
+    y = b.output()
+    require(attrs(b).get("axis", -1) in (-1, at.rank) and isinstance(y.shape[-1], int))
+    on, off = b.view(b.input(2), (1,)), b.view(b.input(3), (1,))
+    b.call(
+        "one_hot",
+        [b.view(at, (product(at.shape),)), on, off],
+        [b.view(y, (product(at.shape), y.shape[-1]))],
+    )
+
+
+@lowers("Cast")
+def _cast(b: Builder) -> None:
+    require(not attrs(b).get("Truncate"))
+    b.call("cast", [b.input(0)], [b.output()])
+
+
+@lowers("ResizeBilinear", "ResizeNearestNeighbor", uses=(0,))
+def _resize(b: Builder) -> None:
+    assert b.node is not None
+    a = attrs(b)
+    kind = int(b.node.op == "ResizeBilinear")
+    flags = [int(bool(a.get(name))) for name in ("align_corners", "half_pixel_centers")]
+    require(b.input(0).dtype == "float32")
+    b.call("resize", [b.input(0)], [b.output()], [kind, *flags])
+
+
+@lowers("Tile", uses=(0,))
+def _tile(b: Builder) -> None:
+    assert b.node is not None
+    multiples = b.constant(b.node.inputs[1])
+    x = b.input(0)
+    require(multiples is not None and x.rank * 2 <= MAX_RANK)
+    assert multiples is not None
+    y = b.output()
+    strides, steps = b.strides(x), b.strides(y)
+    shape, source, target = [], [], []
+    for axis, times in enumerate(multiples.tolist()):
+        shape += [times, x.shape[axis]]
+        source += [0, strides[axis]]
+        target += [steps[axis] * x.shape[axis], steps[axis]]
+    b.copy(b.view(x, shape, source), b.view(y, shape, target))
+
+
+@lowers("Fill", uses=(1,))
+def _fill(b: Builder) -> None:
+    x, y = b.input(1), b.output()
+    b.copy(b.view(x, (1,) * y.rank), y)
 
 
 @lowers("td.Map")
