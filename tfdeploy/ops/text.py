@@ -1,0 +1,119 @@
+"""Ops of TensorFlow Text: folding, normal forms, splitting with offsets."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import INT64, STRING
+from ..graph.types import ValueType
+from .re2 import Regex, compiled
+from .registry import op
+from .rules import Inference
+from .string import each, encoded, string_type, texts
+
+Array = NDArray[Any]
+
+# Unicode's Default_Ignorable_Code_Point, which folding drops.
+_IGNORED = (
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5),
+    (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164),
+    (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)
+
+
+def _is_ignored(char: str) -> bool:
+    return any(first <= ord(char) <= last for first, last in _IGNORED)
+
+
+@lru_cache(4096)
+def _folded(char: str) -> str:
+    """Unicode's NFKC_Casefold of one character."""
+    if char < "\x80" or 0xDC80 <= ord(char) <= 0xDCFF:
+        return char.lower()
+    if _is_ignored(char):
+        return ""
+    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", char).casefold())
+    return unicodedata.normalize(
+        "NFKC", "".join(c for c in once.casefold() if not _is_ignored(c)))
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+@op("CaseFoldUTF8", type=string_type, exact=True)
+def case_fold_utf8(x: Array) -> Array:
+    """Each string folded by NFKC_Casefold (tf_text.case_fold_utf8); bytes not of UTF-8 stay."""
+    def fold(data: bytes) -> bytes:
+        return _bytes(unicodedata.normalize("NFC", "".join(map(_folded, _text(data)))))
+
+    return each(fold, x)
+
+
+@op("NormalizeUTF8", type=string_type, exact=True)
+def normalize_utf8(x: Array, *, normalization_form: str) -> Array:
+    """Each string in normal form NFC, NFD, NFKC or NFKD (tf_text.normalize_utf8)."""
+    form: Any = normalization_form.upper()
+    if form not in ("NFC", "NFD", "NFKC", "NFKD"):
+        raise ValueError(f"unknown normal form {normalization_form!r}")
+    return each(lambda s: _bytes(unicodedata.normalize(form, _text(s))), x)
+
+
+def _split_types(c: Inference) -> list[ValueType]:
+    shape = c.inputs[0].shape
+    found = c.fresh()
+    rows = shape[0] + 1 if shape else c.fresh()
+    return [ValueType(STRING, (found,)), ValueType(INT64, (found,)), ValueType(INT64, (found,)),
+            ValueType(INT64, (rows,))]
+
+
+def _tokens(data: bytes, delimiter: Regex, kept: Regex) -> list[tuple[bytes, int]]:
+    """Tokens of `data` and where they start; the first group of `delimiter` ends one."""
+    found = []
+    start = 0
+    while delimiter.groups:
+        rest = _text(data[start:])
+        spans = delimiter.search(rest)
+        if spans is None:
+            break
+        (_, end), (first, last) = spans[:2]
+        if end == 0 or last <= first:
+            raise ValueError("a delimiter should not be empty")
+        sizes = [start + len(_bytes(rest[:i])) for i in (first, last, end)]
+        if sizes[0] > start:
+            found.append((data[start:sizes[0]], start))
+        if kept.full(rest[first:last]):
+            found.append((data[sizes[0]:sizes[1]], sizes[0]))
+        start = sizes[2]
+    return [*found, (data[start:], start)] if start < len(data) else found
+
+
+@op("RegexSplitWithOffsets", type=_split_types, exact=True,
+    outputs=("tokens", "begin_offsets", "end_offsets", "row_splits"))
+def regex_split_with_offsets(
+    x: Array, delimiter: Array, kept: Array
+) -> tuple[Array, Array, Array, Array]:
+    """The parts of each string between delimiters, and delimiters that `kept` matches in full.
+
+    Offsets count bytes (tf_text.regex_split_with_offsets).  Raises ValueError for a pattern that
+    RE2 refuses, and a delimiter without characters.
+    """
+    if x.ndim != 1:
+        raise ValueError(f"a vector is expected, not shape {x.shape}")
+    patterns = [compiled(_text(encoded(p.item()))) for p in (delimiter, kept)]
+    rows = [_tokens(s, *patterns) for s in x.ravel()]
+    flat = [token for row in rows for token in row]
+    starts = np.array([at for _, at in flat], np.int64)
+    sizes = np.array([len(token) for token, _ in flat], np.int64)
+    return (texts([token for token, _ in flat], (len(flat),)), starts, starts + sizes,
+            np.cumsum([0, *map(len, rows)]).astype(np.int64))
