@@ -55,6 +55,7 @@ FAMILIES = (
     "unicode",
     "regex",
     "hashing",
+    "text",
     "sparse",
     "ragged",
     "count",
