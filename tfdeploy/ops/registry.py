@@ -44,6 +44,7 @@ FAMILIES = (
     "spectral",
     "special",
     "quantize",
+    "gradients",
     "statistics",
     "audio",
     "rnn",
