@@ -40,3 +40,10 @@ def test_a_wide_row_of_ties_gives_the_first() -> None:
     _, at = run("TopKV2", x, np.int32(60))
     assert (at == np.arange(60)).all()
     assert (run("ArgMax", x, np.int32(1)) == 0).all()
+
+
+def test_approximate_top_k_of_smallest_and_over_any_axis() -> None:
+    x = f32(6, 4)
+    values, indices = run("ApproxTopK", x, k=2, is_max_k=False, reduction_dimension=0)
+    np.testing.assert_array_equal(values, np.sort(x, axis=0)[:2])
+    np.testing.assert_array_equal(np.take_along_axis(x, indices, axis=0), values)

@@ -145,3 +145,10 @@ for op in each(
 ):
     CASES += [case(op, f32(4, 5, low=0.5).astype(bfloat16), 1, ulp=16)]
 CASES += [case("TopKV2", f32(4, 5).astype(bfloat16), 2)]
+CASES += [
+    case("ApproxTopK", ints(3, 40, low=0, high=20).astype(np.float32), k=5),
+    case("ApproxTopK", f32(9), k=9, aggregate_to_topk=False),
+    case("ApproxTopK", f32(0, 3), k=1),
+    case("ApproxTopK", f32(9).astype(np.float16), k=2),
+    case("ApproxTopK", f32(2), k=3, raises=True),
+]

@@ -215,6 +215,38 @@ def top_k(input: Array, *, k: int, sorted: bool = True) -> tuple[Array, Array]:
     return top_k_v2(input, np.asarray(k), sorted=sorted)
 
 
+def _approximate_types(c: Inference) -> list[ValueType]:
+    dtype, shape, k = c.inputs[0].dtype, c.inputs[0].shape, c.attrs["k"]
+    if shape is not None:
+        axis = normalize_axis(c.attrs["reduction_dimension"], len(shape))
+        extent = shape[axis]
+        if isinstance(extent, int) and extent < k:
+            raise ValueError(f"the {k} greatest of {extent}")
+        shape = (*shape[:axis], k, *shape[axis + 1 :])
+    return [ValueType(dtype, shape), ValueType(INT32, shape)]
+
+
+@op("ApproxTopK", type=_approximate_types, exact=True, outputs=("values", "indices"))
+def approx_top_k(
+    input: Array,
+    *,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    is_max_k: bool = True,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> tuple[Array, Array]:
+    """The `k` greatest or smallest along an axis and their positions, exactly
+    (tf.math.approx_max_k, tf.math.approx_min_k)."""
+    axis = normalize_axis(reduction_dimension, input.ndim)
+    if not 0 <= k <= input.shape[axis]:
+        raise ValueError(f"{k} elements of axis {axis} in shape {input.shape}")
+    moved = np.moveaxis(input, axis, -1)
+    values, indices = top_k_v2(moved if is_max_k else -moved, np.asarray(k))
+    return np.moveaxis(values if is_max_k else -values, -1, axis), np.moveaxis(indices, -1, axis)
+
+
 def _in_top_type(c: Inference) -> ValueType:
     predictions, targets = c.inputs[0].shape, c.inputs[1].shape
     if predictions is None or targets is None:
