@@ -56,6 +56,7 @@ FAMILIES = (
     "unicode",
     "regex",
     "hashing",
+    "variants",
     "text",
     "sparse",
     "ragged",
