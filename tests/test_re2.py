@@ -42,7 +42,8 @@ def test_random_patterns_equal_tensorflow() -> None:
 
 
 @pytest.mark.parametrize(
-    "spelled", ["(a*)*b", "(a|aa)*b", "(a|a)*b", "(a?){30}a{30}b", "(.*a){12}b"])
+    "spelled", ["(a*)*b", "(a|aa)*b", "(a|a)*b", "(a?){30}a{30}b", "(.*a){12}b"]
+)
 def test_no_pattern_takes_exponential_time(spelled: str) -> None:
     start = time.perf_counter()
     assert Regex(spelled).search("a" * 60) is None

@@ -7,12 +7,32 @@ import pytest
 from tests.cases.text import WORDS, scalar, text
 from tfdeploy.ops.text import case_fold_utf8, normalize_utf8, regex_split_with_offsets
 
-FOLDED = ["hello w\u00f6rld", "ssfid\u017e", "i\u0307\u0131", "ab", "\u03b1\u03c3\u03b9x",
-          "\u1eb9\u0301",
-          "amhz1", b"a\xffb\xe2\x82", "", "\u1f04\u03b9\u20d5", "\uac00\uac00"]
-COMPOSED = ["Hello W\u00f6RLD", "\u00dffiD\u017e", "\u0130\u0131", "a\u00ad\u200db",
-            "\u0391\u03a3\u0345x",
-            "\u1eb9\u0301", "AMHz1", b"A\xffB\xe2\x82", "", "\u1f84\u20d5", "\uac00\uac00"]
+FOLDED = [
+    "hello w\u00f6rld",
+    "ssfid\u017e",
+    "i\u0307\u0131",
+    "ab",
+    "\u03b1\u03c3\u03b9x",
+    "\u1eb9\u0301",
+    "amhz1",
+    b"a\xffb\xe2\x82",
+    "",
+    "\u1f04\u03b9\u20d5",
+    "\uac00\uac00",
+]
+COMPOSED = [
+    "Hello W\u00f6RLD",
+    "\u00dffiD\u017e",
+    "\u0130\u0131",
+    "a\u00ad\u200db",
+    "\u0391\u03a3\u0345x",
+    "\u1eb9\u0301",
+    "AMHz1",
+    b"A\xffB\xe2\x82",
+    "",
+    "\u1f84\u20d5",
+    "\uac00\uac00",
+]
 
 
 def test_case_folding() -> None:
@@ -23,17 +43,40 @@ def test_compatibility_composition() -> None:
     assert normalize_utf8(WORDS, normalization_form="NFKC").tolist() == text(*COMPOSED).tolist()
 
 
-@pytest.mark.parametrize(("words", "delimiter", "kept", "tokens", "starts", "ends", "splits"), [
-    (["hello world  foo", " ", "", "a"], "(\\s)", "", ["hello", "world", "foo", "a"],
-     [0, 6, 13, 0], [5, 11, 16, 1], [0, 3, 3, 3, 4]),
-    (["hello world  foo"], "(\\s+)", "\\s+", ["hello", " ", "world", "  ", "foo"],
-     [0, 5, 6, 11, 13], [5, 6, 11, 13, 16], [0, 5]),
-    (["h\u00e9,w.x"], "([,.])", "\\.", ["h\u00e9", "w", ".", "x"], [0, 4, 5, 6], [3, 5, 6, 7],
-     [0, 4]),
-    (["foo12bar"], "o(1)2", ".*", ["foo", "1", "bar"], [0, 3, 5], [3, 4, 8], [0, 3]),
-    (["abab"], "(^a)", "", ["bab"], [1], [4], [0, 1]),
-])
-def test_splits(words, delimiter, kept, tokens, starts, ends,
-                splits) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("words", "delimiter", "kept", "tokens", "starts", "ends", "splits"),
+    [
+        (
+            ["hello world  foo", " ", "", "a"],
+            "(\\s)",
+            "",
+            ["hello", "world", "foo", "a"],
+            [0, 6, 13, 0],
+            [5, 11, 16, 1],
+            [0, 3, 3, 3, 4],
+        ),
+        (
+            ["hello world  foo"],
+            "(\\s+)",
+            "\\s+",
+            ["hello", " ", "world", "  ", "foo"],
+            [0, 5, 6, 11, 13],
+            [5, 6, 11, 13, 16],
+            [0, 5],
+        ),
+        (
+            ["h\u00e9,w.x"],
+            "([,.])",
+            "\\.",
+            ["h\u00e9", "w", ".", "x"],
+            [0, 4, 5, 6],
+            [3, 5, 6, 7],
+            [0, 4],
+        ),
+        (["foo12bar"], "o(1)2", ".*", ["foo", "1", "bar"], [0, 3, 5], [3, 4, 8], [0, 3]),
+        (["abab"], "(^a)", "", ["bab"], [1], [4], [0, 1]),
+    ],
+)
+def test_splits(words, delimiter, kept, tokens, starts, ends, splits) -> None:  # type: ignore[no-untyped-def]
     found = regex_split_with_offsets(text(*words), scalar(delimiter), scalar(kept))
     assert [f.tolist() for f in found] == [text(*tokens).tolist(), starts, ends, splits]

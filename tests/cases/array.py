@@ -11,13 +11,26 @@ COMPLEX = (f32(2, 3) + 1j * f32(2, 3, seed=1)).astype(np.complex64)
 
 
 def sliced(x, begin, end, strides, /, **masks):
-    return case("StridedSlice", x, np.array(begin), np.array(end), np.array(strides),
-                **{f"{k}_mask": v for k, v in masks.items()})
+    return case(
+        "StridedSlice",
+        x,
+        np.array(begin),
+        np.array(end),
+        np.array(strides),
+        **{f"{k}_mask": v for k, v in masks.items()},
+    )
 
 
 def updated(x, begin, end, strides, value, /, **masks):
-    return case("TensorStridedSliceUpdate", x, np.array(begin), np.array(end), np.array(strides), value,
-                **{f"{k}_mask": v for k, v in masks.items()})
+    return case(
+        "TensorStridedSliceUpdate",
+        x,
+        np.array(begin),
+        np.array(end),
+        np.array(strides),
+        value,
+        **{f"{k}_mask": v for k, v in masks.items()},
+    )
 
 
 CUBE = ints(4, 5, 6)
@@ -77,14 +90,26 @@ CASES = [
     case("BroadcastTo", SPECIAL, np.array([2, 8], np.int32)),
     case("BroadcastTo", f32(3, 2), np.array([3, 4], np.int32), raises=True),
     case("BroadcastTo", TEXT, np.array([2, 2, 3], np.int32)),
-
-    *[case("Cast", np.array([0, 1.5, -1.5, 2.5, 100.7, -0.0], a), SrcT=a, DstT=b)
-      for a in (np.float32, np.float64, HALF)
-      for b in (np.int32, INT64, np.int8, np.int16, np.bool_, HALF, np.float32, np.float64,
-                np.complex64)],
-    *[case("Cast", ints(5, low=-100, dtype=a), DstT=b)
-      for a in (np.int8, np.int32, INT64)
-      for b in (np.uint8, np.int16, np.uint32, np.float32, np.float64, HALF, np.bool_, np.uint64)],
+    *[
+        case("Cast", np.array([0, 1.5, -1.5, 2.5, 100.7, -0.0], a), SrcT=a, DstT=b)
+        for a in (np.float32, np.float64, HALF)
+        for b in (
+            np.int32,
+            INT64,
+            np.int8,
+            np.int16,
+            np.bool_,
+            HALF,
+            np.float32,
+            np.float64,
+            np.complex64,
+        )
+    ],
+    *[
+        case("Cast", ints(5, low=-100, dtype=a), DstT=b)
+        for a in (np.int8, np.int32, INT64)
+        for b in (np.uint8, np.int16, np.uint32, np.float32, np.float64, HALF, np.bool_, np.uint64)
+    ],
     case("Cast", SPECIAL, DstT=np.int32),
     case("Cast", SPECIAL, DstT=INT64),
     case("Cast", SPECIAL, DstT=np.bool_),
@@ -115,16 +140,26 @@ CASES = [
     case("CheckNumerics", SPECIAL, message="m", raises=True),
     case("CheckNumericsV2", f32(3), message="m"),
     case("CheckNumericsV2", np.array([-np.inf], np.float32), message="m", raises=True),
-
     case("Fill", np.array([2, 3], np.int32), np.float32(1.5)),
     case("Fill", np.array([2], INT64), np.int64(3), index_type=INT64),
     case("Fill", np.array([], np.int32), np.array(True)),
     case("Fill", np.array([0, 2], np.int32), np.float32(np.nan)),
     case("Fill", np.array([2], np.int32), np.array(b"xy", object)),
     case("Fill", np.array([-1], np.int32), np.float32(1), raises=True),
-    *[case(name, x) for name in ("ZerosLike", "OnesLike")
-      for x in (f32(2, 3), ints(3), np.array([True, False]), COMPLEX, f32(0, 2), SPECIAL,
-                f32(2).astype(HALF), ints(2, dtype=np.uint8))],
+    *[
+        case(name, x)
+        for name in ("ZerosLike", "OnesLike")
+        for x in (
+            f32(2, 3),
+            ints(3),
+            np.array([True, False]),
+            COMPLEX,
+            f32(0, 2),
+            SPECIAL,
+            f32(2).astype(HALF),
+            ints(2, dtype=np.uint8),
+        )
+    ],
     case("ZerosLike", TEXT),
     case("Empty", np.array([2, 3], np.int32), dtype=np.float32, init=True),
     case("Empty", np.array([0], np.int32), dtype=np.int32, init=True),
@@ -142,7 +177,6 @@ CASES = [
     case("LinSpace", np.float64(5), np.float64(-1), np.int64(4)),
     case("LinSpace", np.float32(5), np.float32(9), np.int32(1)),
     case("LinSpace", np.float32(5), np.float32(9), np.int32(0), raises=True),
-
     case("Slice", CUBE, np.array([1, 0, 2], np.int32), np.array([2, 5, -1], np.int32)),
     case("Slice", f32(3), np.array([3], INT64), np.array([-1], INT64)),
     case("Slice", f32(0, 3), np.array([0, 1], np.int32), np.array([0, 2], np.int32)),
@@ -177,7 +211,6 @@ CASES = [
     updated(f32(4, 5), [1, 0], [2, 3], [1, 1], f32(3), shrink=1),
     updated(f32(4, 5), [3], [0], [-1], f32(3, 5)),
     updated(ints(4), [2], [2], [1], ints(0)),
-
     case("ConcatV2", [f32(2, 3), f32(2, 1), f32(2, 0)], np.int32(1)),
     case("ConcatV2", [f32(2, 3), f32(1, 3)], np.int64(-2)),
     case("ConcatV2", [f32(2, 3), f32(1, 4)], np.int32(0), raises=True),
@@ -191,11 +224,18 @@ CASES = [
     case("Concat", np.int32(0), [ints(0, 3), ints(2, 3)]),
     case("ParallelConcat", [f32(1, 3), f32(1, 3, seed=2)], shape=[2, 3]),
     case("ParallelConcat", [ints(1), ints(1)], shape=[2]),
-    case("ConcatOffset", np.int32(1), [np.array([2, 3], np.int32), np.array([2, 4], np.int32),
-                                       np.array([2, 0], np.int32)]),
+    case(
+        "ConcatOffset",
+        np.int32(1),
+        [np.array([2, 3], np.int32), np.array([2, 4], np.int32), np.array([2, 0], np.int32)],
+    ),
     case("ConcatOffset", np.int32(-1), [np.array([2, 3], np.int32), np.array([2, 4], np.int32)]),
-    case("ConcatOffset", np.int32(0), [np.array([2, 3], np.int32), np.array([2, 4], np.int32)],
-         raises=True),
+    case(
+        "ConcatOffset",
+        np.int32(0),
+        [np.array([2, 3], np.int32), np.array([2, 4], np.int32)],
+        raises=True,
+    ),
     case("Pack", [f32(2, 3), f32(2, 3, seed=1)]),
     case("Pack", [f32(2, 3), f32(2, 3, seed=1)], axis=1),
     case("Pack", [f32(2, 3), f32(2, 3, seed=1)], axis=-1),

@@ -15,8 +15,10 @@ def i32(*values):
 
 
 CASES = [
-    *[case("MatrixDiagV3", f32(2, 3, 4), i32(-1, 1), -1, -1, np.float32(9), align=a)
-      for a in ALIGNS],
+    *[
+        case("MatrixDiagV3", f32(2, 3, 4), i32(-1, 1), -1, -1, np.float32(9), align=a)
+        for a in ALIGNS
+    ],
     case("MatrixDiagV3", f32(2, 3), np.int32(1), -1, -1, ZERO),
     case("MatrixDiagV3", f32(2, 3), np.int32(-2), -1, -1, ZERO),
     case("MatrixDiagV3", f32(2, 3), i32(0), 3, 5, ZERO),
@@ -62,8 +64,10 @@ CASES = [
     case("MatrixSetDiag", ints(0, 3, 3), ints(0, 3)),
     case("BatchMatrixSetDiag", f32(2, 4, 5), f32(2, 4)),
     case("BatchMatrixSetDiag", ints(0, 3, 3), ints(0, 3)),
-    *[case("MatrixBandPart", f32(2, 4, 5), np.int64(a), np.int64(b))
-      for a, b in ((1, 2), (0, 0), (-1, 0), (0, -1), (-1, -1))],
+    *[
+        case("MatrixBandPart", f32(2, 4, 5), np.int64(a), np.int64(b))
+        for a, b in ((1, 2), (0, 0), (-1, 0), (0, -1), (-1, -1))
+    ],
     case("MatrixBandPart", ints(3, 3), np.int32(1), np.int32(0)),
     case("MatrixBandPart", f32(0, 3), np.int64(0), np.int64(0)),
     case("MatrixBandPart", SPECIAL, np.int64(0), np.int64(0)),

@@ -20,8 +20,14 @@ def i64(*values):
 
 NONE = np.zeros(0, np.float32)
 SPOTS = np.array([[1, 0], [0, 2], [1, 0]], np.int32)
-SCATTERS = ("TensorScatterUpdate", "TensorScatterAdd", "TensorScatterSub", "TensorScatterMin",
-            "TensorScatterMax", "ScatterNdNonAliasingAdd")
+SCATTERS = (
+    "TensorScatterUpdate",
+    "TensorScatterAdd",
+    "TensorScatterSub",
+    "TensorScatterMin",
+    "TensorScatterMax",
+    "ScatterNdNonAliasingAdd",
+)
 # In TensorFlow these write into what is fed where it is aligned, so the rows feed what is not.
 INPLACE = ("InplaceUpdate", "InplaceAdd", "InplaceSub")
 CASES = [
@@ -63,32 +69,61 @@ CASES = [
     case("ScatterNd", SPOTS, np.array([True, False, False]), i32(2, 3)),
     case("ScatterNd", np.array([[1], [0]], np.int32), TEXT[0, :2], i32(3)),
     case("ScatterNd", SPOTS, f32(3).astype(HALF), i32(2, 3)),
-    case("ScatterNd", np.array([[2], [-1]], np.int32), SPECIAL[:2], i32(3),
-         bad_indices_policy="IGNORE"),
+    case(
+        "ScatterNd",
+        np.array([[2], [-1]], np.int32),
+        SPECIAL[:2],
+        i32(3),
+        bad_indices_policy="IGNORE",
+    ),
     case("ScatterNd", SPOTS, f32(3), i32(2, 2), raises=True),
-    *[case(name, t, SPOTS, u) for name in SCATTERS
-      for t, u in ((f32(2, 3), f32(3)), (ints(2, 3), ints(3)), (f64(2, 3), f64(3)),
-                   (ints(2, 3, dtype=INT64), ints(3, dtype=INT64)))],
-    *[case(name, f32(3, 2), np.array([[2], [0], [2]], INT64), f32(3, 2, seed=4))
-      for name in SCATTERS],
+    *[
+        case(name, t, SPOTS, u)
+        for name in SCATTERS
+        for t, u in (
+            (f32(2, 3), f32(3)),
+            (ints(2, 3), ints(3)),
+            (f64(2, 3), f64(3)),
+            (ints(2, 3, dtype=INT64), ints(3, dtype=INT64)),
+        )
+    ],
+    *[
+        case(name, f32(3, 2), np.array([[2], [0], [2]], INT64), f32(3, 2, seed=4))
+        for name in SCATTERS
+    ],
     *[case(name, f32(3, 2), np.zeros((0, 1), np.int32), f32(0, 2)) for name in SCATTERS],
-    *[case(name, SPECIAL, np.arange(8, dtype=np.int32)[:, None], SPECIAL[::-1].copy())
-      for name in SCATTERS],
-    *[case(name, f32(3, 2), np.array([[3]], np.int32), f32(1, 2), raises=True)
-      for name in SCATTERS],
-    *[case(name, f32(3, 2), np.array([[3], [1]], np.int32), f32(2, 2), bad_indices_policy="IGNORE")
-      for name in SCATTERS],
+    *[
+        case(name, SPECIAL, np.arange(8, dtype=np.int32)[:, None], SPECIAL[::-1].copy())
+        for name in SCATTERS
+    ],
+    *[
+        case(name, f32(3, 2), np.array([[3]], np.int32), f32(1, 2), raises=True)
+        for name in SCATTERS
+    ],
+    *[
+        case(
+            name, f32(3, 2), np.array([[3], [1]], np.int32), f32(2, 2), bad_indices_policy="IGNORE"
+        )
+        for name in SCATTERS
+    ],
     case("TensorScatterUpdate", TEXT, SPOTS, TEXT[1]),
-    case("TensorScatterUpdate", np.array([True, False]), np.array([[1]], np.int32),
-         np.array([True])),
+    case(
+        "TensorScatterUpdate", np.array([True, False]), np.array([[1]], np.int32), np.array([True])
+    ),
     case("TensorScatterUpdate", f32(2), np.array([[0]], np.int32), f32(2), raises=True),
     *[case(name, f32(5, 3)[1:], i32(2, 0, 2), f32(3, 3)) for name in INPLACE],
     *[case(name, ints(5)[1:], i32(1), ints(1)) for name in INPLACE],
     *[case(name, f32(4, 0), i32(1), f32(1, 0)) for name in INPLACE],
     case("OneHot", i32(0, -1, 5, 1), np.int32(3), np.float32(2), np.float32(-1)),
     case("OneHot", ints(2, 3, low=0, high=4, dtype=INT64), np.int32(4), 1, 0, axis=0, T=np.int32),
-    case("OneHot", ints(2, 3, low=0, high=4, dtype=np.uint8), np.int32(4), np.array(True),
-         np.array(False), axis=1),
+    case(
+        "OneHot",
+        ints(2, 3, low=0, high=4, dtype=np.uint8),
+        np.int32(4),
+        np.array(True),
+        np.array(False),
+        axis=1,
+    ),
     case("OneHot", np.int32(2), np.int32(3), np.float64(1), np.float64(np.nan)),
     case("OneHot", i32(), np.int32(3), np.float32(1), np.float32(0)),
     case("OneHot", i32(0, 1), np.int32(0), np.float32(1), np.float32(0)),
@@ -131,10 +166,14 @@ CASES = [
     case("InvertPermutation", i32(1, 1), raises=True),
     case("InvertPermutation", i32(1, 2), raises=True),
     *[case(name, np.sort(ints(2, 9), 1), ints(2, 5)) for name in ("LowerBound", "UpperBound")],
-    *[case(name, np.sort(f32(2, 9), 1), f32(2, 5), out_type=INT64)
-      for name in ("LowerBound", "UpperBound")],
-    *[case(name, np.array([[-np.inf, -1, 0, 2, np.inf]], np.float32), SPECIAL[None])
-      for name in ("LowerBound", "UpperBound")],
+    *[
+        case(name, np.sort(f32(2, 9), 1), f32(2, 5), out_type=INT64)
+        for name in ("LowerBound", "UpperBound")
+    ],
+    *[
+        case(name, np.array([[-np.inf, -1, 0, 2, np.inf]], np.float32), SPECIAL[None])
+        for name in ("LowerBound", "UpperBound")
+    ],
     *[case(name, f32(2, 0), f32(2, 3)) for name in ("LowerBound", "UpperBound")],
     case("Bucketize", f32(3, 4), boundaries=[-1.0, 0.0, 0.5]),
     case("Bucketize", f64(3, 4), boundaries=[-1.0, 0.1, 0.5]),
@@ -150,10 +189,14 @@ CASES = [
     case("DynamicPartition", TEXT, np.array([[0, 1, 0], [1, 1, 0]], np.int32), num_partitions=2),
     case("DynamicPartition", f32(0, 2), i32(), num_partitions=2),
     case("DynamicPartition", ints(2), i32(0, 2), num_partitions=2, raises=True),
-    *[case(name, [i32(0, 3), i32(1, 2)], [f32(2, 3), f32(2, 3, seed=2)])
-      for name in ("DynamicStitch", "ParallelDynamicStitch")],
-    *[case(name, [np.int32(1), np.array([[0, 2]], np.int32)], [ints(2), ints(1, 2, 2)])
-      for name in ("DynamicStitch", "ParallelDynamicStitch")],
+    *[
+        case(name, [i32(0, 3), i32(1, 2)], [f32(2, 3), f32(2, 3, seed=2)])
+        for name in ("DynamicStitch", "ParallelDynamicStitch")
+    ],
+    *[
+        case(name, [np.int32(1), np.array([[0, 2]], np.int32)], [ints(2), ints(1, 2, 2)])
+        for name in ("DynamicStitch", "ParallelDynamicStitch")
+    ],
     case("DynamicStitch", [i32(0, 0), i32(0)], [TEXT[0, :2], TEXT[1, :1]]),
     case("DynamicStitch", [i32(), i32(0)], [f32(0, 2), f32(1, 2)]),
     case("DynamicStitch", [i32(-1)], [f32(1)], raises=True),
@@ -162,20 +205,42 @@ CASES = [
     case("Bincount", ints(9, low=0, high=6), 5, ints(9, dtype=INT64)),
     case("Bincount", i32(), 2, np.zeros(0, np.int32)),
     case("Bincount", i32(-1), 2, NONE, raises=True),
-    *[case("DenseBincount", ints(9, low=0, high=6), np.int32(5), w, binary_output=b)
-      for w in (NONE, f32(9), ints(9)) for b in (False, True)],
-    *[case("DenseBincount", ints(3, 4, low=0, high=6, dtype=INT64), np.int64(5), w, binary_output=b)
-      for w in (NONE, f64(3, 4)) for b in (False, True)],
+    *[
+        case("DenseBincount", ints(9, low=0, high=6), np.int32(5), w, binary_output=b)
+        for w in (NONE, f32(9), ints(9))
+        for b in (False, True)
+    ],
+    *[
+        case(
+            "DenseBincount", ints(3, 4, low=0, high=6, dtype=INT64), np.int64(5), w, binary_output=b
+        )
+        for w in (NONE, f64(3, 4))
+        for b in (False, True)
+    ],
     case("DenseBincount", i32(), np.int32(3), NONE),
     case("DenseBincount", np.zeros((2, 0), np.int32), np.int32(3), np.zeros((2, 0), np.float32)),
     case("DenseBincount", np.array([[1, -1]], np.int32), np.int32(3), NONE, raises=True),
     case("DenseBincount", i32(1), np.int32(-3), NONE, raises=True),
-    *[case("RaggedBincount", i64(0, 2, 2, 5), i32(0, 1, 1, 1, 9), np.int32(3), w, binary_output=b)
-      for w in (NONE, f32(5)) for b in (False, True)],
+    *[
+        case("RaggedBincount", i64(0, 2, 2, 5), i32(0, 1, 1, 1, 9), np.int32(3), w, binary_output=b)
+        for w in (NONE, f32(5))
+        for b in (False, True)
+    ],
     case("RaggedBincount", i64(0), i64(), np.int64(3), np.zeros(0, INT64)),
     case("RaggedBincount", i64(0, 3), i32(0, 1), np.int32(3), NONE, raises=True),
-    *[case("SparseBincount", np.array([[0, 0], [0, 2], [1, 1]], INT64), i32(0, 1, 1), i64(2, 3),
-           np.int32(3), w, binary_output=b) for w in (NONE, f32(3)) for b in (False, True)],
+    *[
+        case(
+            "SparseBincount",
+            np.array([[0, 0], [0, 2], [1, 1]], INT64),
+            i32(0, 1, 1),
+            i64(2, 3),
+            np.int32(3),
+            w,
+            binary_output=b,
+        )
+        for w in (NONE, f32(3))
+        for b in (False, True)
+    ],
     case("SparseBincount", np.array([[0], [2]], INT64), i32(1, 1), i64(5), np.int32(3), NONE),
     case("SparseBincount", np.zeros((0, 2), INT64), i32(), i64(2, 3), np.int32(3), NONE),
 ]

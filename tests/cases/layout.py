@@ -72,8 +72,11 @@ CASES = [
     case("PadV2", ints(2, 3), PADS, np.int32(7)),
     case("PadV2", TEXT, PADS, np.array(b"pad", object)),
     case("PadV2", f64(0, 3), PADS, np.float64(2)),
-    *[case("MirrorPad", x, PADS, mode=mode) for mode in ("REFLECT", "SYMMETRIC")
-      for x in (f32(3, 2), ints(3, 2, dtype=INT64), SPECIAL.reshape(4, 2))],
+    *[
+        case("MirrorPad", x, PADS, mode=mode)
+        for mode in ("REFLECT", "SYMMETRIC")
+        for x in (f32(3, 2), ints(3, 2, dtype=INT64), SPECIAL.reshape(4, 2))
+    ],
     case("MirrorPad", f32(2, 3), np.array([[2, 0], [0, 0]], INT64), mode="REFLECT", raises=True),
     case("MirrorPad", f32(2, 3), np.array([[2, 0], [0, 3]], INT64), mode="SYMMETRIC"),
     case("MirrorPad", f32(0, 2), NO_PADS, mode="SYMMETRIC"),

@@ -22,30 +22,85 @@ def words(x):
 
 
 CASES = [
-    *[case("DenseToDenseSetOperation", LEFT.astype(t), RIGHT.astype(t), set_operation=o)
-      for o in OPERATIONS for t in TYPES],
-    *[case("DenseToDenseSetOperation", words(LEFT), words(RIGHT), set_operation=o)
-      for o in OPERATIONS],
+    *[
+        case("DenseToDenseSetOperation", LEFT.astype(t), RIGHT.astype(t), set_operation=o)
+        for o in OPERATIONS
+        for t in TYPES
+    ],
+    *[
+        case("DenseToDenseSetOperation", words(LEFT), words(RIGHT), set_operation=o)
+        for o in OPERATIONS
+    ],
     case("DenseToDenseSetOperation", ints(2, 2, 4), ints(2, 2, 3), set_operation="union"),
     case("DenseToDenseSetOperation", ints(2, 0), ints(2, 3), set_operation="union"),
     case("DenseToDenseSetOperation", ints(2, 3), ints(3, 3), set_operation="union", raises=True),
     case("DenseToDenseSetOperation", ints(2, 3), ints(2, 3), set_operation="xor", raises=True),
-    *[case("DenseToSparseSetOperation", LEFT, PLACES, VALUES, SHAPE, set_operation=o)
-      for o in OPERATIONS],
-    *[case("DenseToSparseSetOperation", words(LEFT), PLACES, words(VALUES), SHAPE, set_operation=o)
-      for o in OPERATIONS],
+    *[
+        case("DenseToSparseSetOperation", LEFT, PLACES, VALUES, SHAPE, set_operation=o)
+        for o in OPERATIONS
+    ],
+    *[
+        case(
+            "DenseToSparseSetOperation", words(LEFT), PLACES, words(VALUES), SHAPE, set_operation=o
+        )
+        for o in OPERATIONS
+    ],
     case("DenseToSparseSetOperation", LEFT, PLACES[:0], VALUES[:0], SHAPE, set_operation="union"),
-    case("DenseToSparseSetOperation", LEFT, PLACES[::-1].copy(), VALUES, SHAPE,
-         set_operation="union",
-         raises=True),
-    *[case("SparseToSparseSetOperation", PLACES, VALUES, SHAPE, OTHER, VALUES[::-1].copy(), SHAPE,
-           set_operation=o) for o in OPERATIONS],
-    *[case("SparseToSparseSetOperation", PLACES, words(VALUES), SHAPE, OTHER, words(VALUES[::-1]),
-           SHAPE, set_operation=o) for o in OPERATIONS],
-    case("SparseToSparseSetOperation", PLACES[:0], VALUES[:0], SHAPE, OTHER, VALUES, SHAPE,
-         set_operation="b-a"),
-    case("SparseToSparseSetOperation", PLACES[:0], VALUES[:0], SHAPE, OTHER[:0], VALUES[:0], SHAPE,
-         set_operation="union"),
+    case(
+        "DenseToSparseSetOperation",
+        LEFT,
+        PLACES[::-1].copy(),
+        VALUES,
+        SHAPE,
+        set_operation="union",
+        raises=True,
+    ),
+    *[
+        case(
+            "SparseToSparseSetOperation",
+            PLACES,
+            VALUES,
+            SHAPE,
+            OTHER,
+            VALUES[::-1].copy(),
+            SHAPE,
+            set_operation=o,
+        )
+        for o in OPERATIONS
+    ],
+    *[
+        case(
+            "SparseToSparseSetOperation",
+            PLACES,
+            words(VALUES),
+            SHAPE,
+            OTHER,
+            words(VALUES[::-1]),
+            SHAPE,
+            set_operation=o,
+        )
+        for o in OPERATIONS
+    ],
+    case(
+        "SparseToSparseSetOperation",
+        PLACES[:0],
+        VALUES[:0],
+        SHAPE,
+        OTHER,
+        VALUES,
+        SHAPE,
+        set_operation="b-a",
+    ),
+    case(
+        "SparseToSparseSetOperation",
+        PLACES[:0],
+        VALUES[:0],
+        SHAPE,
+        OTHER[:0],
+        VALUES[:0],
+        SHAPE,
+        set_operation="union",
+    ),
     case("SetSize", PLACES, VALUES, SHAPE),
     case("SetSize", PLACES, words(VALUES), SHAPE),
     case("SetSize", PLACES[:0], VALUES[:0], SHAPE),

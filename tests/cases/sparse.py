@@ -48,8 +48,10 @@ CASES = [
     case("SparseToDense", MIXED, SHAPE, f32(4), np.float32(0), validate_indices=False),
     case("SparseToDense", PLACES[[0, 0]], SHAPE, f32(2), np.float32(0), raises=True),
     case("SparseToDense", PLACES, i64(3, 4), f32(4), np.float32(0), raises=True),
-    *[case("SparseFillEmptyRows", PLACES, v, SHAPE, d)
-      for v, d in zip(VALUES, (np.float32(9), np.int32(9), np.array(b"-", object)), strict=True)],
+    *[
+        case("SparseFillEmptyRows", PLACES, v, SHAPE, d)
+        for v, d in zip(VALUES, (np.float32(9), np.int32(9), np.array(b"-", object)), strict=True)
+    ],
     case("SparseFillEmptyRows", MIXED, f32(4), SHAPE, np.float32(9)),
     case("SparseFillEmptyRows", NONE, f32(0), SHAPE, np.float32(9)),
     case("SparseFillEmptyRows", NONE, f32(0), i64(0, 4), np.float32(9)),
@@ -66,62 +68,123 @@ CASES = [
     case("SparseSlice", PLACES, f32(4), SHAPE, i64(4, 0), i64(1, 4)),
     case("SparseSlice", CUBE, f32(5), CUBE_SHAPE, i64(1, 0, 1), i64(1, 3, 2)),
     case("SparseSlice", PLACES, f32(4), SHAPE, i64(0, 9), i64(3, 2)),
-    *[case("SparseConcat", [PLACES, OTHER], [v, v], [SHAPE, SHAPE], concat_dim=d)
-      for v in VALUES for d in (0, 1, -1)],
+    *[
+        case("SparseConcat", [PLACES, OTHER], [v, v], [SHAPE, SHAPE], concat_dim=d)
+        for v in VALUES
+        for d in (0, 1, -1)
+    ],
     case("SparseConcat", [NONE, NONE], [f32(0), f32(0)], [SHAPE, SHAPE], concat_dim=0),
-    case("SparseConcat", [PLACES, NONE], [f32(4), f32(0)], [SHAPE, i64(4, 4)], concat_dim=1,
-         raises=True),
-    *[case("SparseSplit", np.int64(d), PLACES, v, SHAPE, num_split=n)
-      for v in (f32(4), ints(4)) for d, n in ((0, 2), (1, 4), (0, 1))],
+    case(
+        "SparseConcat",
+        [PLACES, NONE],
+        [f32(4), f32(0)],
+        [SHAPE, i64(4, 4)],
+        concat_dim=1,
+        raises=True,
+    ),
+    *[
+        case("SparseSplit", np.int64(d), PLACES, v, SHAPE, num_split=n)
+        for v in (f32(4), ints(4))
+        for d, n in ((0, 2), (1, 4), (0, 1))
+    ],
     case("SparseSplit", np.int64(0), PLACES, f32(4), SHAPE, num_split=6, raises=True),
-    *[case("SparseTensorDenseAdd", PLACES, v, SHAPE, b)
-      for v, b in ((f32(4), f32(5, 4)), (ints(4), ints(5, 4)), (f64(4), f64(5, 4)))],
-    case("SparseTensorDenseAdd", PLACES.astype(np.int32), SPECIAL, SHAPE.astype(np.int32), f32(5,
-         4)),
+    *[
+        case("SparseTensorDenseAdd", PLACES, v, SHAPE, b)
+        for v, b in ((f32(4), f32(5, 4)), (ints(4), ints(5, 4)), (f64(4), f64(5, 4)))
+    ],
+    case(
+        "SparseTensorDenseAdd", PLACES.astype(np.int32), SPECIAL, SHAPE.astype(np.int32), f32(5, 4)
+    ),
     case("SparseTensorDenseAdd", NONE, f32(0), SHAPE, f32(5, 4)),
     case("SparseTensorDenseAdd", PLACES, f32(4), SHAPE, f32(4, 4), raises=True),
-    *[case("SparseTensorDenseMatMul", PLACES, f32(4), SHAPE, b, adjoint_a=a, adjoint_b=ab)
-      for a, ab, b in ((False, False, f32(4, 3)), (True, False, f32(5, 3)), (False, True, f32(3,
-           4)),
-                       (True, True, f32(3, 5)))],
+    *[
+        case("SparseTensorDenseMatMul", PLACES, f32(4), SHAPE, b, adjoint_a=a, adjoint_b=ab)
+        for a, ab, b in (
+            (False, False, f32(4, 3)),
+            (True, False, f32(5, 3)),
+            (False, True, f32(3, 4)),
+            (True, True, f32(3, 5)),
+        )
+    ],
     case("SparseTensorDenseMatMul", PLACES.astype(np.int32), ints(4), SHAPE, ints(4, 3)),
-    case("SparseTensorDenseMatMul", PLACES, COMPLEX, SHAPE, np.outer(COMPLEX, COMPLEX)[:,
-         :2].copy()),
-    case("SparseTensorDenseMatMul", PLACES, COMPLEX, SHAPE, np.outer(f32(5), COMPLEX)[:, :4].copy(),
-         adjoint_a=True),
+    case(
+        "SparseTensorDenseMatMul", PLACES, COMPLEX, SHAPE, np.outer(COMPLEX, COMPLEX)[:, :2].copy()
+    ),
+    case(
+        "SparseTensorDenseMatMul",
+        PLACES,
+        COMPLEX,
+        SHAPE,
+        np.outer(f32(5), COMPLEX)[:, :4].copy(),
+        adjoint_a=True,
+    ),
     case("SparseTensorDenseMatMul", NONE, f32(0), SHAPE, f32(4, 3)),
     case("SparseTensorDenseMatMul", PLACES, f32(4), SHAPE, f32(3, 3), raises=True),
     case("SparseTensorDenseMatMul", PLACES, f32(4), i64(3, 4), f32(4, 3), raises=True),
-    *[case("SparseAdd", PLACES, v, SHAPE, OTHER, w, SHAPE, t)
-      for v, w, t in ((f32(4), f32(4, seed=2), np.float32(0)), (ints(4), ints(4, seed=2),
-           np.int32(0)),
-                      (f32(4), f32(4, seed=2), np.float32(1)), (f32(4), -f32(4), np.float32(0)),
-                      (COMPLEX, COMPLEX, np.float32(0)))],
+    *[
+        case("SparseAdd", PLACES, v, SHAPE, OTHER, w, SHAPE, t)
+        for v, w, t in (
+            (f32(4), f32(4, seed=2), np.float32(0)),
+            (ints(4), ints(4, seed=2), np.int32(0)),
+            (f32(4), f32(4, seed=2), np.float32(1)),
+            (f32(4), -f32(4), np.float32(0)),
+            (COMPLEX, COMPLEX, np.float32(0)),
+        )
+    ],
     case("SparseAdd", NONE, f32(0), SHAPE, NONE, f32(0), SHAPE, np.float32(0)),
     case("SparseAdd", PLACES, f32(4), SHAPE, NONE, f32(0), i64(5, 5), np.float32(0), raises=True),
-    *[case(name, PLACES, v, SHAPE, OTHER, w, SHAPE)
-      for name in ("SparseSparseMaximum", "SparseSparseMinimum")
-      for v, w in ((f32(4), f32(4, seed=2)), (ints(4), ints(4, seed=2)))],
-    *[case(name, NONE, f32(0), SHAPE, NONE, f32(0), SHAPE)
-      for name in ("SparseSparseMaximum", "SparseSparseMinimum")],
-    *[case(f"SparseDenseCwise{name}", PLACES, v, SHAPE, b) for name in ("Add", "Mul", "Div")
-      for v, b in ((f32(4), f32(5, 4)), (f32(4), f32(4)), (f32(4), f32(5, 1)),
-                   (ints(4), ints(5, 4, low=1)))],
-    *[case(f"SparseDenseCwise{name}", NONE, f32(0), SHAPE, f32(4)) for name in ("Add", "Mul",
-         "Div")],
+    *[
+        case(name, PLACES, v, SHAPE, OTHER, w, SHAPE)
+        for name in ("SparseSparseMaximum", "SparseSparseMinimum")
+        for v, w in ((f32(4), f32(4, seed=2)), (ints(4), ints(4, seed=2)))
+    ],
+    *[
+        case(name, NONE, f32(0), SHAPE, NONE, f32(0), SHAPE)
+        for name in ("SparseSparseMaximum", "SparseSparseMinimum")
+    ],
+    *[
+        case(f"SparseDenseCwise{name}", PLACES, v, SHAPE, b)
+        for name in ("Add", "Mul", "Div")
+        for v, b in (
+            (f32(4), f32(5, 4)),
+            (f32(4), f32(4)),
+            (f32(4), f32(5, 1)),
+            (ints(4), ints(5, 4, low=1)),
+        )
+    ],
+    *[
+        case(f"SparseDenseCwise{name}", NONE, f32(0), SHAPE, f32(4))
+        for name in ("Add", "Mul", "Div")
+    ],
     case("SparseSoftmax", CUBE[[0, 1, 2, 4, 3]], f32(5), CUBE_SHAPE),
     case("SparseSoftmax", PLACES, f64(4), SHAPE),
     case("SparseSoftmax", NONE, f32(0), SHAPE),
-    *[case(name, CUBE, v, CUBE_SHAPE, a, keep_dims=k)
-      for name in ("SparseReduceSum", "SparseReduceMax", "SparseReduceSumSparse",
-                   "SparseReduceMaxSparse")
-      for v in (f32(5), ints(5)) for a in (i32(0), i32(-1, 0), np.int32(1), i32())
-      for k in (False, True)],
-    *[case(name, NONE, f32(0), SHAPE, i32(1)) for name in
-      ("SparseReduceSum", "SparseReduceMax", "SparseReduceSumSparse", "SparseReduceMaxSparse")],
-    *[case("EditDistance", CUBE, v, CUBE_SHAPE, CUBE[[0, 2, 4]], w, CUBE_SHAPE, normalize=n)
-      for v, w in ((ints(5), ints(5)[[0, 1, 3]]), (strings("a", "b", "c", "d", "e"), TEXT[:3]))
-      for n in (False, True)],
+    *[
+        case(name, CUBE, v, CUBE_SHAPE, a, keep_dims=k)
+        for name in (
+            "SparseReduceSum",
+            "SparseReduceMax",
+            "SparseReduceSumSparse",
+            "SparseReduceMaxSparse",
+        )
+        for v in (f32(5), ints(5))
+        for a in (i32(0), i32(-1, 0), np.int32(1), i32())
+        for k in (False, True)
+    ],
+    *[
+        case(name, NONE, f32(0), SHAPE, i32(1))
+        for name in (
+            "SparseReduceSum",
+            "SparseReduceMax",
+            "SparseReduceSumSparse",
+            "SparseReduceMaxSparse",
+        )
+    ],
+    *[
+        case("EditDistance", CUBE, v, CUBE_SHAPE, CUBE[[0, 2, 4]], w, CUBE_SHAPE, normalize=n)
+        for v, w in ((ints(5), ints(5)[[0, 1, 3]]), (strings("a", "b", "c", "d", "e"), TEXT[:3]))
+        for n in (False, True)
+    ],
     case("EditDistance", NONE, ints(0), SHAPE, PLACES, ints(4), SHAPE),
     case("EditDistance", PLACES, ints(4), SHAPE, NONE, ints(0), i64(3, 9)),
 ]

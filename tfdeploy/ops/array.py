@@ -174,8 +174,10 @@ def _ensure_shape_type(c: Inference) -> ValueType:
 @op("EnsureShape", type=_ensure_shape_type, exact=True)
 def ensure_shape(x: Array, *, shape: tuple[Extent | None, ...] | None) -> Array:
     """`x`; raises ValueError where it does not have `shape` (tf.ensure_shape)."""
-    if shape is not None and (len(shape) != x.ndim or any(
-            isinstance(e, int) and e not in (-1, n) for e, n in zip(shape, x.shape, strict=True))):
+    if shape is not None and (
+        len(shape) != x.ndim
+        or any(isinstance(e, int) and e not in (-1, n) for e, n in zip(shape, x.shape, strict=True))
+    ):
         raise ValueError(f"a tensor of shape {x.shape} was promised to be {shape}")
     return x
 
@@ -198,8 +200,12 @@ def broadcast_args(left: Array, right: Array) -> Array:
     return np.array(result, left.dtype)
 
 
-@op("BroadcastGradientArgs", exact=True, outputs=("r0", "r1"),
-    type=lambda c: [ValueType(c.inputs[0].dtype, (c.fresh(),)) for _ in range(2)])
+@op(
+    "BroadcastGradientArgs",
+    exact=True,
+    outputs=("r0", "r1"),
+    type=lambda c: [ValueType(c.inputs[0].dtype, (c.fresh(),)) for _ in range(2)],
+)
 def broadcast_gradient_args(left: Array, right: Array) -> tuple[Array, Array]:
     """The axes over which a gradient is summed for operands of shapes `left` and `right`."""
     a, b = left.tolist(), right.tolist()
@@ -211,8 +217,7 @@ def broadcast_gradient_args(left: Array, right: Array) -> tuple[Array, Array]:
     return np.array(axes[0], left.dtype), np.array(axes[1], left.dtype)
 
 
-@op("BroadcastTo", exact=True,
-    type=lambda c: ValueType(c.inputs[0].dtype, shape_vector(c, 1)))
+@op("BroadcastTo", exact=True, type=lambda c: ValueType(c.inputs[0].dtype, shape_vector(c, 1)))
 def broadcast_to(x: Array, shape: Array) -> Array:
     """`x` repeated along extents of 1 until it has `shape` (tf.broadcast_to)."""
     return np.broadcast_to(x, shape.tolist())
@@ -296,8 +301,12 @@ def check_numerics(x: Array, *, message: str) -> Array:
     return x
 
 
-@op("Fill", exact=True, symbolic=True,
-    type=lambda c: ValueType(c.inputs[1].dtype, shape_vector(c, 0)))
+@op(
+    "Fill",
+    exact=True,
+    symbolic=True,
+    type=lambda c: ValueType(c.inputs[1].dtype, shape_vector(c, 0)),
+)
 def fill(dims: Array, value: Array) -> Array:
     """`value` repeated over the extents `dims` (tf.fill)."""
     return np.full(dims.tolist(), value, value.dtype)
@@ -349,8 +358,11 @@ def range_(start: Array, limit: Array, delta: Array) -> Array:
     return result
 
 
-@op("LinSpace", exact=True, type=lambda c: ValueType(c.inputs[0].dtype, (
-    (c.extents(2) or [c.fresh()])[0],)))
+@op(
+    "LinSpace",
+    exact=True,
+    type=lambda c: ValueType(c.inputs[0].dtype, ((c.extents(2) or [c.fresh()])[0],)),
+)
 def lin_space(start: Array, stop: Array, num: Array) -> Array:
     """`num` (at least 1) numbers from `start` to `stop`, both included (tf.linspace)."""
     n = scalar_int(num, "num")
@@ -371,8 +383,7 @@ def _slice_type(c: Inference) -> ValueType:
         length = None if known is None else len(known)
         return ValueType(dtype, shape_vector(c, 2) if sizes is not None else c.unknown(length))
     begin, old = begin or [], old or ()
-    return ValueType(dtype, tuple(
-        old[i] - begin[i] if n == -1 else n for i, n in enumerate(sizes)))
+    return ValueType(dtype, tuple(old[i] - begin[i] if n == -1 else n for i, n in enumerate(sizes)))
 
 
 @op("Slice", type=_slice_type, exact=True, symbolic=True)
@@ -392,11 +403,18 @@ Spec = list[tuple[str, Any]]
 ``("range", (begin, end, step))`` with None for a masked bound."""
 
 
-def strided_spec(rank: int, begin: Sequence[Any], end: Sequence[Any], strides: Sequence[Any],
-                 attrs: dict[str, int]) -> Spec:
+def strided_spec(
+    rank: int,
+    begin: Sequence[Any],
+    end: Sequence[Any],
+    strides: Sequence[Any],
+    attrs: dict[str, int],
+) -> Spec:
     """The entries of a strided slice of a tensor of `rank`, the ellipsis replaced by "all"s."""
-    masks = {k: attrs[k] for k in
-             ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")}
+    masks = {
+        k: attrs[k]
+        for k in ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+    }
     if masks["ellipsis_mask"] & (masks["ellipsis_mask"] - 1):
         raise ValueError("a slice may hold one ellipsis only")
     spec: Spec = []
@@ -414,8 +432,16 @@ def strided_spec(rank: int, begin: Sequence[Any], end: Sequence[Any], strides: S
         else:
             if strides[i] == 0:
                 raise ValueError(f"strides[{i}] is 0")
-            spec.append(("range", (None if "begin_mask" in on else begin[i],
-                                   None if "end_mask" in on else end[i], strides[i])))
+            spec.append(
+                (
+                    "range",
+                    (
+                        None if "begin_mask" in on else begin[i],
+                        None if "end_mask" in on else end[i],
+                        strides[i],
+                    ),
+                )
+            )
     missing = rank - sum(kind != "new" for kind, _ in spec)
     if missing < 0:
         raise ValueError(f"a slice of {rank - missing} axes for a tensor of rank {rank}")
@@ -495,46 +521,78 @@ def _strided_slice_type(c: Inference) -> ValueType:
     return ValueType(dtype, tuple(result))
 
 
-def strided_index(x: Array, begin: Array, end: Array, strides: Array,
-                  attrs: dict[str, int]) -> tuple[Any, ...]:
+def strided_index(
+    x: Array, begin: Array, end: Array, strides: Array, attrs: dict[str, int]
+) -> tuple[Any, ...]:
     """The numpy index of a strided slice of `x`; raises IndexError for an index out of range."""
-    spec = strided_spec(x.ndim, begin.ravel().tolist(), end.ravel().tolist(),
-                        strides.ravel().tolist(), attrs)
+    spec = strided_spec(
+        x.ndim, begin.ravel().tolist(), end.ravel().tolist(), strides.ravel().tolist(), attrs
+    )
     index: list[Any] = [...]
     axis = 0
     for kind, entry in spec:
         if kind == "at" and not -x.shape[axis] <= entry < x.shape[axis]:
             raise IndexError(f"index {entry} is outside of axis {axis} of shape {x.shape}")
-        index.append({"new": None, "at": entry}.get(kind, slice(*entry) if entry and kind == "range"
-                                                    else slice(None)))
+        index.append(
+            {"new": None, "at": entry}.get(
+                kind, slice(*entry) if entry and kind == "range" else slice(None)
+            )
+        )
         axis += kind != "new"
     return tuple(index)
 
 
 @op("StridedSlice", type=_strided_slice_type, exact=True, symbolic=True)
 def strided_slice(
-    x: Array, begin: Array, end: Array, strides: Array, *, begin_mask: int = 0, end_mask: int = 0,
-    ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0
+    x: Array,
+    begin: Array,
+    end: Array,
+    strides: Array,
+    *,
+    begin_mask: int = 0,
+    end_mask: int = 0,
+    ellipsis_mask: int = 0,
+    new_axis_mask: int = 0,
+    shrink_axis_mask: int = 0,
 ) -> Array:
     """``x[begin:end:strides]`` with Python's rules (tf.strided_slice).
 
     Bit i of a mask speaks of entry i: its bounds are open, or it stands for an ellipsis, a new
     axis, or an index that drops its axis.
     """
-    attrs = {"begin_mask": begin_mask, "end_mask": end_mask, "ellipsis_mask": ellipsis_mask,
-             "new_axis_mask": new_axis_mask, "shrink_axis_mask": shrink_axis_mask}
+    attrs = {
+        "begin_mask": begin_mask,
+        "end_mask": end_mask,
+        "ellipsis_mask": ellipsis_mask,
+        "new_axis_mask": new_axis_mask,
+        "shrink_axis_mask": shrink_axis_mask,
+    }
     result: Array = x[strided_index(x, begin, end, strides, attrs)]
     return result
 
 
 @op("TensorStridedSliceUpdate", type=same, exact=True)
 def tensor_strided_slice_update(
-    x: Array, begin: Array, end: Array, strides: Array, value: Array, *, begin_mask: int = 0,
-    end_mask: int = 0, ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0
+    x: Array,
+    begin: Array,
+    end: Array,
+    strides: Array,
+    value: Array,
+    *,
+    begin_mask: int = 0,
+    end_mask: int = 0,
+    ellipsis_mask: int = 0,
+    new_axis_mask: int = 0,
+    shrink_axis_mask: int = 0,
 ) -> Array:
     """`x` with `value` in the places that the strided slice names."""
-    attrs = {"begin_mask": begin_mask, "end_mask": end_mask, "ellipsis_mask": ellipsis_mask,
-             "new_axis_mask": new_axis_mask, "shrink_axis_mask": shrink_axis_mask}
+    attrs = {
+        "begin_mask": begin_mask,
+        "end_mask": end_mask,
+        "ellipsis_mask": ellipsis_mask,
+        "new_axis_mask": new_axis_mask,
+        "shrink_axis_mask": shrink_axis_mask,
+    }
     result = x.copy()
     result[strided_index(x, begin, end, strides, attrs)] = value
     return result
@@ -547,15 +605,19 @@ def joined(c: Inference, types: Sequence[ValueType], axes: list[int] | None) -> 
     if ranked is None or axes is None:
         return ValueType(types[0].dtype, c.unknown(None if ranked is None else len(ranked)))
     axis = normalize_axis(axes[0], len(ranked))
-    rest = merge_shapes(c, *(None if s is None else s[:axis] + s[axis + 1:] for s in shapes)) or ()
+    rest = merge_shapes(c, *(None if s is None else s[:axis] + s[axis + 1 :] for s in shapes)) or ()
     total: Extent = 0
     for s in shapes:
         total = total + (c.fresh() if s is None else s[axis])
     return ValueType(types[0].dtype, (*rest[:axis], total, *rest[axis:]))
 
 
-@op("ConcatV2", exact=True, symbolic=True,
-    type=lambda c: joined(c, c.inputs[:-1], c.ints(len(c.inputs) - 1)))
+@op(
+    "ConcatV2",
+    exact=True,
+    symbolic=True,
+    type=lambda c: joined(c, c.inputs[:-1], c.ints(len(c.inputs) - 1)),
+)
 def concat_v2(*values: Array) -> Array:
     """The tensors `values[:-1]` joined along the axis ``values[-1]`` (tf.concat)."""
     axis = normalize_axis(scalar_int(values[-1], "axis"), values[0].ndim)
@@ -607,7 +669,7 @@ def _unpack_type(c: Inference) -> list[ValueType]:
         return [ValueType(dtype)] * number
     axis = normalize_axis(c.attrs["axis"], len(old))
     merge_extents(old[axis], number)
-    return [ValueType(dtype, old[:axis] + old[axis + 1:])] * number
+    return [ValueType(dtype, old[:axis] + old[axis + 1 :])] * number
 
 
 @op("Unpack", type=_unpack_type, exact=True, outputs=("output*num",), symbolic=True)
@@ -619,13 +681,14 @@ def unpack(x: Array, *, num: int, axis: int = 0) -> tuple[Array, ...]:
     return tuple(np.moveaxis(x, axis, 0)[i, ...] for i in range(num))
 
 
-def split_types(c: Inference, value: ValueType, axes: list[int] | None,
-                sizes: Sequence[Extent]) -> list[ValueType]:
+def split_types(
+    c: Inference, value: ValueType, axes: list[int] | None, sizes: Sequence[Extent]
+) -> list[ValueType]:
     """Types of the parts of `value` whose extents along ``axes[0]`` are `sizes`."""
     if value.shape is None or axes is None:
         return [ValueType(value.dtype, c.unknown(value.rank)) for _ in sizes]
     axis = normalize_axis(axes[0], len(value.shape))
-    before, after = value.shape[:axis], value.shape[axis + 1:]
+    before, after = value.shape[:axis], value.shape[axis + 1 :]
     return [ValueType(value.dtype, (*before, n, *after)) for n in sizes]
 
 
@@ -646,8 +709,11 @@ def split(split_dim: Array, value: Array, *, num_split: int) -> tuple[Array, ...
     axis = normalize_axis(scalar_int(split_dim, "split_dim"), value.ndim)
     if num_split < 1 or value.shape[axis] % num_split:
         raise ValueError(f"{value.shape[axis]} elements do not split into {num_split} equal parts")
-    return tuple(np.split(value, num_split, axis)) if value.size else (
-        value[(slice(None),) * axis + (slice(value.shape[axis] // num_split),)],) * num_split
+    return (
+        tuple(np.split(value, num_split, axis))
+        if value.size
+        else (value[(slice(None),) * axis + (slice(value.shape[axis] // num_split),)],) * num_split
+    )
 
 
 def _split_v_type(c: Inference) -> list[ValueType]:

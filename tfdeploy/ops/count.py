@@ -23,8 +23,11 @@ _OUTPUTS = ("output_indices", "output_values", "output_dense_shape")
 def _types(c: Inference, rank: int | None) -> list[ValueType]:
     found = c.fresh()
     axes = c.fresh() if rank is None else rank
-    return [ValueType(INT64, (found, axes)), ValueType(c.inputs[-1].dtype, (found,)),
-            ValueType(INT64, (axes,))]
+    return [
+        ValueType(INT64, (found, axes)),
+        ValueType(c.inputs[-1].dtype, (found,)),
+        ValueType(INT64, (axes,)),
+    ]
 
 
 def _counted(
@@ -50,8 +53,11 @@ def _counted(
     width = maxlength if maxlength >= 0 else max(most + 1, minlength)
     places = np.array(indices, np.int64).reshape(-1, 2)
     shape = np.array([len(rows), width], np.int64)
-    return (places if matrix else places[:, 1:], np.array(counts, weights.dtype),
-            shape if matrix else shape[1:])
+    return (
+        places if matrix else places[:, 1:],
+        np.array(counts, weights.dtype),
+        shape if matrix else shape[1:],
+    )
 
 
 def _check_weights(weights: Array, values: Array) -> None:
@@ -72,8 +78,12 @@ def dense_count_sparse_output(
     _check_weights(weights, values)
     matrix = values.ndim == 2
     places = np.arange(values.size).reshape(values.shape)
-    rows: list[Pairs] = [zip(v.tolist(), p.tolist(), strict=True) for v, p in zip(
-        values if matrix else values[None], places if matrix else places[None], strict=True)]
+    rows: list[Pairs] = [
+        zip(v.tolist(), p.tolist(), strict=True)
+        for v, p in zip(
+            values if matrix else values[None], places if matrix else places[None], strict=True
+        )
+    ]
     return _counted(rows, weights, minlength, maxlength, binary_output, matrix)
 
 
@@ -84,8 +94,14 @@ def _sparse_types(c: Inference) -> list[ValueType]:
 
 @op("SparseCountSparseOutput", outputs=_OUTPUTS, type=_sparse_types)
 def sparse_count_sparse_output(
-    indices: Array, values: Array, dense_shape: Array, weights: Array, *, minlength: int = -1,
-    maxlength: int = -1, binary_output: bool
+    indices: Array,
+    values: Array,
+    dense_shape: Array,
+    weights: Array,
+    *,
+    minlength: int = -1,
+    maxlength: int = -1,
+    binary_output: bool,
 ) -> tuple[Array, Array, Array]:
     """As `dense_count_sparse_output`, of a sparse vector or matrix."""
     if len(dense_shape) not in (1, 2):
@@ -101,12 +117,19 @@ def sparse_count_sparse_output(
 
 @op("RaggedCountSparseOutput", outputs=_OUTPUTS, type=lambda c: _types(c, 2))
 def ragged_count_sparse_output(
-    splits: Array, values: Array, weights: Array, *, minlength: int = -1, maxlength: int = -1,
-    binary_output: bool
+    splits: Array,
+    values: Array,
+    weights: Array,
+    *,
+    minlength: int = -1,
+    maxlength: int = -1,
+    binary_output: bool,
 ) -> tuple[Array, Array, Array]:
     """As `dense_count_sparse_output`, of a ragged matrix."""
     check_splits(splits, len(values))
     _check_weights(weights, values)
-    rows: list[Pairs] = [zip(values[a:b].tolist(), range(a, b), strict=True)
-                         for a, b in zip(splits[:-1].tolist(), splits[1:].tolist(), strict=True)]
+    rows: list[Pairs] = [
+        zip(values[a:b].tolist(), range(a, b), strict=True)
+        for a, b in zip(splits[:-1].tolist(), splits[1:].tolist(), strict=True)
+    ]
     return _counted(rows, weights, minlength, maxlength, binary_output, True)

@@ -68,6 +68,7 @@ def _joining(separator: bytes) -> Crossing:
 
 def _hashing(key: int, buckets: int) -> Crossing:
     """Fingerprints chained from `key` on, modulo `buckets` or, for 0 buckets, the largest int64."""
+
     def crossing(features: Sequence[Any]) -> int:
         hashed = key
         for value in features:
@@ -85,21 +86,27 @@ def _values(rows: list[list[Any]], hashed: bool) -> Array:
 def _sparse(rows: list[list[Any]], hashed: bool) -> tuple[Array, Array, Array]:
     places = [(i, j) for i, row in enumerate(rows) for j in range(len(row))]
     widest = max(map(len, rows), default=0)
-    return (np.array(places, np.int64).reshape(-1, 2), _values(rows, hashed),
-            np.array([len(rows), widest], np.int64))
+    return (
+        np.array(places, np.int64).reshape(-1, 2),
+        _values(rows, hashed),
+        np.array([len(rows), widest], np.int64),
+    )
 
 
 def _columns(inputs: Sequence[Array], n: int) -> list[Column]:
     """Columns of all indices, values and shapes of `n` sparse inputs, then dense ones."""
-    sparse = zip(inputs[:n], inputs[n:2 * n], inputs[2 * n:3 * n], strict=True)
-    return [*(_sparse_column(*s) for s in sparse), *map(_dense_column, inputs[3 * n:])]
+    sparse = zip(inputs[:n], inputs[n : 2 * n], inputs[2 * n : 3 * n], strict=True)
+    return [*(_sparse_column(*s) for s in sparse), *map(_dense_column, inputs[3 * n :])]
 
 
 def _types(dtype: DType | None) -> Callable[[Inference], list[ValueType]]:
     def rule(c: Inference) -> list[ValueType]:
         found = c.fresh()
-        return [ValueType(INT64, (found, 2)), ValueType(dtype or c.attrs["out_type"], (found,)),
-                ValueType(INT64, (2,))]
+        return [
+            ValueType(INT64, (found, 2)),
+            ValueType(dtype or c.attrs["out_type"], (found,)),
+            ValueType(INT64, (2,)),
+        ]
 
     return rule
 
@@ -150,23 +157,31 @@ def sparse_cross_hashed(*inputs: Array, N: int) -> tuple[Array, Array, Array]:
 
 def _ragged_types(c: Inference) -> list[ValueType]:
     found = c.fresh()
-    return [ValueType(c.attrs["out_values_type"], (found,)),
-            ValueType(c.attrs["out_row_splits_type"], (c.fresh(),))]
+    return [
+        ValueType(c.attrs["out_values_type"], (found,)),
+        ValueType(c.attrs["out_row_splits_type"], (c.fresh(),)),
+    ]
 
 
 @op("RaggedCross", type=_ragged_types, exact=True, outputs=("output_values", "output_row_splits"))
 def ragged_cross(
-    *inputs: Array, Nsparse: int, ragged_values_types: Sequence[DType], input_order: str,
-    hashed_output: bool, num_buckets: int, hash_key: int, out_values_type: DType,
-    out_row_splits_type: DType
+    *inputs: Array,
+    Nsparse: int,
+    ragged_values_types: Sequence[DType],
+    input_order: str,
+    hashed_output: bool,
+    num_buckets: int,
+    hash_key: int,
+    out_values_type: DType,
+    out_row_splits_type: DType,
 ) -> tuple[Array, Array]:
     """Combinations of ragged, sparse and dense columns (tf.ragged.cross).
 
     `input_order` has an R, S or D for each column.
     """
     n = len(ragged_values_types)
-    ragged = [rows_of(s, v) for v, s in zip(inputs[:n], inputs[n:2 * n], strict=True)]
-    others = _columns(inputs[2 * n:], Nsparse)
+    ragged = [rows_of(s, v) for v, s in zip(inputs[:n], inputs[n : 2 * n], strict=True)]
+    others = _columns(inputs[2 * n :], Nsparse)
     queues = {"R": iter(ragged), "S": iter(others[:Nsparse]), "D": iter(others[Nsparse:])}
     columns = [next(queues[kind]) for kind in input_order]
     crossing = _hashing(hash_key, num_buckets) if hashed_output else _joining(b"_X_")

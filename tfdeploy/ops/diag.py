@@ -1,8 +1,8 @@
 """Diagonals and bands of matrices.
 
 A band is packed as TensorFlow packs it: one row for each diagonal, the highest first, each pushed
-to the left or the right of the row as `align` says ("RIGHT_LEFT": those above the main one right, the
-others left).
+to the left or the right of the row as `align` says ("RIGHT_LEFT": those above the main one right,
+the others left).
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def _limits(k: Array) -> tuple[int, int]:
 def _longest(rows: int, cols: int, low: int, high: int) -> int:
     """The length of the longest of the diagonals `low` to `high`."""
     if (low > high or not -rows < low < max(cols, 1) or not -rows < high < max(cols, 1)) and not (
-            low == 0 or high == 0):
+        low == 0 or high == 0
+    ):
         raise ValueError(f"diagonals {low} to {high} of a matrix of {rows} x {cols}")
     return min(rows + min(high, 0), cols - max(low, 0))
 
@@ -93,13 +94,19 @@ def _fill_diag(result: Array, diagonal: Array, low: int, high: int, align: str) 
 
 @op("MatrixDiagV3", type=_matrix_diag_type, exact=True)
 def matrix_diag_v3(
-    diagonal: Array, k: Array, num_rows: Array, num_cols: Array, padding_value: Array, *,
-    align: str = "RIGHT_LEFT"
+    diagonal: Array,
+    k: Array,
+    num_rows: Array,
+    num_cols: Array,
+    padding_value: Array,
+    *,
+    align: str = "RIGHT_LEFT",
 ) -> Array:
     """Matrices of `padding_value` with the diagonals `k` set (tf.linalg.diag)."""
     low, high = _limits(k)
-    extents = _diag_extents(diagonal, low, high, scalar_int(num_rows, "num_rows"),
-                            scalar_int(num_cols, "num_cols"))
+    extents = _diag_extents(
+        diagonal, low, high, scalar_int(num_rows, "num_rows"), scalar_int(num_cols, "num_cols")
+    )
     lead = diagonal.shape[:-1] if low == high else diagonal.shape[:-2]
     result = np.full((*lead, *extents), padding_value, diagonal.dtype)
     return _fill_diag(result, diagonal, low, high, align)
@@ -131,8 +138,11 @@ def _band_shape(c: Inference, shape: Shape, k: list[int] | None) -> Shape:
     return (*shape[:-2], *([k[-1] - k[0] + 1] if k[0] != k[-1] else []), longest)
 
 
-@op("MatrixDiagPartV3", exact=True,
-    type=lambda c: ValueType(c.inputs[0].dtype, _band_shape(c, c.inputs[0].shape, c.ints(1))))
+@op(
+    "MatrixDiagPartV3",
+    exact=True,
+    type=lambda c: ValueType(c.inputs[0].dtype, _band_shape(c, c.inputs[0].shape, c.ints(1))),
+)
 def matrix_diag_part_v3(
     x: Array, k: Array, padding_value: Array, *, align: str = "RIGHT_LEFT"
 ) -> Array:
@@ -145,24 +155,29 @@ def matrix_diag_part_v3(
     return band if high > low else band[..., 0, :]
 
 
-@op("MatrixDiagPartV2", exact=True,
-    type=lambda c: ValueType(c.inputs[0].dtype, _band_shape(c, c.inputs[0].shape, c.ints(1))))
+@op(
+    "MatrixDiagPartV2",
+    exact=True,
+    type=lambda c: ValueType(c.inputs[0].dtype, _band_shape(c, c.inputs[0].shape, c.ints(1))),
+)
 def matrix_diag_part_v2(x: Array, k: Array, padding_value: Array) -> Array:
     """As `matrix_diag_part_v3`, the diagonals packed to the left."""
     return matrix_diag_part_v3(x, k, padding_value, align="LEFT_LEFT")
 
 
-@op("MatrixDiagPart", "BatchMatrixDiagPart", exact=True,
-    type=lambda c: ValueType(c.inputs[0].dtype, _band_shape(c, c.inputs[0].shape, [0])))
+@op(
+    "MatrixDiagPart",
+    "BatchMatrixDiagPart",
+    exact=True,
+    type=lambda c: ValueType(c.inputs[0].dtype, _band_shape(c, c.inputs[0].shape, [0])),
+)
 def matrix_diag_part(x: Array) -> Array:
     """The main diagonals of matrices (tf.linalg.diag_part of TF 1)."""
     return np.diagonal(x, axis1=-2, axis2=-1)
 
 
 @op("MatrixSetDiagV3", type=same, exact=True)
-def matrix_set_diag_v3(
-    x: Array, diagonal: Array, k: Array, *, align: str = "RIGHT_LEFT"
-) -> Array:
+def matrix_set_diag_v3(x: Array, diagonal: Array, k: Array, *, align: str = "RIGHT_LEFT") -> Array:
     """Matrices `x` with their diagonals `k` replaced (tf.linalg.set_diag)."""
     low, high = _limits(k)
     count = () if low == high else (high - low + 1,)
@@ -201,8 +216,13 @@ def matrix_band_part(x: Array, num_lower: Array, num_upper: Array) -> Array:
     return np.where(kept, x, x.dtype.type(0))
 
 
-@op("Diag", exact=True, type=lambda c: ValueType(
-    c.inputs[0].dtype, None if c.inputs[0].shape is None else c.inputs[0].shape * 2))
+@op(
+    "Diag",
+    exact=True,
+    type=lambda c: ValueType(
+        c.inputs[0].dtype, None if c.inputs[0].shape is None else c.inputs[0].shape * 2
+    ),
+)
 def diag(diagonal: Array) -> Array:
     """The tensor of twice the rank that has `diagonal` where the halves of an index are equal."""
     flat = np.zeros((diagonal.size, diagonal.size), diagonal.dtype)

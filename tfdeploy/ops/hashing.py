@@ -29,7 +29,7 @@ def _left(value: int, by: int) -> int:
 
 
 def _word(data: bytes, at: int, size: int = 8) -> int:
-    return int.from_bytes(data[at:at + size], "little")
+    return int.from_bytes(data[at : at + size], "little")
 
 
 def _mix(value: int) -> int:
@@ -67,8 +67,11 @@ def _middle(data: bytes) -> int:
         return z
     e, f = _word(data, 16) * factor & _MASK, _word(data, 24)
     g, h = (y + _word(data, n - 32)) * factor & _MASK, (z + _word(data, n - 24)) * factor & _MASK
-    return _join(_turn(e + f & _MASK, 43) + _turn(g, 30) + h & _MASK,
-                 e + _turn(f + a & _MASK, 18) + g & _MASK, factor)
+    return _join(
+        _turn(e + f & _MASK, 43) + _turn(g, 30) + h & _MASK,
+        e + _turn(f + a & _MASK, 18) + g & _MASK,
+        factor,
+    )
 
 
 def _pair(data: bytes, at: int, a: int, b: int) -> tuple[int, int]:
@@ -108,8 +111,11 @@ def fingerprint64(data: bytes) -> int:
     v = v[0] + w[0] & _MASK, v[1]
     w = w[0] + v[0] & _MASK, w[1]
     step(n - 64, factor, 9)
-    return _join(_join(v[0], w[0], factor) + _mix(y) * _K0 + z & _MASK,
-                 _join(v[1], w[1], factor) + x & _MASK, factor)
+    return _join(
+        _join(v[0], w[0], factor) + _mix(y) * _K0 + z & _MASK,
+        _join(v[1], w[1], factor) + x & _MASK,
+        factor,
+    )
 
 
 def chained(first: int, second: int) -> int:

@@ -31,7 +31,7 @@ def _gather_shape(params: Shape, indices: Shape, axis: int | None, batch: int) -
         return None
     axis = normalize_axis(axis, len(params))
     shared = tuple(map(merge_extents, params[:batch], indices[:batch]))
-    return shared + params[batch:axis] + indices[batch:] + params[axis + 1:]
+    return shared + params[batch:axis] + indices[batch:] + params[axis + 1 :]
 
 
 def _batch(batch_dims: int, rank: int) -> int:
@@ -66,12 +66,13 @@ def gather_v2(params: Array, indices: Array, axis: Array, *, batch_dims: int = 0
     if batch == 0:
         return np.asarray(params.take(indices, along), params.dtype)
     lead, rest = params.shape[:batch], params.shape[batch:along]
-    flat = np.moveaxis(params, along, batch).reshape(-1, params.shape[along], *rest,
-                                                     *params.shape[along + 1:])
+    flat = np.moveaxis(params, along, batch).reshape(
+        -1, params.shape[along], *rest, *params.shape[along + 1 :]
+    )
     wanted = indices.reshape(-1, *indices.shape[batch:])
     rows = np.arange(len(flat)).reshape(-1, *[1] * (wanted.ndim - 1))
     picked = flat[rows, wanted]
-    found = picked.reshape(*lead, *indices.shape[batch:], *rest, *params.shape[along + 1:])
+    found = picked.reshape(*lead, *indices.shape[batch:], *rest, *params.shape[along + 1 :])
     k = indices.ndim - batch
     return np.moveaxis(found, range(batch, batch + k), range(along, along + k))
 
@@ -88,7 +89,7 @@ def _gather_nd_type(c: Inference) -> ValueType:
         return ValueType(params.dtype)
     if indices.shape[-1] > len(params.shape):
         raise ValueError(f"indices of {indices.shape[-1]} axes into a rank of {len(params.shape)}")
-    return ValueType(params.dtype, indices.shape[:-1] + params.shape[indices.shape[-1]:])
+    return ValueType(params.dtype, indices.shape[:-1] + params.shape[indices.shape[-1] :])
 
 
 def _nd_index(indices: Array, shape: Sequence[int], policy: str) -> tuple[tuple[Array, ...], Array]:
@@ -104,7 +105,8 @@ def _nd_index(indices: Array, shape: Sequence[int], policy: str) -> tuple[tuple[
     if not good.all() and policy != "IGNORE":
         at = tuple(int(i) for i in np.argwhere(~good)[0])
         raise IndexError(
-            f"indices{list(at)} = {indices[at].tolist()} does not index into shape {tuple(shape)}")
+            f"indices{list(at)} = {indices[at].tolist()} does not index into shape {tuple(shape)}"
+        )
     return tuple(np.moveaxis(np.where(good[..., None], indices, 0), -1, 0)), good
 
 
@@ -118,8 +120,9 @@ def gather_nd(params: Array, indices: Array, *, bad_indices_policy: str = "") ->
         good = np.zeros(indices.shape[:-1], bool)
         if bad_indices_policy != "IGNORE":
             _nd_index(indices, params.shape, "")
-        return np.full(indices.shape[:-1] + params.shape[indices.shape[-1]:], zero(params.dtype),
-                       params.dtype)
+        return np.full(
+            indices.shape[:-1] + params.shape[indices.shape[-1] :], zero(params.dtype), params.dtype
+        )
     index, good = _nd_index(indices, params.shape, bad_indices_policy)
     if not index:
         return np.broadcast_to(params, indices.shape[:-1] + params.shape)
@@ -291,8 +294,13 @@ def one_hot(
     return np.where(np.expand_dims(indices, axis) == places, on_value, off_value)
 
 
-@op("Where", exact=True, type=lambda c: ValueType(INT64, (c.fresh(), (
-    c.fresh() if c.inputs[0].rank is None else c.inputs[0].rank))))
+@op(
+    "Where",
+    exact=True,
+    type=lambda c: ValueType(
+        INT64, (c.fresh(), (c.fresh() if c.inputs[0].rank is None else c.inputs[0].rank))
+    ),
+)
 def where(condition: Array) -> Array:
     """The coordinates of what is not zero, ``int64[n, rank]``, in order (tf.where)."""
     if condition.ndim == 0:
@@ -329,8 +337,11 @@ def _unique(x: Array, axis: Array | None, dtype: DType) -> tuple[Array, Array, A
     else:
         keys = [tuple(part.ravel().tolist()) for part in np.moveaxis(x, along, 0)]
     first, index, count = _first_seen(keys)
-    return (x.take(np.array(first, np.intp), along), np.array(index, dtype.numpy),
-            np.array(count, dtype.numpy))
+    return (
+        x.take(np.array(first, np.intp), along),
+        np.array(index, dtype.numpy),
+        np.array(count, dtype.numpy),
+    )
 
 
 def _unique_types(c: Inference) -> list[ValueType]:
@@ -342,7 +353,7 @@ def _unique_types(c: Inference) -> list[ValueType]:
         y = None
     else:
         along = normalize_axis(axes[0], len(shape))
-        y, total = (*shape[:along], found, *shape[along + 1:]), shape[along]
+        y, total = (*shape[:along], found, *shape[along + 1 :]), shape[along]
     out: DType = c.attrs["out_idx"]
     return [ValueType(dtype, y), ValueType(out, (total,)), ValueType(out, (found,))]
 
@@ -471,7 +482,7 @@ def _partition_types(c: Inference) -> list[ValueType]:
     number = c.attrs["num_partitions"]
     if data.shape is None or partitions.rank is None:
         return [ValueType(data.dtype)] * number
-    rest = data.shape[partitions.rank:]
+    rest = data.shape[partitions.rank :]
     return [ValueType(data.dtype, (c.fresh(), *rest)) for _ in range(number)]
 
 
@@ -489,7 +500,7 @@ def _stitch_type(c: Inference) -> ValueType:
     indices, data = c.inputs[0], c.inputs[n]
     if data.shape is None or indices.rank is None:
         return ValueType(data.dtype)
-    return ValueType(data.dtype, (c.fresh(), *data.shape[indices.rank:]))
+    return ValueType(data.dtype, (c.fresh(), *data.shape[indices.rank :]))
 
 
 @op("DynamicStitch", "ParallelDynamicStitch", type=_stitch_type, exact=True)
@@ -500,7 +511,7 @@ def dynamic_stitch(*inputs: Array) -> Array:
     """
     n = len(inputs) // 2
     indices, data = inputs[:n], inputs[n:]
-    rest = data[0].shape[indices[0].ndim:]
+    rest = data[0].shape[indices[0].ndim :]
     top = max((int(i.max()) for i in indices if i.size), default=-1) + 1
     total = sum(i.size for i in indices)
     if top > 64 * (total + 1024):
@@ -593,14 +604,19 @@ def ragged_bincount(
     _check_weights(weights, values)
     bins = _bins(len(splits) - 1, size, weights.dtype)
     for i, (a, b) in enumerate(pairwise(splits.tolist())):
-        _count(bins[i:i + 1], values[a:b][None], weights[a:b], binary_output)
+        _count(bins[i : i + 1], values[a:b][None], weights[a:b], binary_output)
     return bins
 
 
 def check_splits(splits: Array, total: int) -> None:
     """Raises ValueError where `splits` does not cut `total` values into rows."""
-    if splits.ndim != 1 or not splits.size or splits[0] != 0 or splits[-1] != total or (
-            np.diff(splits) < 0).any():
+    if (
+        splits.ndim != 1
+        or not splits.size
+        or splits[0] != 0
+        or splits[-1] != total
+        or (np.diff(splits) < 0).any()
+    ):
         raise ValueError(f"splits should rise from 0 to {total}; they are {splits.tolist()[:20]}")
 
 
@@ -609,14 +625,20 @@ def _sparse_bincount_type(c: Inference) -> ValueType:
     if not rank or not isinstance(rank[0], int):
         return ValueType(c.inputs[4].dtype)
     shape = c.extents(2)
-    return ValueType(c.inputs[4].dtype, (size,) if rank[0] == 1 else (
-        shape[0] if shape else c.fresh(), size))
+    return ValueType(
+        c.inputs[4].dtype, (size,) if rank[0] == 1 else (shape[0] if shape else c.fresh(), size)
+    )
 
 
 @op("SparseBincount", type=_sparse_bincount_type)
 def sparse_bincount(
-    indices: Array, values: Array, dense_shape: Array, size: Array, weights: Array, *,
-    binary_output: bool = False
+    indices: Array,
+    values: Array,
+    dense_shape: Array,
+    size: Array,
+    weights: Array,
+    *,
+    binary_output: bool = False,
 ) -> Array:
     """`bincount` of the values of each row of a sparse vector or matrix (tf.sparse.bincount)."""
     if len(dense_shape) not in (1, 2) or indices.shape != (len(values), len(dense_shape)):
@@ -627,5 +649,5 @@ def sparse_bincount(
     rows = indices[:, 0] if matrix else np.zeros(len(values), int)
     check_range(rows, len(bins), "indices")
     for row, value, i in zip(rows, values, range(len(values)), strict=True):
-        _count(bins[row:row + 1], value.reshape(1, 1), weights[i:i + 1], binary_output)
+        _count(bins[row : row + 1], value.reshape(1, 1), weights[i : i + 1], binary_output)
     return bins if matrix else bins[0]

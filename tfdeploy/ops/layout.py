@@ -64,7 +64,8 @@ def reverse_sequence(x: Array, seq_lengths: Array, *, seq_dim: int, batch_dim: i
     seq_dim, batch_dim = (normalize_axis(a, x.ndim) for a in (seq_dim, batch_dim))
     if seq_dim == batch_dim or len(lengths) != x.shape[batch_dim]:
         raise ValueError(
-            f"{len(lengths)} lengths, axes {seq_dim} and {batch_dim} for shape {x.shape}")
+            f"{len(lengths)} lengths, axes {seq_dim} and {batch_dim} for shape {x.shape}"
+        )
     result = x.copy()
     source, target = (np.moveaxis(a, (batch_dim, seq_dim), (0, 1)) for a in (x, result))
     for i, n in enumerate(lengths):
@@ -132,8 +133,11 @@ def pad(x: Array, paddings: Array) -> Array:
 def pad_v2(x: Array, paddings: Array, constant_values: Array) -> Array:
     """`x` with ``paddings[i]`` times `constant_values` before and after along axis i (tf.pad)."""
     amounts = _paddings(x, paddings)
-    result = np.full([e + a + b for e, (a, b) in zip(x.shape, amounts, strict=True)],
-                     constant_values.item() if x.dtype == object else constant_values, x.dtype)
+    result = np.full(
+        [e + a + b for e, (a, b) in zip(x.shape, amounts, strict=True)],
+        constant_values.item() if x.dtype == object else constant_values,
+        x.dtype,
+    )
     result[tuple(slice(a, a + e) for e, (a, _) in zip(x.shape, amounts, strict=True))] = x
     return result
 
@@ -149,9 +153,11 @@ def mirror_pad(x: Array, paddings: Array, *, mode: str) -> Array:
         n = x.shape[axis]
         if max(before, after) > n - edge:
             raise ValueError(
-                f"paddings {before}, {after} reflect more than the {n} elements of axis {axis}")
-        index = np.concatenate([np.arange(before)[::-1] + edge, np.arange(n),
-                                n - 1 - edge - np.arange(after)])
+                f"paddings {before}, {after} reflect more than the {n} elements of axis {axis}"
+            )
+        index = np.concatenate(
+            [np.arange(before)[::-1] + edge, np.arange(n), n - 1 - edge - np.arange(after)]
+        )
         x = x.take(index.astype(np.intp), axis)
     return x
 
@@ -208,8 +214,9 @@ def space_to_depth(x: Array, *, block_size: int, data_format: str = "NHWC") -> A
     return parts.reshape(n, h // s, w // s, depth * s * s)
 
 
-def _batch_space(c: Inference, block: list[int] | None, amounts: list[int] | None,
-                 to_batch: bool) -> ValueType:
+def _batch_space(
+    c: Inference, block: list[int] | None, amounts: list[int] | None, to_batch: bool
+) -> ValueType:
     dtype, old = c.inputs[0]
     if old is None or block is None or amounts is None:
         return ValueType(dtype, c.unknown(None if old is None else len(old)))
@@ -222,8 +229,12 @@ def _batch_space(c: Inference, block: list[int] | None, amounts: list[int] | Non
 
 
 def _check_blocks(x: Array, block: Sequence[int], amounts: Array) -> None:
-    if amounts.shape != (len(block), 2) or x.ndim < len(block) + 1 or min(block, default=1) < 1 or (
-            amounts < 0).any():
+    if (
+        amounts.shape != (len(block), 2)
+        or x.ndim < len(block) + 1
+        or min(block, default=1) < 1
+        or (amounts < 0).any()
+    ):
         raise ValueError(f"blocks {list(block)} and margins {amounts.tolist()} for shape {x.shape}")
 
 
@@ -240,10 +251,10 @@ def space_to_batch_nd(x: Array, block_shape: Array, paddings: Array) -> Array:
         if extent % b:
             raise ValueError(f"a padded extent of {extent} is not made of blocks of {b}")
         shape += [extent // b, b]
-    parts = x.reshape(shape + list(x.shape[m + 1:]))
+    parts = x.reshape(shape + list(x.shape[m + 1 :]))
     order = [2 * i + 2 for i in range(m)] + [0] + [2 * i + 1 for i in range(m)]
     moved = parts.transpose(order + list(range(2 * m + 1, parts.ndim)))
-    return moved.reshape((x.shape[0] * product(tuple(block)), *shape[1::2], *x.shape[m + 1:]))
+    return moved.reshape((x.shape[0] * product(tuple(block)), *shape[1::2], *x.shape[m + 1 :]))
 
 
 @op("BatchToSpaceND", exact=True, type=lambda c: _batch_space(c, c.ints(1), c.ints(2), False))
@@ -265,15 +276,21 @@ def batch_to_space_nd(x: Array, block_shape: Array, crops: Array) -> Array:
     return whole[(slice(None), *(slice(int(c[0]), e) for c, e in zip(crops, ends, strict=True)))]
 
 
-@op("SpaceToBatch", exact=True,
-    type=lambda c: _batch_space(c, [c.attrs["block_size"]] * 2, c.ints(1), True))
+@op(
+    "SpaceToBatch",
+    exact=True,
+    type=lambda c: _batch_space(c, [c.attrs["block_size"]] * 2, c.ints(1), True),
+)
 def space_to_batch(x: Array, paddings: Array, *, block_size: int) -> Array:
     """`space_to_batch_nd` of images with square blocks."""
     return space_to_batch_nd(x, np.array([block_size, block_size]), paddings)
 
 
-@op("BatchToSpace", exact=True,
-    type=lambda c: _batch_space(c, [c.attrs["block_size"]] * 2, c.ints(1), False))
+@op(
+    "BatchToSpace",
+    exact=True,
+    type=lambda c: _batch_space(c, [c.attrs["block_size"]] * 2, c.ints(1), False),
+)
 def batch_to_space(x: Array, crops: Array, *, block_size: int) -> Array:
     """`batch_to_space_nd` of images with square blocks."""
     return batch_to_space_nd(x, np.array([block_size, block_size]), crops)

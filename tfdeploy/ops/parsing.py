@@ -55,7 +55,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
             size, at = _varint(data, at)
         if size < 0 or at + size > len(data):
             raise ValueError("the bytes are not a valid Example")
-        yield tag >> 3, data[at:at + size]
+        yield tag >> 3, data[at : at + size]
         at += size
 
 
@@ -113,9 +113,7 @@ def _array(values: list[Any], dtype: DType) -> Array:
     return texts(values, (len(values),)) if dtype == STRING else np.array(values, dtype.numpy)
 
 
-def _dense(
-    rows: list[Features], key: bytes, default: Array, shape: Shape, dtype: DType
-) -> Array:
+def _dense(rows: list[Features], key: bytes, default: Array, shape: Shape, dtype: DType) -> Array:
     """A dense feature of each row, ``[batch, *shape]``; the longest row gives an open extent."""
     found = [_values(row.get(key), dtype, key) for row in rows]
     name = key.decode(errors="replace")
@@ -140,7 +138,7 @@ def _dense(
         result[...] = default
     for i, values in enumerate(found):
         if values is not None:
-            result[i:i + 1].reshape(-1)[: len(values)] = _array(values, dtype)
+            result[i : i + 1].reshape(-1)[: len(values)] = _array(values, dtype)
     return result
 
 
@@ -175,9 +173,10 @@ def _rows(serialized: Array) -> tuple[list[Features], bool]:
 
 
 def _parsed(
-    serialized: Array, sparse: Sequence[tuple[bytes, DType]],
+    serialized: Array,
+    sparse: Sequence[tuple[bytes, DType]],
     dense: Sequence[tuple[bytes, Array, Shape, DType]],
-    ragged: Sequence[tuple[bytes, DType, DType]] = ()
+    ragged: Sequence[tuple[bytes, DType, DType]] = (),
 ) -> tuple[Array, ...]:
     """The outputs of the ops that parse Examples."""
     rows, scalar = _rows(serialized)
@@ -186,13 +185,17 @@ def _parsed(
     if scalar:
         dense_found = [d.reshape(d.shape[1:]) for d in dense_found]
     lists = [(_lists(rows, k, t), t, s) for k, t, s in ragged]
-    return (*(part[i] for i in range(3) for part in sparse_found), *dense_found,
-            *(_flat(found, t) for found, t, _ in lists),
-            *(_splits(found, s, scalar) for found, _, s in lists))
+    return (
+        *(part[i] for i in range(3) for part in sparse_found),
+        *dense_found,
+        *(_flat(found, t) for found, t, _ in lists),
+        *(_splits(found, s, scalar) for found, _, s in lists),
+    )
 
 
-def _parsed_types(c: Inference, sparse: Sequence[DType], ragged: Sequence[tuple[DType, DType]] = ()
-                  ) -> list[ValueType]:
+def _parsed_types(
+    c: Inference, sparse: Sequence[DType], ragged: Sequence[tuple[DType, DType]] = ()
+) -> list[ValueType]:
     shape = c.inputs[0].shape
     lead: tuple[Extent, ...] = shape if shape is not None else (c.fresh(),)
     counts = [c.fresh() for _ in sparse]
@@ -212,14 +215,22 @@ def _example_types(c: Inference) -> list[ValueType]:
     return _parsed_types(c, c.attrs["sparse_types"])
 
 
-_OUTPUTS = ("sparse_indices*sparse_types", "sparse_values*sparse_types",
-            "sparse_shapes*sparse_types", "dense_values*Tdense")
+_OUTPUTS = (
+    "sparse_indices*sparse_types",
+    "sparse_values*sparse_types",
+    "sparse_shapes*sparse_types",
+    "dense_values*Tdense",
+)
 
 
 @op("ParseExample", type=_example_types, exact=True, outputs=_OUTPUTS)
 def parse_example(
-    serialized: Array, names: Array, *rest: Array, sparse_types: Sequence[DType],
-    Tdense: Sequence[DType], dense_shapes: Sequence[Shape]
+    serialized: Array,
+    names: Array,
+    *rest: Array,
+    sparse_types: Sequence[DType],
+    Tdense: Sequence[DType],
+    dense_shapes: Sequence[Shape],
 ) -> tuple[Array, ...]:
     """Sparse and dense features of a vector of Examples (tf.io.parse_example).
 
@@ -228,8 +239,11 @@ def parse_example(
     """
     n, m = len(sparse_types), len(Tdense)
     keys = [key.item() for key in rest[: n + m]]
-    return _parsed(serialized, list(zip(keys[:n], sparse_types, strict=True)),
-                   list(zip(keys[n:], rest[n + m:], dense_shapes, Tdense, strict=True)))
+    return _parsed(
+        serialized,
+        list(zip(keys[:n], sparse_types, strict=True)),
+        list(zip(keys[n:], rest[n + m :], dense_shapes, Tdense, strict=True)),
+    )
 
 
 def _example_v2_types(c: Inference) -> list[ValueType]:
@@ -237,34 +251,56 @@ def _example_v2_types(c: Inference) -> list[ValueType]:
     return _parsed_types(c, c.attrs["sparse_types"], list(ragged))
 
 
-@op("ParseExampleV2", type=_example_v2_types, exact=True, outputs=(
-    *_OUTPUTS, "ragged_values*ragged_value_types", "ragged_row_splits*ragged_split_types"))
+@op(
+    "ParseExampleV2",
+    type=_example_v2_types,
+    exact=True,
+    outputs=(*_OUTPUTS, "ragged_values*ragged_value_types", "ragged_row_splits*ragged_split_types"),
+)
 def parse_example_v2(
-    serialized: Array, names: Array, sparse_keys: Array, dense_keys: Array, ragged_keys: Array,
-    *defaults: Array, sparse_types: Sequence[DType], Tdense: Sequence[DType],
-    ragged_value_types: Sequence[DType], ragged_split_types: Sequence[DType],
-    dense_shapes: Sequence[Shape]
+    serialized: Array,
+    names: Array,
+    sparse_keys: Array,
+    dense_keys: Array,
+    ragged_keys: Array,
+    *defaults: Array,
+    sparse_types: Sequence[DType],
+    Tdense: Sequence[DType],
+    ragged_value_types: Sequence[DType],
+    ragged_split_types: Sequence[DType],
+    dense_shapes: Sequence[Shape],
 ) -> tuple[Array, ...]:
     """As `parse_example`, of one Example or a vector, with ragged features too."""
     return _parsed(
-        serialized, list(zip(sparse_keys.tolist(), sparse_types, strict=True)),
+        serialized,
+        list(zip(sparse_keys.tolist(), sparse_types, strict=True)),
         list(zip(dense_keys.tolist(), defaults, dense_shapes, Tdense, strict=True)),
-        list(zip(ragged_keys.tolist(), ragged_value_types, ragged_split_types, strict=True)))
+        list(zip(ragged_keys.tolist(), ragged_value_types, ragged_split_types, strict=True)),
+    )
 
 
 @op("ParseSingleExample", type=_example_types, exact=True, outputs=_OUTPUTS)
 def parse_single_example(
-    serialized: Array, *defaults: Array, sparse_keys: Sequence[str | bytes],
-    dense_keys: Sequence[str | bytes], sparse_types: Sequence[DType], Tdense: Sequence[DType],
-    dense_shapes: Sequence[Shape]
+    serialized: Array,
+    *defaults: Array,
+    sparse_keys: Sequence[str | bytes],
+    dense_keys: Sequence[str | bytes],
+    sparse_types: Sequence[DType],
+    Tdense: Sequence[DType],
+    dense_shapes: Sequence[Shape],
 ) -> tuple[Array, ...]:
     """As `parse_example`, of one Example and with fixed keys (tf.io.parse_single_example)."""
     if serialized.ndim:
         raise ValueError(f"a scalar is expected, not shape {serialized.shape}")
-    sparse, dense = ([k if isinstance(k, bytes) else k.encode() for k in keys]
-                     for keys in (sparse_keys, dense_keys))
-    return _parsed(serialized, list(zip(sparse, sparse_types, strict=True)),
-                   list(zip(dense, defaults, dense_shapes, Tdense, strict=True)))
+    sparse, dense = (
+        [k if isinstance(k, bytes) else k.encode() for k in keys]
+        for keys in (sparse_keys, dense_keys)
+    )
+    return _parsed(
+        serialized,
+        list(zip(sparse, sparse_types, strict=True)),
+        list(zip(dense, defaults, dense_shapes, Tdense, strict=True)),
+    )
 
 
 def _raw_type(c: Inference) -> ValueType:
@@ -330,7 +366,7 @@ def _csv_fields(record: bytes, delimiter: bytes, quotes: bool) -> list[bytes]:
     found = []
     at = 0
     while True:
-        if record[at:at + 1] == b'"':
+        if record[at : at + 1] == b'"':
             field, at = b"", at + 1
             while True:
                 end = record.find(b'"', at)
@@ -338,10 +374,10 @@ def _csv_fields(record: bytes, delimiter: bytes, quotes: bool) -> list[bytes]:
                     raise ValueError("a quoted field has no end")
                 field += record[at:end]
                 at = end + 1
-                if record[at:at + 1] != b'"':
+                if record[at : at + 1] != b'"':
                     break
                 field, at = field + b'"', at + 1
-            if at < len(record) and record[at:at + 1] != delimiter:
+            if at < len(record) and record[at : at + 1] != delimiter:
                 raise ValueError("a quoted field is followed by more than a delimiter")
         else:
             end = record.find(delimiter, at)
@@ -361,8 +397,13 @@ def _csv_types(c: Inference) -> list[ValueType]:
 
 @op("DecodeCSV", type=_csv_types, exact=True, outputs=("output*OUT_TYPE",))
 def decode_csv(
-    records: Array, *defaults: Array, OUT_TYPE: Sequence[DType], field_delim: str = ",",
-    use_quote_delim: bool = True, na_value: str = "", select_cols: Sequence[int] = ()
+    records: Array,
+    *defaults: Array,
+    OUT_TYPE: Sequence[DType],
+    field_delim: str = ",",
+    use_quote_delim: bool = True,
+    na_value: str = "",
+    select_cols: Sequence[int] = (),
 ) -> tuple[Array, ...]:
     """The columns of CSV records; an empty default makes a field required (tf.io.decode_csv).
 
@@ -385,5 +426,7 @@ def decode_csv(
                 column.append(default.reshape(-1)[0])
             else:
                 column.append(text if dtype == STRING else parse_number(text, dtype.numpy))
-    return tuple(_array(column, dtype).reshape(records.shape)
-                 for column, dtype in zip(columns, OUT_TYPE, strict=True))
+    return tuple(
+        _array(column, dtype).reshape(records.shape)
+        for column, dtype in zip(columns, OUT_TYPE, strict=True)
+    )

@@ -84,8 +84,11 @@ def _to_tensor_type(c: Inference) -> ValueType:
 
 @op("RaggedTensorToTensor", type=_to_tensor_type, exact=True)
 def ragged_tensor_to_tensor(
-    shape: Array, values: Array, default_value: Array, *partitions: Array,
-    row_partition_types: Sequence[str]
+    shape: Array,
+    values: Array,
+    default_value: Array,
+    *partitions: Array,
+    row_partition_types: Sequence[str],
 ) -> Array:
     """The dense tensor of a ragged one, cut or filled with `default_value` to `shape`.
 
@@ -102,7 +105,7 @@ def ragged_tensor_to_tensor(
         if shape.size != len(extents):
             raise ValueError(f"shape {shape.tolist()} for a tensor of rank {len(extents)}")
         extents = [e if w == -1 else int(w) for e, w in zip(extents, shape, strict=True)]
-        if extents[len(places):] != list(values.shape[1:]):
+        if extents[len(places) :] != list(values.shape[1:]):
             raise ValueError(f"shape {shape.tolist()} for values of shape {values.shape}")
     check_size(extents)
     result = np.empty(extents, values.dtype)
@@ -118,8 +121,12 @@ def _to_sparse_types(c: Inference) -> list[ValueType]:
     return sparse_types(c, values, rank)
 
 
-@op("RaggedTensorToSparse", exact=True, type=_to_sparse_types,
-    outputs=("sparse_indices", "sparse_values", "sparse_dense_shape"))
+@op(
+    "RaggedTensorToSparse",
+    exact=True,
+    type=_to_sparse_types,
+    outputs=("sparse_indices", "sparse_values", "sparse_dense_shape"),
+)
 def ragged_tensor_to_sparse(*inputs: Array) -> tuple[Array, Array, Array]:
     """The sparse tensor of a ragged one: splits, then values (tf.RaggedTensor.to_sparse)."""
     *splits, values = inputs
@@ -151,8 +158,12 @@ def _gather_types(c: Inference) -> list[ValueType]:
     return [*result, ValueType(values.dtype, inner)]
 
 
-@op("RaggedGather", exact=True, type=_gather_types,
-    outputs=("output_nested_splits*OUTPUT_RAGGED_RANK", "output_dense_values"))
+@op(
+    "RaggedGather",
+    exact=True,
+    type=_gather_types,
+    outputs=("output_nested_splits*OUTPUT_RAGGED_RANK", "output_dense_values"),
+)
 def ragged_gather(*inputs: Array, OUTPUT_RAGGED_RANK: int) -> tuple[Array, ...]:
     """The rows that `indices`, the last input, name of a ragged tensor (tf.gather)."""
     *splits, values, indices = inputs
@@ -168,8 +179,9 @@ def ragged_gather(*inputs: Array, OUTPUT_RAGGED_RANK: int) -> tuple[Array, ...]:
         check_splits(level, int(level[-1]))
         starts, ends = level[rows], level[rows + 1]
         result.append(np.concatenate([[0], np.cumsum(ends - starts)]))
-        rows = np.concatenate([np.arange(a, b) for a, b in zip(starts, ends, strict=True)]
-                              or [np.arange(0)]).astype(np.intp)
+        rows = np.concatenate(
+            [np.arange(a, b) for a, b in zip(starts, ends, strict=True)] or [np.arange(0)]
+        ).astype(np.intp)
     check_range(rows, len(values), "splits")
     return (*(r.astype(splits[0].dtype) for r in result), values[rows])
 
@@ -211,12 +223,20 @@ def ragged_range(
 
 def _fill_types(c: Inference) -> list[ValueType]:
     count, found = c.extents(2), c.fresh()
-    return [ValueType(INT64, (found,)), ValueType(c.inputs[1].dtype, (found,)),
-            ValueType(BOOL, (count[0] if count else c.fresh(),)), c.inputs[0]]
+    return [
+        ValueType(INT64, (found,)),
+        ValueType(c.inputs[1].dtype, (found,)),
+        ValueType(BOOL, (count[0] if count else c.fresh(),)),
+        c.inputs[0],
+    ]
 
 
-@op("RaggedFillEmptyRows", exact=True, type=_fill_types,
-    outputs=("output_value_rowids", "output_values", "empty_row_indicator", "reverse_index_map"))
+@op(
+    "RaggedFillEmptyRows",
+    exact=True,
+    type=_fill_types,
+    outputs=("output_value_rowids", "output_values", "empty_row_indicator", "reverse_index_map"),
+)
 def ragged_fill_empty_rows(
     value_rowids: Array, values: Array, nrows: Array, default_value: Array
 ) -> tuple[Array, Array, Array, Array]:

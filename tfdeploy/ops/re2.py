@@ -35,11 +35,20 @@ _MOST_INSTRUCTIONS = 200_000
 _WORD: Ranges = ((48, 57), (65, 90), (95, 95), (97, 122))
 _PERL: dict[str, Ranges] = {"d": ((48, 57),), "s": ((9, 10), (12, 13), (32, 32)), "w": _WORD}
 _POSIX: dict[str, Ranges] = {
-    "alnum": ((48, 57), (65, 90), (97, 122)), "alpha": ((65, 90), (97, 122)), "ascii": ((0, 127),),
-    "blank": ((9, 9), (32, 32)), "cntrl": ((0, 31), (127, 127)), "digit": ((48, 57),),
-    "graph": ((33, 126),), "lower": ((97, 122),), "print": ((32, 126),),
-    "punct": ((33, 47), (58, 64), (91, 96), (123, 126)), "space": ((9, 13), (32, 32)),
-    "upper": ((65, 90),), "word": _WORD, "xdigit": ((48, 57), (65, 70), (97, 102)),
+    "alnum": ((48, 57), (65, 90), (97, 122)),
+    "alpha": ((65, 90), (97, 122)),
+    "ascii": ((0, 127),),
+    "blank": ((9, 9), (32, 32)),
+    "cntrl": ((0, 31), (127, 127)),
+    "digit": ((48, 57),),
+    "graph": ((33, 126),),
+    "lower": ((97, 122),),
+    "print": ((32, 126),),
+    "punct": ((33, 47), (58, 64), (91, 96), (123, 126)),
+    "space": ((9, 13), (32, 32)),
+    "upper": ((65, 90),),
+    "word": _WORD,
+    "xdigit": ((48, 57), (65, 70), (97, 102)),
 }
 _CONTROL = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 _PLACES = {"A": "start", "z": "end", "b": "edge", "B": "inside"}
@@ -83,8 +92,12 @@ def _orbits() -> list[frozenset[int]]:
 def _folded(ranges: Ranges) -> Ranges:
     """`ranges` with the other cases of their characters."""
     bounds = _bounds(ranges)
-    more = {code for orbit in _orbits()
-            if any(bisect_right(bounds, code) & 1 for code in orbit) for code in orbit}
+    more = {
+        code
+        for orbit in _orbits()
+        if any(bisect_right(bounds, code) & 1 for code in orbit)
+        for code in orbit
+    }
     return _merged((*ranges, *((code, code) for code in more)))
 
 
@@ -175,7 +188,7 @@ class _Parser:
             return node
         spelled, lazy = found.groups()
         if self.match(r"[*+?]|\{\d+(,\d*)?\}"):
-            raise ValueError(f"bad repetition operator: {self.text[found.start():self.at]}")
+            raise ValueError(f"bad repetition operator: {self.text[found.start() : self.at]}")
         least, most = {"*": (0, None), "+": (1, None), "?": (0, 1)}.get(spelled, (-1, None))
         if least == -1:
             low, comma, high = spelled[1:-1].partition(",")
@@ -215,7 +228,7 @@ class _Parser:
         if self.looking("?"):
             found = self.match(r"P<(\w+)>|([imsU]*)(-[imsU]+)?([:)])")
             if not found:
-                raise ValueError(f"invalid perl operator: (?{self.text[self.at:self.at + 2]}")
+                raise ValueError(f"invalid perl operator: (?{self.text[self.at : self.at + 2]}")
             name, on, off, end = found.groups()
             if name is not None:
                 self.groups += 1
@@ -238,7 +251,7 @@ class _Parser:
             raise ValueError("trailing \\")
         if self.looking("Q"):
             end = self.text.find("\\E", self.at)
-            quoted = self.text[self.at:end if end >= 0 else len(self.text)]
+            quoted = self.text[self.at : end if end >= 0 else len(self.text)]
             self.at += len(quoted) + (2 if end >= 0 else 0)
             *first, last = [self.one(ord(c)) for c in quoted] or [("cat", [])]
             return ("cat", [*first, self.repeated(last)]) if first else last
@@ -334,17 +347,23 @@ class _Parser:
         return ord(self.text[self.at - 1])
 
 
-_AT_PYTHON = {"start": r"\A", "end": r"\Z", "line": "(?m:^)", "line end": "(?m:$)",
-              "edge": r"(?a:\b)",
-              "inside": "(?:(?<![0-9A-Za-z_])(?![0-9A-Za-z_])|(?<=[0-9A-Za-z_])(?=[0-9A-Za-z_]))"}
+_AT_PYTHON = {
+    "start": r"\A",
+    "end": r"\Z",
+    "line": "(?m:^)",
+    "line end": "(?m:$)",
+    "edge": r"(?a:\b)",
+    "inside": "(?:(?<![0-9A-Za-z_])(?![0-9A-Za-z_])|(?<=[0-9A-Za-z_])(?=[0-9A-Za-z_]))",
+}
 
 
 def _python(node: Node) -> str:
     """`node` as a pattern of Python's re."""
     kind = node[0]
     if kind == "set":
-        spelled = "".join(re.escape(chr(a)) + ("" if a == b else "-" + re.escape(chr(b)))
-                          for a, b in node[1])
+        spelled = "".join(
+            re.escape(chr(a)) + ("" if a == b else "-" + re.escape(chr(b))) for a, b in node[1]
+        )
         return f"[{spelled}]" if spelled else "(?!)"
     if kind == "cat":
         return "".join(map(_python, node[1]))
@@ -526,8 +545,16 @@ class Regex:
                     threads.append((pc + 1, slots))
         return best
 
-    def _follow(self, start: int, slots: list[int], text: str, at: int, seen: set[int],
-                ready: list[tuple[int, list[int]]], full: bool) -> bool:
+    def _follow(
+        self,
+        start: int,
+        slots: list[int],
+        text: str,
+        at: int,
+        seen: set[int],
+        ready: list[tuple[int, list[int]]],
+        full: bool,
+    ) -> bool:
         """Appends what `start` leads to without a character; True where that is a match."""
         stack = [(start, slots)]
         while stack:
@@ -568,7 +595,7 @@ def _rewritten(rewrite: str, text: str, spans: Spans) -> str:
             result.append(rewrite[at])
             at += 1
             continue
-        char = rewrite[at + 1:at + 2]
+        char = rewrite[at + 1 : at + 2]
         if char.isdecimal():
             first, last = spans[int(char)]
             result.append(text[first:last] if first >= 0 else "")
@@ -597,7 +624,7 @@ def replace(regex: Regex, text: str, rewrite: str, everywhere: bool) -> str:
         first, end = spans[0]
         result.append(text[at:first])
         if first == end == last:
-            result.append(text[at:at + 1])
+            result.append(text[at : at + 1])
             at += 1
             continue
         result.append(_rewritten(rewrite, text, spans))

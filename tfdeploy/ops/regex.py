@@ -28,8 +28,9 @@ def _scalar(value: Array, what: str) -> str:
 
 
 def _replaced(x: Array, regex: Regex, rewrite: str, everywhere: bool) -> Array:
-    return each(lambda s: replace(regex, _text(s), rewrite, everywhere)
-                .encode(errors="surrogateescape"), x)
+    return each(
+        lambda s: replace(regex, _text(s), rewrite, everywhere).encode(errors="surrogateescape"), x
+    )
 
 
 def _matched(x: Array, regex: Regex) -> Array:
@@ -48,8 +49,9 @@ def regex_replace(
 
     ``\0`` to ``\9`` in `rewrite` stand for the match and its groups (tf.strings.regex_replace).
     """
-    return _replaced(x, compiled(_scalar(pattern, "pattern")), _scalar(rewrite, "rewrite"),
-                     replace_global)
+    return _replaced(
+        x, compiled(_scalar(pattern, "pattern")), _scalar(rewrite, "rewrite"), replace_global
+    )
 
 
 @op("StaticRegexReplace", type=string_type, exact=True)

@@ -129,7 +129,7 @@ def _unsorted_type(c: Inference) -> ValueType:
     if shape is None or ids.rank is None:
         return ValueType(dtype)
     count = c.extents(2)
-    return ValueType(dtype, (c.fresh() if count is None else count[0], *shape[ids.rank:]))
+    return ValueType(dtype, (c.fresh() if count is None else count[0], *shape[ids.rank :]))
 
 
 def _kept(data: Array, ids: Array, num: Array) -> tuple[Array, Array, int]:
@@ -140,7 +140,7 @@ def _kept(data: Array, ids: Array, num: Array) -> tuple[Array, Array, int]:
     if data.shape[: ids.ndim] != ids.shape:
         raise ValueError(f"segment ids of shape {ids.shape} for data of shape {data.shape}")
     flat = ids.ravel()
-    rows = data.reshape(flat.size, *data.shape[ids.ndim:])
+    rows = data.reshape(flat.size, *data.shape[ids.ndim :])
     check_range(flat[flat >= 0], count, "segment_ids")
     return rows[flat >= 0], flat[flat >= 0], count
 
@@ -181,9 +181,7 @@ def _sparse_type(c: Inference) -> ValueType:
     return ValueType(dtype, (rows, *shape[1:]))
 
 
-def _sparse(
-    data: Array, indices: Array, ids: Array, num: Array | None
-) -> tuple[Array, Array]:
+def _sparse(data: Array, indices: Array, ids: Array, num: Array | None) -> tuple[Array, Array]:
     """Sums of the rows of `data` that `indices` pick, and how many each is of."""
     if indices.ndim != 1 or data.ndim < 1:
         raise ValueError(f"indices {indices.shape} into data of shape {data.shape}")

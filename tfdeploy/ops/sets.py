@@ -17,8 +17,12 @@ from .string import texts
 Array = NDArray[Any]
 Groups = dict[tuple[int, ...], set[Any]]
 _OUTPUTS = ("result_indices", "result_values", "result_shape")
-_OPERATIONS = {"a-b": set.difference, "b-a": lambda a, b: b - a,
-               "intersection": set.intersection, "union": set.union}
+_OPERATIONS = {
+    "a-b": set.difference,
+    "b-a": lambda a, b: b - a,
+    "intersection": set.intersection,
+    "union": set.union,
+}
 
 
 def _types(c: Inference) -> list[ValueType]:
@@ -52,8 +56,10 @@ def _sparse_groups(
 
 
 def _operated(
-    left: tuple[Groups, list[int]], right: tuple[Groups, list[int]], operation: str,
-    dtype: np.dtype[Any]
+    left: tuple[Groups, list[int]],
+    right: tuple[Groups, list[int]],
+    operation: str,
+    dtype: np.dtype[Any],
 ) -> tuple[Array, Array, Array]:
     (a, shape), (b, other) = left, right
     if shape != other:
@@ -70,8 +76,11 @@ def _operated(
         values += found
         widest = max(widest, len(found))
     held = texts(values, (len(values),)) if dtype.kind == "O" else np.array(values, dtype)
-    return (np.array(places, np.int64).reshape(len(places), len(shape) + 1), held,
-            np.array([*shape, widest], np.int64))
+    return (
+        np.array(places, np.int64).reshape(len(places), len(shape) + 1),
+        held,
+        np.array([*shape, widest], np.int64),
+    )
 
 
 @op("DenseToDenseSetOperation", type=_types, exact=True, outputs=_OUTPUTS)
@@ -84,23 +93,42 @@ def dense_to_dense_set_operation(
 
 @op("DenseToSparseSetOperation", type=_types, exact=True, outputs=_OUTPUTS)
 def dense_to_sparse_set_operation(
-    set1: Array, indices: Array, values: Array, shape: Array, *, set_operation: str,
-    validate_indices: bool = True
+    set1: Array,
+    indices: Array,
+    values: Array,
+    shape: Array,
+    *,
+    set_operation: str,
+    validate_indices: bool = True,
 ) -> tuple[Array, Array, Array]:
     """As `dense_to_dense_set_operation`, the second tensor sparse."""
-    return _operated(_dense_groups(set1), _sparse_groups(indices, values, shape, validate_indices),
-                     set_operation, set1.dtype)
+    return _operated(
+        _dense_groups(set1),
+        _sparse_groups(indices, values, shape, validate_indices),
+        set_operation,
+        set1.dtype,
+    )
 
 
 @op("SparseToSparseSetOperation", type=_types, exact=True, outputs=_OUTPUTS)
 def sparse_to_sparse_set_operation(
-    indices1: Array, values1: Array, shape1: Array, indices2: Array, values2: Array,
-    shape2: Array, *, set_operation: str, validate_indices: bool = True
+    indices1: Array,
+    values1: Array,
+    shape1: Array,
+    indices2: Array,
+    values2: Array,
+    shape2: Array,
+    *,
+    set_operation: str,
+    validate_indices: bool = True,
 ) -> tuple[Array, Array, Array]:
     """As `dense_to_dense_set_operation`, both tensors sparse."""
-    return _operated(_sparse_groups(indices1, values1, shape1, validate_indices),
-                     _sparse_groups(indices2, values2, shape2, validate_indices),
-                     set_operation, values1.dtype)
+    return _operated(
+        _sparse_groups(indices1, values1, shape1, validate_indices),
+        _sparse_groups(indices2, values2, shape2, validate_indices),
+        set_operation,
+        values1.dtype,
+    )
 
 
 def _size_type(c: Inference) -> ValueType:

@@ -23,10 +23,15 @@ MOST = 2**32
 
 def check_sparse(indices: Array, values: Array, shape: Array) -> None:
     """Raises ValueError or IndexError where the three are no sparse tensor."""
-    if indices.ndim != 2 or values.ndim != 1 or shape.ndim != 1 or (
-            indices.shape != (len(values), len(shape))):
+    if (
+        indices.ndim != 2
+        or values.ndim != 1
+        or shape.ndim != 1
+        or (indices.shape != (len(values), len(shape)))
+    ):
         raise ValueError(
-            f"indices {indices.shape}, values {values.shape} and shape {shape.tolist()} do not fit")
+            f"indices {indices.shape}, values {values.shape} and shape {shape.tolist()} do not fit"
+        )
     wrong = ((indices < 0) | (indices >= shape)).any(1)
     if wrong.any():
         at = int(np.argmax(wrong))
@@ -43,8 +48,11 @@ def sparse_types(c: Inference, values: ValueType, rank: Extent | None = None) ->
     """Types of a sparse tensor with as many values as there turn out to be."""
     found = c.fresh()
     axes = c.fresh() if rank is None else rank
-    return [ValueType(INT64, (found, axes)), ValueType(values.dtype, (found,)),
-            ValueType(INT64, (axes,))]
+    return [
+        ValueType(INT64, (found, axes)),
+        ValueType(values.dtype, (found,)),
+        ValueType(INT64, (axes,)),
+    ]
 
 
 def _rank(c: Inference, i: int) -> Extent | None:
@@ -59,8 +67,12 @@ def _to_dense_type(c: Inference) -> ValueType:
 
 @op("SparseToDense", type=_to_dense_type, exact=True)
 def sparse_to_dense(
-    indices: Array, output_shape: Array, values: Array, default_value: Array, *,
-    validate_indices: bool = True
+    indices: Array,
+    output_shape: Array,
+    values: Array,
+    default_value: Array,
+    *,
+    validate_indices: bool = True,
 ) -> Array:
     """A tensor of `default_value` with `values` at `indices` (tf.sparse.to_dense).
 
@@ -70,16 +82,22 @@ def sparse_to_dense(
     shape = output_shape.tolist()
     check_size(shape)
     places = indices.reshape(-1, 1) if indices.ndim < 2 else indices
-    if values.ndim > 1 or places.shape[1] != len(shape) or (
-            values.ndim == 1 and len(values) != len(places)):
+    if (
+        values.ndim > 1
+        or places.shape[1] != len(shape)
+        or (values.ndim == 1 and len(values) != len(places))
+    ):
         raise ValueError(f"indices {indices.shape} and values {values.shape} for shape {shape}")
     check_sparse(places, np.zeros(len(places)), output_shape)
     if validate_indices and len(places) > 1:
         flat = np.ravel_multi_index(tuple(places.T), shape)
         if (np.diff(flat) <= 0).any():
             raise ValueError("indices are out of order, or one is there twice")
-    result = np.full(shape, default_value.item() if default_value.dtype == object
-                     else default_value, default_value.dtype)
+    result = np.full(
+        shape,
+        default_value.item() if default_value.dtype == object else default_value,
+        default_value.dtype,
+    )
     result[tuple(places.T)] = values
     return result
 
@@ -104,8 +122,12 @@ def fill_rows(rows: Array, count: int) -> tuple[Array, Array, Array]:
     return all_rows[order], empty, places[: len(rows)]
 
 
-@op("SparseFillEmptyRows", exact=True, type=_fill_types,
-    outputs=("output_indices", "output_values", "empty_row_indicator", "reverse_index_map"))
+@op(
+    "SparseFillEmptyRows",
+    exact=True,
+    type=_fill_types,
+    outputs=("output_indices", "output_values", "empty_row_indicator", "reverse_index_map"),
+)
 def sparse_fill_empty_rows(
     indices: Array, values: Array, dense_shape: Array, default_value: Array
 ) -> tuple[Array, Array, Array, Array]:
@@ -121,8 +143,9 @@ def sparse_fill_empty_rows(
     result = np.zeros((len(rows), indices.shape[1]), np.int64)
     result[:, 0] = rows
     result[places] = indices
-    filled = np.full(len(rows), default_value.item() if values.dtype == object else default_value,
-                     values.dtype)
+    filled = np.full(
+        len(rows), default_value.item() if values.dtype == object else default_value, values.dtype
+    )
     filled[places] = values
     return result, filled, empty, places
 
@@ -171,8 +194,12 @@ def ordered(indices: Array) -> Array:
     return np.lexsort(indices.T[::-1])
 
 
-@op("SparseReorder", exact=True, outputs=("output_indices", "output_values"),
-    type=lambda c: list(c.inputs[:2]))
+@op(
+    "SparseReorder",
+    exact=True,
+    outputs=("output_indices", "output_values"),
+    type=lambda c: list(c.inputs[:2]),
+)
 def sparse_reorder(indices: Array, values: Array, shape: Array) -> tuple[Array, Array]:
     """The sparse tensor with its indices in row-major order (tf.sparse.reorder)."""
     check_sparse(indices, values, shape)
@@ -180,15 +207,23 @@ def sparse_reorder(indices: Array, values: Array, shape: Array) -> tuple[Array, 
     return indices[order], values[order]
 
 
-@op("SparseSlice", exact=True, outputs=("output_indices", "output_values", "output_shape"),
-    type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2)))
+@op(
+    "SparseSlice",
+    exact=True,
+    outputs=("output_indices", "output_values", "output_shape"),
+    type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2)),
+)
 def sparse_slice(
     indices: Array, values: Array, shape: Array, start: Array, size: Array
 ) -> tuple[Array, Array, Array]:
     """What lies in the box of `size` at `start`, cut off at the edge (tf.sparse.slice)."""
     check_sparse(indices, values, shape)
-    if start.shape != shape.shape or size.shape != shape.shape or (start < 0).any() or (
-            size < 0).any():
+    if (
+        start.shape != shape.shape
+        or size.shape != shape.shape
+        or (start < 0).any()
+        or (size < 0).any()
+    ):
         raise ValueError(f"start {start.tolist()} and size {size.tolist()} for {shape.tolist()}")
     kept = ((indices >= start) & (indices < start + size)).all(1)
     extents = np.maximum(np.minimum(size, shape - start), 0)
@@ -200,12 +235,16 @@ def _concat_types(c: Inference) -> list[ValueType]:
     return sparse_types(c, c.inputs[n], _rank(c, 2 * n))
 
 
-@op("SparseConcat", exact=True, type=_concat_types,
-    outputs=("output_indices", "output_values", "output_shape"))
+@op(
+    "SparseConcat",
+    exact=True,
+    type=_concat_types,
+    outputs=("output_indices", "output_values", "output_shape"),
+)
 def sparse_concat(*inputs: Array, concat_dim: int) -> tuple[Array, Array, Array]:
     """Sparse tensors, all indices, values, and shapes, joined along an axis (tf.sparse.concat)."""
     n = len(inputs) // 3
-    parts = list(zip(inputs[:n], inputs[n:2 * n], inputs[2 * n:], strict=True))
+    parts = list(zip(inputs[:n], inputs[n : 2 * n], inputs[2 * n :], strict=True))
     shape = inputs[2 * n].copy()
     axis = normalize_axis(concat_dim, len(shape))
     moved = []
@@ -221,7 +260,7 @@ def sparse_concat(*inputs: Array, concat_dim: int) -> tuple[Array, Array, Array]
     shape[axis] = offset
     together = np.concatenate(moved)
     order = ordered(together)
-    return together[order], np.concatenate(inputs[n:2 * n])[order], shape
+    return together[order], np.concatenate(inputs[n : 2 * n])[order], shape
 
 
 def _split_types(c: Inference) -> list[ValueType]:
@@ -230,8 +269,12 @@ def _split_types(c: Inference) -> list[ValueType]:
     return [part[i] for i in range(3) for part in parts]
 
 
-@op("SparseSplit", exact=True, type=_split_types,
-    outputs=("output_indices*num_split", "output_values*num_split", "output_shape*num_split"))
+@op(
+    "SparseSplit",
+    exact=True,
+    type=_split_types,
+    outputs=("output_indices*num_split", "output_values*num_split", "output_shape*num_split"),
+)
 def sparse_split(
     split_dim: Array, indices: Array, values: Array, shape: Array, *, num_split: int
 ) -> tuple[Array, ...]:
@@ -278,8 +321,13 @@ def _matmul_type(c: Inference) -> ValueType:
 
 @op("SparseTensorDenseMatMul", type=_matmul_type)
 def sparse_tensor_dense_mat_mul(
-    indices: Array, values: Array, shape: Array, b: Array, *, adjoint_a: bool = False,
-    adjoint_b: bool = False
+    indices: Array,
+    values: Array,
+    shape: Array,
+    b: Array,
+    *,
+    adjoint_a: bool = False,
+    adjoint_b: bool = False,
 ) -> Array:
     """A sparse matrix times a dense one (tf.sparse.sparse_dense_matmul)."""
     if len(shape) != 2 or b.ndim != 2:
@@ -311,8 +359,9 @@ def _merged(
         for place, value in zip(map(tuple, indices.tolist()), values, strict=True):
             held.setdefault(place, [None, None])[side] = value
     places = sorted(held)
-    merged = np.array([combine(*(nothing if v is None else v for v in held[p])) for p in places],
-                      a[1].dtype)
+    merged = np.array(
+        [combine(*(nothing if v is None else v for v in held[p])) for p in places], a[1].dtype
+    )
     both = np.array([None not in held[p] for p in places], bool)
     return np.array(places, np.int64).reshape(len(places), a[0].shape[1]), merged, both
 
@@ -322,11 +371,20 @@ def _check_pair(a_shape: Array, b_shape: Array) -> None:
         raise ValueError(f"shapes {a_shape.tolist()} and {b_shape.tolist()} should be equal")
 
 
-@op("SparseAdd", exact=True, outputs=("sum_indices", "sum_values", "sum_shape"),
-    type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2)))
+@op(
+    "SparseAdd",
+    exact=True,
+    outputs=("sum_indices", "sum_values", "sum_shape"),
+    type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2)),
+)
 def sparse_add(
-    a_indices: Array, a_values: Array, a_shape: Array, b_indices: Array, b_values: Array,
-    b_shape: Array, thresh: Array
+    a_indices: Array,
+    a_values: Array,
+    a_shape: Array,
+    b_indices: Array,
+    b_values: Array,
+    b_shape: Array,
+    thresh: Array,
 ) -> tuple[Array, Array, Array]:
     """The sum of two sparse tensors (tf.sparse.add).
 
@@ -340,11 +398,19 @@ def sparse_add(
     return indices[kept], values[kept], a_shape
 
 
-@op("SparseSparseMaximum", exact=True, outputs=("output_indices", "output_values"),
-    type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2))[:2])
+@op(
+    "SparseSparseMaximum",
+    exact=True,
+    outputs=("output_indices", "output_values"),
+    type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2))[:2],
+)
 def sparse_sparse_maximum(
-    a_indices: Array, a_values: Array, a_shape: Array, b_indices: Array, b_values: Array,
-    b_shape: Array
+    a_indices: Array,
+    a_values: Array,
+    a_shape: Array,
+    b_indices: Array,
+    b_values: Array,
+    b_shape: Array,
 ) -> tuple[Array, Array]:
     """The larger of two sparse tensors, where either has a value (tf.sparse.maximum)."""
     _check_pair(a_shape, b_shape)
@@ -353,11 +419,19 @@ def sparse_sparse_maximum(
     return _merged((a_indices, a_values), (b_indices, b_values), max)[:2]
 
 
-@op("SparseSparseMinimum", exact=True, outputs=("output_indices", "output_values"),
-    type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2))[:2])
+@op(
+    "SparseSparseMinimum",
+    exact=True,
+    outputs=("output_indices", "output_values"),
+    type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2))[:2],
+)
 def sparse_sparse_minimum(
-    a_indices: Array, a_values: Array, a_shape: Array, b_indices: Array, b_values: Array,
-    b_shape: Array
+    a_indices: Array,
+    a_values: Array,
+    a_shape: Array,
+    b_indices: Array,
+    b_values: Array,
+    b_shape: Array,
 ) -> tuple[Array, Array]:
     """The smaller of two sparse tensors, where either has a value (tf.sparse.minimum)."""
     _check_pair(a_shape, b_shape)
@@ -445,16 +519,21 @@ def _sum(values: Array) -> Any:
 
 
 def _dense_result(
-    indices: Array, values: Array, shape: Array, axes: Array, keep: bool,
-    combine: Callable[[Array], Any]
+    indices: Array,
+    values: Array,
+    shape: Array,
+    axes: Array,
+    keep: bool,
+    combine: Callable[[Array], Any],
 ) -> Array:
     kept, places, reduced = _reduced(indices, values, shape, axes, combine)
     extents = [int(shape[i]) for i in kept]
     check_size(extents)
     result = np.zeros(extents, values.dtype)
     result[tuple(places.T)] = reduced if kept else reduced.sum(dtype=reduced.dtype)
-    return result.reshape([int(e) if i in kept else 1 for i, e in enumerate(shape)] if keep
-                          else extents)
+    return result.reshape(
+        [int(e) if i in kept else 1 for i, e in enumerate(shape)] if keep else extents
+    )
 
 
 def _reduce_type(c: Inference) -> ValueType:
@@ -463,8 +542,9 @@ def _reduce_type(c: Inference) -> ValueType:
         return ValueType(c.inputs[1].dtype)
     gone = {normalize_axis(a, len(shape)) for a in axes}
     if c.attrs["keep_dims"]:
-        return ValueType(c.inputs[1].dtype, tuple(
-            1 if i in gone else e for i, e in enumerate(shape)))
+        return ValueType(
+            c.inputs[1].dtype, tuple(1 if i in gone else e for i, e in enumerate(shape))
+        )
     return ValueType(c.inputs[1].dtype, tuple(e for i, e in enumerate(shape) if i not in gone))
 
 
@@ -485,8 +565,12 @@ def sparse_reduce_max(
 
 
 def _sparse_result(
-    indices: Array, values: Array, shape: Array, axes: Array, keep: bool,
-    combine: Callable[[Array], Any]
+    indices: Array,
+    values: Array,
+    shape: Array,
+    axes: Array,
+    keep: bool,
+    combine: Callable[[Array], Any],
 ) -> tuple[Array, Array, Array]:
     kept, places, reduced = _reduced(indices, values, shape, axes, combine)
     if not keep:
@@ -496,8 +580,11 @@ def _sparse_result(
     return whole, reduced, np.array([e if i in kept else 1 for i, e in enumerate(shape)], np.int64)
 
 
-@op("SparseReduceSumSparse", outputs=("output_indices", "output_values", "output_shape"),
-    type=lambda c: sparse_types(c, c.inputs[1]))
+@op(
+    "SparseReduceSumSparse",
+    outputs=("output_indices", "output_values", "output_shape"),
+    type=lambda c: sparse_types(c, c.inputs[1]),
+)
 def sparse_reduce_sum_sparse(
     indices: Array, values: Array, shape: Array, axes: Array, *, keep_dims: bool = False
 ) -> tuple[Array, Array, Array]:
@@ -505,8 +592,12 @@ def sparse_reduce_sum_sparse(
     return _sparse_result(indices, values, shape, axes, keep_dims, _sum)
 
 
-@op("SparseReduceMaxSparse", outputs=("output_indices", "output_values", "output_shape"),
-    type=lambda c: sparse_types(c, c.inputs[1]), exact=True)
+@op(
+    "SparseReduceMaxSparse",
+    outputs=("output_indices", "output_values", "output_shape"),
+    type=lambda c: sparse_types(c, c.inputs[1]),
+    exact=True,
+)
 def sparse_reduce_max_sparse(
     indices: Array, values: Array, shape: Array, axes: Array, *, keep_dims: bool = False
 ) -> tuple[Array, Array, Array]:
@@ -528,15 +619,23 @@ def _edit_type(c: Inference) -> ValueType:
     left, right = c.extents(2), c.extents(5)
     if left is None or right is None:
         return ValueType(FLOAT32)
-    largest = tuple(max(a, b) if isinstance(a, int) and isinstance(b, int) else c.fresh()
-                    for a, b in zip(left[:-1], right[:-1], strict=True))
+    largest = tuple(
+        max(a, b) if isinstance(a, int) and isinstance(b, int) else c.fresh()
+        for a, b in zip(left[:-1], right[:-1], strict=True)
+    )
     return ValueType(FLOAT32, largest)
 
 
 @op("EditDistance", type=_edit_type, exact=True)
 def edit_distance(
-    hypothesis_indices: Array, hypothesis_values: Array, hypothesis_shape: Array,
-    truth_indices: Array, truth_values: Array, truth_shape: Array, *, normalize: bool = True
+    hypothesis_indices: Array,
+    hypothesis_values: Array,
+    hypothesis_shape: Array,
+    truth_indices: Array,
+    truth_values: Array,
+    truth_shape: Array,
+    *,
+    normalize: bool = True,
 ) -> Array:
     """Levenshtein's distance of the innermost rows of two sparse tensors (tf.edit_distance).
 
@@ -549,8 +648,10 @@ def edit_distance(
     shape = np.maximum(hypothesis_shape, truth_shape)[:-1].tolist()
     check_size(shape)
     rows: list[dict[tuple[int, ...], list[Any]]] = [{}, {}]
-    for held, indices, values in ((rows[0], hypothesis_indices, hypothesis_values),
-                                  (rows[1], truth_indices, truth_values)):
+    for held, indices, values in (
+        (rows[0], hypothesis_indices, hypothesis_values),
+        (rows[1], truth_indices, truth_values),
+    ):
         for place, value in zip(indices[:, :-1].tolist(), values.tolist(), strict=True):
             held.setdefault(tuple(place), []).append(value)
     result = np.zeros(shape, np.float32)

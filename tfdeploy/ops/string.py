@@ -55,8 +55,11 @@ def parse_number(text: bytes, dtype: np.dtype[Any]) -> Any:
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         number = int(body) if _WHOLE.fullmatch(body) else None
-        if number is not None and info.min <= number <= info.max and (
-                dtype.kind == "i" or not body.startswith(b"-")):
+        if (
+            number is not None
+            and info.min <= number <= info.max
+            and (dtype.kind == "i" or not body.startswith(b"-"))
+        ):
             return number
     elif _DECIMAL.fullmatch(body):
         plain = body.split(b"(")[0].decode()
@@ -66,8 +69,7 @@ def parse_number(text: bytes, dtype: np.dtype[Any]) -> Any:
     raise ValueError(f"{text!r} is not a number of type {dtype}")
 
 
-@op("StringToNumber", exact=True,
-    type=lambda c: ValueType(c.attrs["out_type"], c.inputs[0].shape))
+@op("StringToNumber", exact=True, type=lambda c: ValueType(c.attrs["out_type"], c.inputs[0].shape))
 def string_to_number(x: Array, *, out_type: DType = FLOAT32) -> Array:
     """The number that each string spells (tf.strings.to_number); ValueError where it is none."""
     dtype = out_type.numpy
@@ -87,8 +89,13 @@ def _printf(value: float, flags: str, code: str) -> str:
 
 @op("AsString", type=string_type, exact=True)
 def as_string(
-    x: Array, *, precision: int = -1, scientific: bool = False, shortest: bool = False,
-    width: int = -1, fill: str = ""
+    x: Array,
+    *,
+    precision: int = -1,
+    scientific: bool = False,
+    shortest: bool = False,
+    width: int = -1,
+    fill: str = "",
 ) -> Array:
     """Each element as C's printf writes it (tf.strings.as_string).
 
@@ -109,8 +116,9 @@ def as_string(
         return each(lambda v: (f"%{flags}d" % v).encode(), x)
     code = "e" if scientific else "g" if shortest else "f"
     if kind == "c":
-        return each(lambda v: f"({_printf(v.real, flags, code)},{_printf(v.imag, flags, code)})"
-                    .encode(), x)
+        return each(
+            lambda v: f"({_printf(v.real, flags, code)},{_printf(v.imag, flags, code)})".encode(), x
+        )
     return each(lambda v: _printf(v, flags, code).encode(), x.astype(np.float64))
 
 
@@ -145,8 +153,14 @@ def summarized(x: Array, most: int) -> str:
         shown = list(range(min(ends, n)))
         tail = list(range(max(ends, n - ends), n))
         dots = space + "..." if n > 2 * ends else ""
-        lines = ["[" + space.join(lines[r * n + i] for i in shown) + dots
-                 + "".join(space + lines[r * n + i] for i in tail) + "]" for r in range(rows)]
+        lines = [
+            "["
+            + space.join(lines[r * n + i] for i in shown)
+            + dots
+            + "".join(space + lines[r * n + i] for i in tail)
+            + "]"
+            for r in range(rows)
+        ]
     return lines[0]
 
 
@@ -206,10 +220,16 @@ def reduce_join(
         raise ValueError(f"axes {axes} list an axis twice")
     kept = [i for i in range(x.ndim) if i not in axes]
     rows = x.transpose(kept + axes[::-1])
-    shape = tuple(1 if i in axes else e for i, e in enumerate(x.shape)) if keep_dims else tuple(
-        x.shape[i] for i in kept)
-    flat = rows.reshape(int(np.prod([x.shape[i] for i in kept])), -1) if x.size else np.empty(
-        (int(np.prod([x.shape[i] for i in kept])), 0), object)
+    shape = (
+        tuple(1 if i in axes else e for i, e in enumerate(x.shape))
+        if keep_dims
+        else tuple(x.shape[i] for i in kept)
+    )
+    flat = (
+        rows.reshape(int(np.prod([x.shape[i] for i in kept])), -1)
+        if x.size
+        else np.empty((int(np.prod([x.shape[i] for i in kept])), 0), object)
+    )
     return texts((encoded(separator).join(row) for row in flat.tolist()), shape)
 
 
@@ -218,7 +238,7 @@ def _segment_join_type(c: Inference) -> ValueType:
     if shape is None or ids.rank is None:
         return ValueType(STRING)
     count = c.extents(2)
-    return ValueType(STRING, (c.fresh() if count is None else count[0], *shape[ids.rank:]))
+    return ValueType(STRING, (c.fresh() if count is None else count[0], *shape[ids.rank :]))
 
 
 @op("UnsortedSegmentJoin", type=_segment_join_type, exact=True)
@@ -231,7 +251,7 @@ def unsorted_segment_join(
         raise ValueError(f"{count} segments, ids {segment_ids.shape} for data {x.shape}")
     ids = segment_ids.ravel()
     check_range(ids, count, "segment_ids")
-    rest = x.shape[segment_ids.ndim:]
+    rest = x.shape[segment_ids.ndim :]
     width = int(np.prod(rest))
     rows = x.reshape(len(ids), width)
     parts: list[list[bytes]] = [[] for _ in range(count * width)]
@@ -250,8 +270,11 @@ def _sparse_rows(rows: list[list[bytes]]) -> tuple[Array, Array, Array]:
     indices = [(i, j) for i, row in enumerate(rows) for j in range(len(row))]
     values = [text for row in rows for text in row]
     widest = max(map(len, rows), default=0)
-    return (np.array(indices, np.int64).reshape(-1, 2), texts(values, (len(values),)),
-            np.array([len(rows), widest], np.int64))
+    return (
+        np.array(indices, np.int64).reshape(-1, 2),
+        texts(values, (len(values),)),
+        np.array([len(rows), widest], np.int64),
+    )
 
 
 @op("StringSplitV2", exact=True, outputs=("indices", "values", "shape"), type=_split_types)
@@ -288,7 +311,7 @@ def string_split(
 
     def parts(text: bytes) -> list[bytes]:
         if not marks:
-            return [text[i:i + 1] for i in range(len(text))]
+            return [text[i : i + 1] for i in range(len(text))]
         found = re.split(b"[" + re.escape(marks) + b"]", text) if text else []
         return [p for p in found if p] if skip_empty else found
 
@@ -335,11 +358,14 @@ def _cut(text: bytes, at: int, size: int, unit: str) -> bytes:
     if not -n <= at <= n:
         raise IndexError(f"pos {at} is outside of the {n} characters of {text!r}")
     first = at + n if at < 0 else at
-    return text[starts[first]:starts[n if size < 0 else min(first + size, n)]]
+    return text[starts[first] : starts[n if size < 0 else min(first + size, n)]]
 
 
-@op("Substr", exact=True, type=lambda c: ValueType(
-    STRING, broadcast_shapes(c, *(t.shape for t in c.inputs))))
+@op(
+    "Substr",
+    exact=True,
+    type=lambda c: ValueType(STRING, broadcast_shapes(c, *(t.shape for t in c.inputs))),
+)
 def substr(x: Array, pos: Array, length: Array, *, unit: str = "BYTE") -> Array:
     """`length` bytes or characters of each string from `pos` on, broadcast (tf.strings.substr).
 
@@ -354,8 +380,15 @@ def _ngram_types(c: Inference) -> list[ValueType]:
 
 @op("StringNGrams", exact=True, outputs=("ngrams", "ngrams_splits"), type=_ngram_types)
 def string_n_grams(
-    data: Array, data_splits: Array, *, separator: str, ngram_widths: Sequence[int],
-    left_pad: str, right_pad: str, pad_width: int, preserve_short_sequences: bool
+    data: Array,
+    data_splits: Array,
+    *,
+    separator: str,
+    ngram_widths: Sequence[int],
+    left_pad: str,
+    right_pad: str,
+    pad_width: int,
+    preserve_short_sequences: bool,
 ) -> tuple[Array, Array]:
     """Runs of `ngram_widths` strings of each ragged row, joined (tf.strings.ngrams).
 
@@ -370,7 +403,7 @@ def string_n_grams(
     def runs(row: list[bytes], n: int) -> list[bytes]:
         pad = min(n - 1 if pad_width < 0 else pad_width, n - 1)
         padded = [encoded(left_pad)] * pad + row + [encoded(right_pad)] * pad
-        return [encoded(separator).join(padded[i:i + n]) for i in range(len(padded) - n + 1)]
+        return [encoded(separator).join(padded[i : i + n]) for i in range(len(padded) - n + 1)]
 
     found: list[bytes] = []
     splits = [0]
@@ -395,8 +428,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9_-]*={0,2}")
 
 def _decoded(text: bytes) -> bytes:
     body = text.rstrip(b"=")
-    if not _BASE64.fullmatch(text) or len(body) % 4 == 1 or (
-            body != text and len(text) % 4):
+    if not _BASE64.fullmatch(text) or len(body) % 4 == 1 or (body != text and len(text) % 4):
         raise ValueError(f"{text!r} is not web-safe base64")
     return urlsafe_b64decode(body + b"=" * (-len(body) % 4))
 

@@ -20,10 +20,23 @@ Array = NDArray[Any]
 
 # Unicode's Default_Ignorable_Code_Point, which folding drops.
 _IGNORED = (
-    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5),
-    (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164),
-    (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3),
-    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+    (0xAD, 0xAD),
+    (0x34F, 0x34F),
+    (0x61C, 0x61C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
 )
 
 
@@ -39,8 +52,7 @@ def _folded(char: str) -> str:
     if _is_ignored(char):
         return ""
     once = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", char).casefold())
-    return unicodedata.normalize(
-        "NFKC", "".join(c for c in once.casefold() if not _is_ignored(c)))
+    return unicodedata.normalize("NFKC", "".join(c for c in once.casefold() if not _is_ignored(c)))
 
 
 def _text(data: bytes) -> str:
@@ -54,6 +66,7 @@ def _bytes(text: str) -> bytes:
 @op("CaseFoldUTF8", type=string_type, exact=True)
 def case_fold_utf8(x: Array) -> Array:
     """Each string folded by NFKC_Casefold (tf_text.case_fold_utf8); bytes not of UTF-8 stay."""
+
     def fold(data: bytes) -> bytes:
         return _bytes(unicodedata.normalize("NFC", "".join(map(_folded, _text(data)))))
 
@@ -73,8 +86,12 @@ def _split_types(c: Inference) -> list[ValueType]:
     shape = c.inputs[0].shape
     found = c.fresh()
     rows = shape[0] + 1 if shape else c.fresh()
-    return [ValueType(STRING, (found,)), ValueType(INT64, (found,)), ValueType(INT64, (found,)),
-            ValueType(INT64, (rows,))]
+    return [
+        ValueType(STRING, (found,)),
+        ValueType(INT64, (found,)),
+        ValueType(INT64, (found,)),
+        ValueType(INT64, (rows,)),
+    ]
 
 
 def _tokens(data: bytes, delimiter: Regex, kept: Regex) -> list[tuple[bytes, int]]:
@@ -91,15 +108,19 @@ def _tokens(data: bytes, delimiter: Regex, kept: Regex) -> list[tuple[bytes, int
             raise ValueError("a delimiter should not be empty")
         sizes = [start + len(_bytes(rest[:i])) for i in (first, last, end)]
         if sizes[0] > start:
-            found.append((data[start:sizes[0]], start))
+            found.append((data[start : sizes[0]], start))
         if kept.full(rest[first:last]):
-            found.append((data[sizes[0]:sizes[1]], sizes[0]))
+            found.append((data[sizes[0] : sizes[1]], sizes[0]))
         start = sizes[2]
     return [*found, (data[start:], start)] if start < len(data) else found
 
 
-@op("RegexSplitWithOffsets", type=_split_types, exact=True,
-    outputs=("tokens", "begin_offsets", "end_offsets", "row_splits"))
+@op(
+    "RegexSplitWithOffsets",
+    type=_split_types,
+    exact=True,
+    outputs=("tokens", "begin_offsets", "end_offsets", "row_splits"),
+)
 def regex_split_with_offsets(
     x: Array, delimiter: Array, kept: Array
 ) -> tuple[Array, Array, Array, Array]:
@@ -115,5 +136,9 @@ def regex_split_with_offsets(
     flat = [token for row in rows for token in row]
     starts = np.array([at for _, at in flat], np.int64)
     sizes = np.array([len(token) for token, _ in flat], np.int64)
-    return (texts([token for token, _ in flat], (len(flat),)), starts, starts + sizes,
-            np.cumsum([0, *map(len, rows)]).astype(np.int64))
+    return (
+        texts([token for token, _ in flat], (len(flat),)),
+        starts,
+        starts + sizes,
+        np.cumsum([0, *map(len, rows)]).astype(np.int64),
+    )

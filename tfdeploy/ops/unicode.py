@@ -40,7 +40,7 @@ def _pieces(data: bytes, codec: str) -> Iterator[tuple[int | None, int]]:
             text = data[at:].decode(codec)
         except UnicodeDecodeError as error:
             bad = at + error.start, at + error.end
-            text = data[at:bad[0]].decode(codec)
+            text = data[at : bad[0]].decode(codec)
         for char in text:
             yield ord(char), at
             at += len(char.encode(codec))
@@ -74,15 +74,27 @@ def _decode_types(c: Inference) -> list[ValueType]:
             rows = rows * extent
         rows = rows + 1
     found = c.fresh()
-    return [ValueType(c.attrs["Tsplits"], (rows,)), ValueType(INT32, (found,)),
-            ValueType(INT64, (found,))]
+    return [
+        ValueType(c.attrs["Tsplits"], (rows,)),
+        ValueType(INT32, (found,)),
+        ValueType(INT64, (found,)),
+    ]
 
 
-@op("UnicodeDecodeWithOffsets", exact=True, type=_decode_types,
-    outputs=("row_splits", "char_values", "char_to_byte_starts"))
+@op(
+    "UnicodeDecodeWithOffsets",
+    exact=True,
+    type=_decode_types,
+    outputs=("row_splits", "char_values", "char_to_byte_starts"),
+)
 def unicode_decode_with_offsets(
-    x: Array, *, input_encoding: str, errors: str = "replace", replacement_char: int = 0xFFFD,
-    replace_control_characters: bool = False, Tsplits: DType = INT64
+    x: Array,
+    *,
+    input_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = 0xFFFD,
+    replace_control_characters: bool = False,
+    Tsplits: DType = INT64,
 ) -> tuple[Array, Array, Array]:
     """The code points of each string as a ragged matrix, and where they start.
 
@@ -90,24 +102,42 @@ def unicode_decode_with_offsets(
     or ignore; `replace_control_characters` takes code points below 32 for errors too.
     """
     codec = _codec(input_encoding)
-    rows = [_decoded(s, codec, errors, replacement_char, replace_control_characters)
-            for s in x.ravel()]
+    rows = [
+        _decoded(s, codec, errors, replacement_char, replace_control_characters) for s in x.ravel()
+    ]
     flat = [pair for row in rows for pair in row]
     splits = np.cumsum([0, *map(len, rows)])
-    return (splits.astype(Tsplits.numpy), np.array([p for p, _ in flat], np.int32),
-            np.array([at for _, at in flat], np.int64))
+    return (
+        splits.astype(Tsplits.numpy),
+        np.array([p for p, _ in flat], np.int32),
+        np.array([at for _, at in flat], np.int64),
+    )
 
 
-@op("UnicodeDecode", exact=True, type=lambda c: _decode_types(c)[:2],
-    outputs=("row_splits", "char_values"))
+@op(
+    "UnicodeDecode",
+    exact=True,
+    type=lambda c: _decode_types(c)[:2],
+    outputs=("row_splits", "char_values"),
+)
 def unicode_decode(
-    x: Array, *, input_encoding: str, errors: str = "replace", replacement_char: int = 0xFFFD,
-    replace_control_characters: bool = False, Tsplits: DType = INT64
+    x: Array,
+    *,
+    input_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = 0xFFFD,
+    replace_control_characters: bool = False,
+    Tsplits: DType = INT64,
 ) -> tuple[Array, Array]:
     """The code points of each string as a ragged matrix (tf.strings.unicode_decode)."""
     return unicode_decode_with_offsets(
-        x, input_encoding=input_encoding, errors=errors, replacement_char=replacement_char,
-        replace_control_characters=replace_control_characters, Tsplits=Tsplits)[:2]
+        x,
+        input_encoding=input_encoding,
+        errors=errors,
+        replacement_char=replacement_char,
+        replace_control_characters=replace_control_characters,
+        Tsplits=Tsplits,
+    )[:2]
 
 
 def _encoded(points: list[int], encoding: str, errors: str, replacement: int) -> bytes:
@@ -129,8 +159,12 @@ def _encode_type(c: Inference) -> ValueType:
 
 @op("UnicodeEncode", type=_encode_type, exact=True)
 def unicode_encode(
-    values: Array, splits: Array, *, output_encoding: str, errors: str = "replace",
-    replacement_char: int = 0xFFFD
+    values: Array,
+    splits: Array,
+    *,
+    output_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = 0xFFFD,
 ) -> Array:
     """The string of each row of code points (tf.strings.unicode_encode)."""
     check_splits(splits, len(values))
@@ -141,8 +175,13 @@ def unicode_encode(
 
 @op("UnicodeTranscode", type=string_type, exact=True)
 def unicode_transcode(
-    x: Array, *, input_encoding: str, output_encoding: str, errors: str = "replace",
-    replacement_char: int = 0xFFFD, replace_control_characters: bool = False
+    x: Array,
+    *,
+    input_encoding: str,
+    output_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = 0xFFFD,
+    replace_control_characters: bool = False,
 ) -> Array:
     """Each string in another encoding (tf.strings.unicode_transcode)."""
     codec = _codec(input_encoding)

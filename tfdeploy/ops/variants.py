@@ -36,10 +36,10 @@ class Ragged(Handle):
         """The part that row `i` of the outermost axis is."""
         if not self.splits:
             return Ragged((), self.values[i, ...])
-        first, last = (int(v) for v in self.splits[0][i:i + 2])
+        first, last = (int(v) for v in self.splits[0][i : i + 2])
         splits = []
         for level in self.splits[1:]:
-            cut = level[first:last + 1]
+            cut = level[first : last + 1]
             splits.append(cut - cut[0])
             first, last = int(cut[0]), int(cut[-1])
         return Ragged(splits, self.values[first:last])
@@ -72,8 +72,9 @@ def ragged_tensor_to_variant(*inputs: Array, batched_input: bool) -> Any:
 
 
 def _decode_types(c: Inference) -> list[ValueType]:
-    splits = [ValueType(c.attrs["Tsplits"], (c.fresh(),))
-              for _ in range(c.attrs["output_ragged_rank"])]
+    splits = [
+        ValueType(c.attrs["Tsplits"], (c.fresh(),)) for _ in range(c.attrs["output_ragged_rank"])
+    ]
     return [*splits, ValueType(c.attrs["Tvalues"])]
 
 
@@ -89,11 +90,19 @@ def _stacked(parts: Sequence[Ragged], rank: int, dtype: DType) -> tuple[list[Arr
     return levels, np.concatenate(values) if values else np.zeros(0, dtype.numpy)
 
 
-@op("RaggedTensorFromVariant", type=_decode_types, exact=True,
-    outputs=("output_nested_splits*output_ragged_rank", "output_dense_values"))
+@op(
+    "RaggedTensorFromVariant",
+    type=_decode_types,
+    exact=True,
+    outputs=("output_nested_splits*output_ragged_rank", "output_dense_values"),
+)
 def ragged_tensor_from_variant(
-    encoded: Any, *, input_ragged_rank: int, output_ragged_rank: int, Tvalues: DType,
-    Tsplits: DType = INT64
+    encoded: Any,
+    *,
+    input_ragged_rank: int,
+    output_ragged_rank: int,
+    Tvalues: DType,
+    Tsplits: DType = INT64,
 ) -> tuple[Array, ...]:
     """Splits and values of the ragged tensor in a variant, or of those in a tensor stacked.
 
@@ -104,7 +113,8 @@ def ragged_tensor_from_variant(
     rank = output_ragged_rank - len(shape) if input_ragged_rank == -1 else input_ragged_rank
     if rank < 0 or rank + len(shape) != output_ragged_rank:
         raise ValueError(
-            f"variants of shape {shape} and rank {rank} make no rank of {output_ragged_rank}")
+            f"variants of shape {shape} and rank {rank} make no rank of {output_ragged_rank}"
+        )
     if not all(isinstance(p, Ragged) and p.values.dtype == Tvalues.numpy for p in parts):
         raise ValueError(f"ragged tensors of {Tvalues} are expected in the variants")
     levels, values = _stacked(parts, rank, Tvalues)
