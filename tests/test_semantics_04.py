@@ -701,3 +701,65 @@ def test_reset_and_setup_are_there():
     td.setup(tensorflow)
     with pytest.raises(ValueError, match="tensorflow"):
         td.setup("tensorflow")
+
+
+# Own implementations go before kernels and fusions
+
+CHAIN = ("MatMul", "BiasAdd", "Relu", "Exp", "Sub", "Softmax")
+
+
+@pytest.fixture
+def chain():
+    """A graph that an engine would fuse, evaluated once."""
+    with session() as sess:
+        x = tf.placeholder(tf.float32, [None, 8], name="x")
+        draw = np.random.default_rng(0)
+        w, b = draw.normal(size=(8, 16)).astype(np.float32), np.float32(draw.normal(size=16))
+        h = tf.nn.relu(tf.nn.bias_add(tf.matmul(x, w), b))
+        y = tf.nn.softmax(tf.exp(h * 0.1) - h, name="y")
+        model = td.Model()
+        model.add(y, sess)
+        data = draw.normal(size=(5, 8)).astype(np.float32)
+        expected = sess.run(y, {x: data})
+    assert_allclose(model(data), expected, rtol=1e-4, atol=1e-6)
+    return model, data, expected
+
+
+def counted(cls: Any) -> tuple[list[int], Any]:
+    """A function for 0.4 that does what the op does, and the list that grows with its calls."""
+    from tfdeploy.ops import registry
+
+    record = registry.get(cls.types[-1])
+    reference, calls = record.reference, []
+
+    def run(*args: Any) -> Any:
+        calls.append(1)
+        return (reference(*args[: reference.__code__.co_argcount], **record.defaults),)
+
+    return calls, run
+
+
+@pytest.mark.parametrize("kind", CHAIN)
+def test_own_classes_run_inside_fused_chains(kind, chain, own_ops):
+    model, data, expected = chain
+    calls, run = counted(getattr(td, kind))
+    td.Operation.factory(lambda *args: run(*args), types=(kind,))
+    assert_allclose(model(data), expected, rtol=1e-4, atol=1e-6)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("kind", CHAIN)
+def test_implementations_that_are_named_run_inside_fused_chains(kind, chain, own_ops):
+    model, data, expected = chain
+    cls = getattr(td, kind)
+    calls, run = counted(cls)
+    cls.add_impl(td.IMPL_SCIPY)(lambda *args: run(*args))
+    assert_allclose(model(data), expected, rtol=1e-4, atol=1e-6)
+    assert not calls
+    cls.use_impl(td.IMPL_SCIPY)
+    assert_allclose(model(data), expected, rtol=1e-4, atol=1e-6)
+    assert len(calls) >= 1
+    before = len(calls)
+    td.optimize(td.IMPL_NUMPY)
+    assert_allclose(model(data), expected, rtol=1e-4, atol=1e-6)
+    assert len(calls) == before

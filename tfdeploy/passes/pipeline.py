@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..graph.graph import Graph, Ref
-from . import elementwise, epilogue, fold, layout, patterns
+from . import elementwise, epilogue, fold, layout, own, patterns
 from .rewrite import Mapping, Rewriter, Rule, compose
 
 VERSION = 1
@@ -24,6 +24,7 @@ def rules(table: dict[str, list[Rule]]) -> Pass:
 
 
 PASSES: tuple[tuple[str, Pass], ...] = (
+    ("own", own.mark),
     ("fold", rules(fold.RULES)),
     ("layout", rules(layout.RULES)),
     ("patterns", rules(patterns.RULES)),

@@ -25,6 +25,7 @@ from ..graph.graph import Graph, Node, Ref
 from ..ops import registry
 from ..ops.effects import ordered
 from ..ops.handles import Handle
+from ..passes.own import unmarked
 from .context import Context
 
 Array = NDArray[Any]
@@ -169,12 +170,16 @@ class Interpreter:
 
 
 def _pure(node: Node) -> bool:
+    """Whether a node gives the same whenever it runs; of what a user wrote nobody knows."""
     record = registry.get(node.op)
-    return record is not None and record.effect == registry.PURE and node.op != "Placeholder"
+    if record is None or record.chosen() in record.users or node.op == "Placeholder":
+        return False
+    return record.effect == registry.PURE
 
 
 def reference_step(node: Node, number: int) -> Step:
     """The call of a node's implementation; UnknownOperationException where it has none."""
+    node = unmarked(node)
     record = registry.get(node.op)
     if record is None:
         raise UnknownOperationException(
@@ -183,7 +188,7 @@ def reference_step(node: Node, number: int) -> Step:
             {node.op: [node.name]},
         )
     attrs = record.defaults | {k: v for k, v in node.attrs.items() if k in record.attrs}
-    if record.user:
+    if record.chosen() in record.users:
         attrs[registry.OUTPUT_DTYPES] = [t.dtype.numpy for t in node.types if not t.dtype.is_handle]
     outputs = tuple(Ref(number, slot) for slot in range(len(node.types)))
     return Step(node, record.func(), attrs, node.inputs, outputs)

@@ -21,8 +21,8 @@ Array = NDArray[Any]
 class Executor:
     """Runs one graph; `roots` are the results that it is made for (`forget` after a change).
 
-    Placeholders may be fed on either way.  Feeding anything else, which a fusion may have absorbed, runs the
-    canonical graph.
+    Placeholders may be fed on either way.  Feeding anything else, which a fusion may have absorbed,
+    runs the canonical graph.
     """
 
     def __init__(self, graph: Graph, roots: Sequence[Ref], state: State | None = None) -> None:
@@ -61,7 +61,10 @@ class Executor:
         engine = config.engine()
         if engine is None or not self._plain(feeds):
             return None
-        run = self._made(engine).direct(tuple(fetches), tuple(feeds))
+        try:
+            run = self._made(engine).direct(tuple(fetches), tuple(feeds))
+        except engine.Refused:
+            return None
         return None if run is None else Direct(run, engine.Refused, self.edits, registry.version)
 
     def _made(self, engine: Any) -> _Compiled:
