@@ -512,9 +512,11 @@ class Regex:
         quick = self._quick(text)
         if quick:
             found = quick.search(text, at)
-            return found and [found.span(i) for i in range(self.groups + 1)]
+            return None if found is None else [found.span(i) for i in range(self.groups + 1)]
         slots = self._run(text, at, False)
-        return slots and [(slots[i], slots[i + 1]) for i in range(0, len(slots), 2)]
+        return (
+            None if slots is None else [(slots[i], slots[i + 1]) for i in range(0, len(slots), 2)]
+        )
 
     def _run(self, text: str, at: int, full: bool) -> list[int] | None:
         """Steps all states at once over `text`; the slots of the preferred match."""
