@@ -6,67 +6,68 @@ import numpy as np
 
 from ..errors import GraphError
 from .graph import Graph, Node, Ref, functions
-from .types import Dim, ValueType
+from .types import Dim
 
 
 def verify(graph: Graph, where: str = "graph") -> None:
     """Raises GraphError at the first violation, naming the node and what it should be."""
     for number, node in enumerate(graph.nodes):
-        place = f"{where}: node {number} ({node.op} {node.name!r})"
-        if graph.index.get(node.name) != number:
-            raise GraphError(f"{place}: its name is not unique")
-        for ref in node.inputs:
-            _check_ref(graph, ref, number, f"{place}: input")
-        for earlier in node.control:
-            if not 0 <= earlier < number:
-                raise GraphError(f"{place}: control input {earlier} is not an earlier node")
-        for kind in node.types:
-            _check_type(kind, place)
-        _check_source(node, place)
-        for function in functions(node.attrs):
-            if function.name not in graph.subgraphs:
-                raise GraphError(f"{place}: there is no subgraph {function.name!r}")
+        if wrong := _wrong_node(graph, node, number):
+            raise GraphError(f"{where}: node {number} ({node.op} {node.name!r}): {wrong}")
     total = len(graph.nodes)
     for name, ref in graph.aliases.items():
-        _check_ref(graph, ref, total, f"{where}: alias {name!r}")
+        if wrong := _wrong_ref(graph, ref, total):
+            raise GraphError(f"{where}: alias {name!r} {wrong}")
     for ref in [*graph.inputs, *graph.outputs, *graph.renamed]:
-        _check_ref(graph, ref, total, f"{where}: input or output")
+        if wrong := _wrong_ref(graph, ref, total):
+            raise GraphError(f"{where}: input or output {wrong}")
     for name, subgraph in graph.subgraphs.items():
         verify(subgraph, f"{where}/{name}")
 
 
-def _check_ref(graph: Graph, ref: Ref, before: int, what: str) -> None:
+def _wrong_node(graph: Graph, node: Node, number: int) -> str:
+    """What is wrong with a node; nothing where it is as it should be."""
+    if graph.index.get(node.name) != number:
+        return "its name is not unique"
+    for ref in node.inputs:
+        if wrong := _wrong_ref(graph, ref, number):
+            return f"input {wrong}"
+    for earlier in node.control:
+        if not 0 <= earlier < number:
+            return f"control input {earlier} is not an earlier node"
+    for kind in node.types:
+        for extent in kind.shape or ():
+            if not isinstance(extent, Dim) and extent < 0:
+                return f"negative extent {extent}"
+    for function in functions(node.attrs):
+        if function.name not in graph.subgraphs:
+            return f"there is no subgraph {function.name!r}"
+    return _wrong_source(node) if node.op in ("Const", "Placeholder") else ""
+
+
+def _wrong_ref(graph: Graph, ref: Ref, before: int) -> str:
     if not 0 <= ref.node < before:
-        raise GraphError(
-            f"{what} refers to node {ref.node}, expected one of the {before} before it"
-        )
+        return f"refers to node {ref.node}, expected one of the {before} before it"
     outputs = len(graph.nodes[ref.node].types)
     if not 0 <= ref.slot < outputs:
-        raise GraphError(
-            f"{what} refers to output {ref.slot} of node {ref.node}, which has {outputs}"
-        )
+        return f"refers to output {ref.slot} of node {ref.node}, which has {outputs}"
+    return ""
 
 
-def _check_type(kind: ValueType, place: str) -> None:
-    for extent in kind.shape or ():
-        if not isinstance(extent, Dim) and extent < 0:
-            raise GraphError(f"{place}: negative extent {extent}")
-
-
-def _check_source(node: Node, place: str) -> None:
+def _wrong_source(node: Node) -> str:
     """A constant is the array that its type promises, and so is the default of a placeholder."""
-    if node.op not in ("Const", "Placeholder"):
-        return
     if len(node.types) != 1 or node.inputs:
-        raise GraphError(f"{place}: expected one output and no inputs")
-    kind = node.types[0]
+        return "expected one output and no inputs"
+    (kind,) = node.types
     value = node.attrs.get("value" if node.op == "Const" else "default")
     if value is None and node.op == "Placeholder":
-        return
+        return ""
     if not isinstance(value, np.ndarray) or value.dtype != kind.dtype.numpy:
-        raise GraphError(f"{place}: its value should be an array of {kind.dtype}")
+        return f"its value should be an array of {kind.dtype}"
     shape = value.shape if kind.shape is None else kind.shape
-    if len(shape) != value.ndim or any(
-        isinstance(e, int) and e != s for e, s in zip(shape, value.shape, strict=True)
+    if shape != value.shape and (
+        len(shape) != value.ndim
+        or any(isinstance(e, int) and e != s for e, s in zip(shape, value.shape, strict=True))
     ):
-        raise GraphError(f"{place}: its value has shape {value.shape}, its type is {kind}")
+        return f"its value has shape {value.shape}, its type is {kind}"
+    return ""

@@ -9,6 +9,7 @@ where.
 from __future__ import annotations
 
 import json
+import math
 import mmap as mmap_module
 import os
 import sys
@@ -372,6 +373,7 @@ class _Reader:
         self.entries = header
         self._check_entries()
         self._arrays: dict[str, Array] = {}
+        self._extents: dict[str, Extent] = {}
 
     def fail(self, what: str) -> NoReturn:
         raise FormatError(f"{self.origin}: {what}")
@@ -573,7 +575,7 @@ class _Reader:
         if sum(columns["arity"]) * 2 != len(inputs) or sum(columns["outputs"]) != len(typed):
             self.fail(f"{where}: inputs or types do not add up")
         ops = [str(op) for op in columns["ops"]]
-        attrs = columns["attrs"]
+        attrs = [{k: self._decode(v) for k, v in row.items()} for row in columns["attrs"]]
         at = out = 0
         for op, name, arity, attr, outputs in zip(*per_node, strict=True):
             if not isinstance(name, str) or arity < 0 or outputs < 0 or name in graph.index:
@@ -581,14 +583,13 @@ class _Reader:
                     f"{where}: node name {name!r} should be unique text, its counts at least 0"
                 )
             refs = tuple(Ref(inputs[i], inputs[i + 1]) for i in range(at, at + 2 * arity, 2))
-            row = attrs[self._number(attr, len(attrs))]
             graph.index[name] = len(graph.nodes)
             graph.nodes.append(
                 Node(
                     ops[self._number(op, len(ops))],
                     name,
                     refs,
-                    {k: self._decode(v) for k, v in row.items()},
+                    attrs[self._number(attr, len(attrs))].copy(),
                     tuple(typed[out : out + outputs]),
                 )
             )
@@ -616,7 +617,17 @@ class _Reader:
             known = DType(dtype)
         except UnsupportedError as error:
             self.fail(str(error))
-        return ValueType(known, None if shape is None else tuple(self._extent(e) for e in shape))
+        return ValueType(known, None if shape is None else tuple(map(self._known_extent, shape)))
+
+    def _known_extent(self, extent: Any) -> Extent:
+        """An extent; equal expressions, of which there are many, are the same object."""
+        if type(extent) is int and extent >= 0:
+            return extent
+        key = repr(extent)
+        found = self._extents.get(key)
+        if found is None:
+            found = self._extents[key] = self._extent(extent)
+        return found
 
     def _extent(self, extent: Any, depth: int = 0) -> Extent:
         if type(extent) is int:
@@ -659,7 +670,7 @@ class _Reader:
         if kind == "s":
             return tuple(self._decode(v) for v in content)
         if kind == "fn" and [k for k, _ in rest] == ["attrs"]:
-                    return FuncRef(str(content), {k: self._decode(v) for k, v in rest[0][1].items()})
+            return FuncRef(str(content), {k: self._decode(v) for k, v in rest[0][1].items()})
         self.fail(f"an attribute of unknown kind {kind!r}")
 
     def _constant(self, content: Any) -> Array:
@@ -676,7 +687,7 @@ class _Reader:
                 array = array.reshape(-1).view(dtype.numpy)
             elif dtype == "bool" and (array.view(np.uint8) > 1).any():
                 self.fail(f"tensor {source!r}: a bool should be 0 or 1")
-        if array.size != int(np.prod(shape, dtype=object)):
+        if array.size != math.prod(shape):
             self.fail(f"a constant of shape {shape} has {array.size} elements")
         array = array.reshape(shape)
         array.flags.writeable = False
