@@ -168,4 +168,16 @@ CASES = [
         for name in ("RandomUniform", "RandomStandardNormal", "TruncatedNormal")
     ),
     keyed("StatelessRandomUniformV2", [9], dtype=bfloat16, check="exact"),
+    case("NonDeterministicInts", np.array([3, 2]), dtype=np.uint32, check="shape"),
+    case("NonDeterministicInts", np.array([0, 2]), check="shape"),
+    *(
+        case("RandomIndexShuffle", np.arange(7, dtype=kind), [5, -6, 7], np.array(most, kind))
+        for kind in (np.int32, np.int64, np.uint32, U64)
+        for most in (6, 300, 2**20, 2**31 - 1)
+    ),
+    case("RandomIndexShuffle", np.array(3), np.array([1, 2, 3]), np.array(2**62)),
+    case("RandomIndexShuffle", np.array(3), np.array([1, 2, 3]), np.array(9), rounds=8),
+    case("RandomIndexShuffle", np.array([3, 0]), ints(2, 3), np.array([9, 2**40])),
+    case("RandomIndexShuffle", np.array(0), np.array([1, 2, 3]), np.array(0)),
+    case("RandomIndexShuffle", np.array(3), np.array([1, 2]), np.array(9), raises=True),
 ]

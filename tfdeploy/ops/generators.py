@@ -417,3 +417,32 @@ def _rejection(lanes: Lanes, count: Array, p: Array) -> Array:
         result[active[good]] = k[good]
         active = active[~good]
     return result
+
+
+def shuffled_index(index: int, key: list[int], most: int, rounds: int) -> int:
+    """Where `index` goes in a permutation of 0 to `most`: by the cipher Simon (Beaulieu et al. 2013)
+    of a width that just suffices, applied until the result is in range."""
+    bits = math.ceil(math.log2(most)) if most else 0
+    width = max(bits + bits % 2, 16) // 2
+    mask = (1 << width) - 1
+
+    def left(x: int, n: int) -> int:
+        return (x << n | x >> (width - n)) & mask
+
+    def mix(x: int) -> int:
+        return left(x, 1) & left(x, 8 % width) ^ left(x, 2)
+
+    keys = [k & _WORD & mask for k in key]
+    constants = 0x7369F885192C0EF5 & mask
+    for i in range(3, rounds):
+        turned = left(keys[i - 1], width - 3) ^ left(keys[i - 1], width - 4)
+        keys.append((0xFFFFFFFC & mask) ^ (constants & 1) ^ keys[i - 3] ^ turned)
+        constants >>= 1
+    while True:
+        high, low = index >> width & mask, index & mask
+        for i in range(0, rounds, 2):
+            high ^= mix(low) ^ keys[i]
+            low ^= mix(high) ^ keys[i + 1]
+        index = high << width | low
+        if index <= most:
+            return index

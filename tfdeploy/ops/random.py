@@ -19,7 +19,7 @@ from ..graph.types import ValueType
 from . import generators
 from .generators import PER_OUTPUT, Philox, State
 from .registry import RANDOM, op
-from .rules import Inference, same, shape_vector
+from .rules import Inference, broadcast_shapes, same, shape_vector
 from .windows import check_size
 
 Array = NDArray[Any]
@@ -422,3 +422,41 @@ def stateless_shuffle(value: Array, key: Array, counter: Array, alg: Array) -> A
     if value.ndim == 0 or value.size == 0 or len(value) < 2:
         return value
     return value[generators.permutation(stream, len(value))]
+
+
+@op("NonDeterministicInts", type=_shaped("dtype"), effect=RANDOM)
+def non_deterministic_ints(shape: Array, *, dtype: DType = INT64) -> Array:
+    """Integers over their whole range, from the system's entropy."""
+    size = spelled(shape)
+    stream = _reserve(None, 0, 0, 0)
+    return generators.full_integers(stream, prod(size), dtype.numpy).reshape(size)
+
+
+def _indices_type(c: Inference) -> ValueType:
+    index, seed, most = (t.shape for t in c.inputs)
+    if None in (index, seed, most):
+        return ValueType(c.inputs[0].dtype)
+    return ValueType(c.inputs[0].dtype, broadcast_shapes(c, index, (seed or ())[:-1], most))
+
+
+@op("RandomIndexShuffle", type=_indices_type, exact=True)
+def random_index_shuffle(index: Array, seed: Array, max_index: Array, *, rounds: int = 4) -> Array:
+    """Where each index goes in a random permutation of 0 ... max_index
+    (tf.random.experimental.index_shuffle): a walk by a block cipher (Black and Rogaway 2002)."""
+    if seed.ndim not in (1, 2) or seed.shape[-1] != 3 or rounds < 4 or rounds % 2:
+        raise ValueError(
+            f"seed {seed.shape} and rounds {rounds} should be [3] or [n, 3], and an even "
+            "number of at least 4"
+        )
+    if np.any(index < 0) or np.any(index > max_index):
+        raise ValueError("indices should lie in [0, max_index]")
+    shape = np.broadcast_shapes(index.shape, seed.shape[:-1], max_index.shape)
+    rows = np.broadcast_to(seed, (*shape, 3)).reshape(-1, 3).tolist()
+    pairs = zip(
+        *(np.broadcast_to(v, shape).ravel().tolist() for v in (index, max_index)), strict=True
+    )
+    moved = [
+        generators.shuffled_index(i, key, most, rounds)
+        for (i, most), key in zip(pairs, rows, strict=True)
+    ]
+    return np.array(moved, np.uint64).astype(index.dtype).reshape(shape)
