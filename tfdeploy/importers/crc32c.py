@@ -15,7 +15,8 @@ from ..config import engine
 
 _POLYNOMIAL = np.uint32(0x82F63B78)  # reflected
 _CHUNK = 1 << 20  # bytes whose lanes advance together
-_WORDS = 64  # fewest words of a lane
+_LANE = 64  # bytes of a lane
+_FEW = 256  # bytes that are faster done one by one
 
 
 def masked(data: Any) -> int:
@@ -43,35 +44,47 @@ def _numpy_crc32c(data: Any, value: int = 0) -> int:
 
 
 def _advance(state: int, octets: np.ndarray) -> int:
-    """The register after `octets`."""
-    lanes = 1
-    while lanes * 2 * _WORDS * 4 <= len(octets):
-        lanes *= 2
-    words = len(octets) // (4 * lanes)
-    if lanes > 1:
-        body = octets[: 4 * lanes * words]
-        head = _lanes(body.view("<u4").reshape(lanes, words).T.copy())
-        state = _apply(_shift(len(body)), np.array([state], np.uint32))[0] ^ head
-        octets = octets[len(body) :]
-    state = int(state)
-    table = _byte_table()
-    for octet in octets.tolist():
-        state = table[(state ^ octet) & 255] ^ state >> 8
-    return state
+    """The register after `octets`.
+
+    Zeros leave a register of zero as it is: so the data are filled up with them at the front, and
+    what the register holds before is added to the first bytes of the data.
+    """
+    if len(octets) < _FEW:
+        table = _byte_table()
+        for octet in octets.tolist():
+            state = table[(state ^ octet) & 255] ^ state >> 8
+        return state
+    front = -len(octets) % _LANE
+    filled = np.zeros(front + len(octets), np.uint8)
+    filled[front:] = octets
+    filled[front : front + 4] ^= np.array([state], "<u4").view(np.uint8)
+    return _lanes(filled.view("<u4").reshape(-1, _LANE // 4).T.astype(np.uint32))
 
 
-def _lanes(columns: np.ndarray) -> np.uint32:
-    """The register after all lanes, one per column, each started at zero."""
+def _lanes(columns: np.ndarray) -> int:
+    """The register after all lanes, one per column."""
     low, high = _half_tables()
     state = np.zeros(columns.shape[1], np.uint32)
     for word in columns:
         state ^= word
         state = low[state & 0xFFFF] ^ high[state >> 16]
-    size = 4 * len(columns)
+    size = _LANE
     while len(state) > 1:
-        state = _apply(_shift(size), state[0::2]) ^ state[1::2]
+        if len(state) % 2:
+            state = np.concatenate((np.zeros(1, np.uint32), state))
+        state = _past(size, state[0::2]) ^ state[1::2]
         size *= 2
-    return np.uint32(state[0])
+    return int(state[0])
+
+
+def _past(size: int, states: np.ndarray) -> np.ndarray:
+    """The registers past `size` zero bytes."""
+    tables = _quarter_tables(size)
+    octets = np.ascontiguousarray(states, "<u4").view(np.uint8).reshape(-1, 4)
+    result = tables[0][octets[:, 0]]
+    for i in range(1, 4):
+        result ^= tables[i][octets[:, i]]
+    return result
 
 
 def _apply(operator: np.ndarray, states: np.ndarray) -> np.ndarray:
@@ -97,6 +110,13 @@ def _shift(size: int) -> np.ndarray:
         square = _apply(square, square)
         size >>= 1
     return result
+
+
+@lru_cache(maxsize=64)
+def _quarter_tables(size: int) -> list[np.ndarray]:
+    """What each byte of a register becomes past `size` zero bytes."""
+    values = np.arange(256, dtype=np.uint32)
+    return [_apply(_shift(size), values << np.uint32(8 * i)) for i in range(4)]
 
 
 @lru_cache(maxsize=1)
