@@ -25,8 +25,8 @@ def field(number, content):
 
 
 def feature(values, packed=True):
-    if values is None:
-        return b""
+    if values is None or isinstance(values, bytes):
+        return values or b""
     if values and isinstance(values[0], bytes):
         return field(1, b"".join(field(1, v) for v in values))
     if values and isinstance(values[0], float):

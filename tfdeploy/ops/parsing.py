@@ -59,7 +59,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
         at += size
 
 
-def _sub(data: bytes, number: int) -> list[bytes]:
+def submessages(data: bytes, number: int) -> list[bytes]:
     """The contents of the fields of that number."""
     found = [value for n, value in _fields(data) if n == number]
     if any(not isinstance(value, bytes) for value in found):
@@ -67,15 +67,15 @@ def _sub(data: bytes, number: int) -> list[bytes]:
     return found
 
 
-def _map(data: bytes) -> Features:
+def field_map(data: bytes) -> Features:
     """The entries of a map field with number 1; the last of equal keys wins."""
-    entries = [dict(_fields(entry)) for entry in _sub(data, 1)]
+    entries = [dict(_fields(entry)) for entry in submessages(data, 1)]
     return {entry.get(1, b""): entry.get(2, b"") for entry in entries}
 
 
 def _example(data: bytes) -> Features:
     """The features of a serialized Example."""
-    return _map(b"".join(_sub(data, 1)))
+    return field_map(b"".join(submessages(data, 1)))
 
 
 def _numbers(content: list[Any], kind: DType) -> list[Any]:
@@ -97,7 +97,7 @@ def _numbers(content: list[Any], kind: DType) -> list[Any]:
     return result
 
 
-def _values(feature: bytes | None, dtype: DType, key: bytes) -> list[Any] | None:
+def values_of(feature: bytes | None, dtype: DType, key: bytes) -> list[Any] | None:
     """The values of a feature; None where it is missing or empty.  ValueError for another dtype."""
     held = list(_fields(feature or b""))
     if not held:
@@ -109,13 +109,15 @@ def _values(feature: bytes | None, dtype: DType, key: bytes) -> list[Any] | None
     return _numbers([value for n, value in _fields(content) if n == 1], dtype)
 
 
-def _array(values: list[Any], dtype: DType) -> Array:
+def array_of(values: list[Any], dtype: DType) -> Array:
     return texts(values, (len(values),)) if dtype == STRING else np.array(values, dtype.numpy)
 
 
-def _dense(rows: list[Features], key: bytes, default: Array, shape: Shape, dtype: DType) -> Array:
+def dense_feature(
+    rows: list[Features], key: bytes, default: Array, shape: Shape, dtype: DType
+) -> Array:
     """A dense feature of each row, ``[batch, *shape]``; the longest row gives an open extent."""
-    found = [_values(row.get(key), dtype, key) for row in rows]
+    found = [values_of(row.get(key), dtype, key) for row in rows]
     name = key.decode(errors="replace")
     open_ = len(shape) > 0 and shape[0] in (None, -1)
     inner = [int(e or 0) for e in (shape[1:] if open_ else shape)]
@@ -138,24 +140,24 @@ def _dense(rows: list[Features], key: bytes, default: Array, shape: Shape, dtype
         result[...] = default
     for i, values in enumerate(found):
         if values is not None:
-            result[i : i + 1].reshape(-1)[: len(values)] = _array(values, dtype)
+            result[i : i + 1].reshape(-1)[: len(values)] = array_of(values, dtype)
     return result
 
 
-def _lists(rows: list[Features], key: bytes, dtype: DType) -> list[list[Any]]:
-    return [_values(row.get(key), dtype, key) or [] for row in rows]
+def value_lists(rows: list[Features], key: bytes, dtype: DType) -> list[list[Any]]:
+    return [values_of(row.get(key), dtype, key) or [] for row in rows]
 
 
-def _flat(lists: list[list[Any]], dtype: DType) -> Array:
-    return _array([value for row in lists for value in row], dtype)
+def flat_lists(lists: list[list[Any]], dtype: DType) -> Array:
+    return array_of([value for row in lists for value in row], dtype)
 
 
-def _sparse(lists: list[list[Any]], dtype: DType, scalar: bool) -> tuple[Array, Array, Array]:
+def sparse_lists(lists: list[list[Any]], dtype: DType, scalar: bool) -> tuple[Array, Array, Array]:
     """Indices, values and shape of the sparse matrix (one row of it if `scalar`) of `lists`."""
     places = [(i, j) for i, row in enumerate(lists) for j in range(len(row))]
     indices = np.array(places, np.int64).reshape(-1, 2)
     shape = np.array([len(lists), max(map(len, lists), default=0)], np.int64)
-    flat = _flat(lists, dtype)
+    flat = flat_lists(lists, dtype)
     return (indices[:, 1:], flat, shape[1:]) if scalar else (indices, flat, shape)
 
 
@@ -180,15 +182,15 @@ def _parsed(
 ) -> tuple[Array, ...]:
     """The outputs of the ops that parse Examples."""
     rows, scalar = _rows(serialized)
-    sparse_found = [_sparse(_lists(rows, k, t), t, scalar) for k, t in sparse]
-    dense_found = [_dense(rows, *column) for column in dense]
+    sparse_found = [sparse_lists(value_lists(rows, k, t), t, scalar) for k, t in sparse]
+    dense_found = [dense_feature(rows, *column) for column in dense]
     if scalar:
         dense_found = [d.reshape(d.shape[1:]) for d in dense_found]
-    lists = [(_lists(rows, k, t), t, s) for k, t, s in ragged]
+    lists = [(value_lists(rows, k, t), t, s) for k, t, s in ragged]
     return (
         *(part[i] for i in range(3) for part in sparse_found),
         *dense_found,
-        *(_flat(found, t) for found, t, _ in lists),
+        *(flat_lists(found, t) for found, t, _ in lists),
         *(_splits(found, s, scalar) for found, _, s in lists),
     )
 
@@ -427,6 +429,6 @@ def decode_csv(
             else:
                 column.append(text if dtype == STRING else parse_number(text, dtype.numpy))
     return tuple(
-        _array(column, dtype).reshape(records.shape)
+        array_of(column, dtype).reshape(records.shape)
         for column, dtype in zip(columns, OUT_TYPE, strict=True)
     )
