@@ -56,6 +56,7 @@ FAMILIES = (
     "unicode",
     "regex",
     "hashing",
+    "sequences",
     "variants",
     "text",
     "sparse",
