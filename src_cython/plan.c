@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "kernels/mapops.h"
 
@@ -286,8 +287,14 @@ td_frame *td_frame_for(const td_plan *plan, const td_binding *b, td_frame *frame
     return frame;
 }
 
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 td_fault td_run(const td_plan *plan, td_frame *frame, void *const *feeds, void *const *results,
-                int threads) {
+                int threads, double *seconds) {
     const td_binding *b = frame->binding;
     const uint64_t floats = td_fp_enter();
     td_fault fault = {TD_OK, -1};
@@ -303,10 +310,12 @@ td_fault td_run(const td_plan *plan, td_frame *frame, void *const *feeds, void *
         const td_work *work = &b->work[i];
         if (!work->units) continue;
         const td_kernel *kernel = &td_active->kernel[plan->steps[i].kernel];
+        const double start = seconds ? now() : 0;
         fault.code = threads > 1 ? td_parallel(kernel, &frame->calls[i], work, threads,
                                                frame->scratch, b->scratch)
                                  : kernel->run(&frame->calls[i]);
         fault.step = i;
+        if (seconds) seconds[i] += now() - start;
     }
     td_fp_leave(floats);
     return fault;

@@ -91,8 +91,9 @@ void td_binding_free(td_binding *binding);
 td_frame *td_frame_for(const td_plan *plan, const td_binding *binding, td_frame *frame, int threads);
 void td_frame_free(td_frame *frame);
 
-/* Runs all steps.  Results lie dense at `results`, feeds dense at `feeds`. */
+/* Runs all steps.  Results lie dense at `results`, feeds dense at `feeds`.  Where `seconds` is not NULL,
+ * each step adds its time to its own number there. */
 td_fault td_run(const td_plan *plan, td_frame *frame, void *const *feeds, void *const *results,
-                int threads);
+                int threads, double *seconds);
 
 #endif
