@@ -85,6 +85,22 @@ def test_integers(dtype: Any) -> None:
     np.testing.assert_array_equal(left, theirs)
 
 
+@pytest.mark.parametrize("size", [[3], [7, 2], [10, 5]])
+def test_binomial(size: list[int]) -> None:
+    import tensorflow as tf
+
+    counts, probs = np.array([1.0, 20, 50, 100, 1000]), np.array([0.5, 0.2, 0.3, 0.9, 0.4])
+    inputs = np.array(size, np.int32), counts[: size[-1]], probs[: size[-1]]
+    ours, theirs = Variable(np.array(STATES[1])), tf.Variable(np.array(STATES[1]))
+    for _ in range(2):
+        got = registry.get("StatefulRandomBinomial").reference(ours, ALG, *inputs)
+        want = tf.raw_ops.StatefulRandomBinomial(
+            resource=theirs.handle, algorithm=1, shape=inputs[0], counts=inputs[1], probs=inputs[2]
+        )
+        np.testing.assert_array_equal(got, want)
+        np.testing.assert_array_equal(ours.value, theirs.numpy())
+
+
 def test_old_state_names_its_algorithm() -> None:
     """StatefulStandardNormal is retired: its numbers are those of its successor."""
     old, new = Variable(np.array([1, 7, 8, 9])), Variable(np.array([7, 8, 9]))

@@ -420,7 +420,7 @@ def _rejection(lanes: Lanes, count: Array, p: Array) -> Array:
 
 
 def shuffled_index(index: int, key: list[int], most: int, rounds: int) -> int:
-    """Where `index` goes in a permutation of 0 to `most`: by the cipher Simon (Beaulieu et al. 2013)
+    """Where `index` goes in a permutation of 0 to `most`: the cipher Simon (Beaulieu et al. 2013)
     of a width that just suffices, applied until the result is in range."""
     bits = math.ceil(math.log2(most)) if most else 0
     width = max(bits + bits % 2, 16) // 2

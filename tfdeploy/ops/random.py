@@ -277,7 +277,7 @@ def stateless_multinomial(
     return drawn.astype(output_dtype.numpy)
 
 
-def _ending(size: tuple[int, ...], tail: tuple[int, ...]) -> int:
+def repeats(size: tuple[int, ...], tail: tuple[int, ...]) -> int:
     """How many times `tail` fits into `size`; raises ValueError where it is not its end."""
     if size[len(size) - len(tail) :] != tail or len(tail) > len(size):
         raise ValueError(f"shape {size} should end with {tail}, the shape of the parameters")
@@ -286,7 +286,7 @@ def _ending(size: tuple[int, ...], tail: tuple[int, ...]) -> int:
 
 def _gamma(shape: Array, stream: Philox, alpha: Array) -> Array:
     size = spelled(shape)
-    samples = _ending(size, alpha.shape)
+    samples = repeats(size, alpha.shape)
     drawn = _per_parameter(generators.gamma, stream, samples, alpha)
     return drawn.astype(alpha.dtype).reshape(size)
 
@@ -301,9 +301,26 @@ def stateless_gamma(shape: Array, seed: Array, alpha: Array) -> Array:
 def stateless_poisson(shape: Array, seed: Array, lam: Array, *, dtype: DType) -> Array:
     """Poisson numbers of rate lam (tf.random.stateless_poisson)."""
     size = spelled(shape)
-    samples = _ending(size, lam.shape)
+    samples = repeats(size, lam.shape)
     drawn = _per_parameter(generators.poisson, generators.stateless(seed), samples, lam)
     return _to(drawn, dtype).reshape(size)
+
+
+def successes(
+    size: tuple[int, ...], stream: Philox, counts: Array, probs: Array, dtype: DType
+) -> Array:
+    """Successes in `counts` tries of probability `probs`, in `dtype`.
+
+    Raises ValueError where the parameters' shape is not the end of `size`.
+    """
+    tail = np.broadcast_shapes(counts.shape, probs.shape)
+    samples, members = repeats(size, tail), prod(tail)
+    count, prob = (
+        np.repeat(np.broadcast_to(p, tail).ravel().astype(np.float64), samples)
+        for p in (counts, probs)
+    )
+    drawn = generators.binomial(stream, np.arange(len(count)), count, prob)
+    return _to(drawn.reshape(members, samples).T, dtype).reshape(size)
 
 
 @op("StatelessRandomBinomial", type=_shaped("dtype"))
@@ -311,16 +328,7 @@ def stateless_binomial(
     shape: Array, seed: Array, counts: Array, probs: Array, *, dtype: DType = INT64
 ) -> Array:
     """Successes in `counts` tries of probability `probs` (tf.random.stateless_binomial)."""
-    size = spelled(shape)
-    tail = np.broadcast_shapes(counts.shape, probs.shape)
-    samples, members = _ending(size, tail), prod(tail)
-    count, prob = (
-        np.repeat(np.broadcast_to(p, tail).ravel().astype(np.float64), samples)
-        for p in (counts, probs)
-    )
-    numbers = np.arange(len(count))
-    drawn = generators.binomial(generators.stateless(seed), numbers, count, prob)
-    return _to(drawn.reshape(members, samples).T, dtype).reshape(size)
+    return successes(spelled(shape), generators.stateless(seed), counts, probs, dtype)
 
 
 # Stateless: key and counter

@@ -18,7 +18,7 @@ from ..graph.types import ValueType
 from . import generators
 from .generators import PER_OUTPUT, Philox
 from .handles import Variable
-from .random import spelled
+from .random import repeats, spelled, successes
 from .registry import WRITES, op
 from .rules import Inference, shape_vector
 
@@ -149,3 +149,20 @@ def stateful_uniform_int(
     return _drawn(
         resource, algorithm, shape, lambda s, n: generators.integers(s, n, minval, maxval)
     )
+
+
+@op("StatefulRandomBinomial", type=_shaped, effect=WRITES)
+def stateful_binomial(
+    resource: Variable,
+    algorithm: Array,
+    shape: Array,
+    counts: Array,
+    probs: Array,
+    *,
+    dtype: DType = INT64,
+) -> Array:
+    """Successes in `counts` tries of probability `probs` (tf.random.Generator.binomial)."""
+    size = spelled(shape)
+    tail = np.broadcast_shapes(counts.shape, probs.shape)
+    reserved = prod(tail) * 2 * 100 * (repeats(size, tail) + 3) // 4  # as TensorFlow reckons
+    return successes(size, _advance(resource, algorithm, reserved), counts, probs, dtype)
