@@ -1,4 +1,4 @@
-"""Functions with control flow and lists of tensors, as TensorFlow traces them, against TensorFlow."""
+"""Traced functions with control flow and lists of tensors against TensorFlow."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def traced(name: str) -> Any:
 
 
 def compare(concrete: Any, model: td.Model, feeds: tuple[Any, ...]) -> None:
-    want = concrete(*[tf.constant(f, s.dtype) for f, s in zip(feeds, concrete.inputs, strict=False)])
+    given = zip(feeds, concrete.inputs, strict=False)
+    want = concrete(*[tf.constant(feed, held.dtype) for feed, held in given])
     want = want if isinstance(want, (list, tuple)) else [want]
     signature = model.signatures["serving_default"]
     got = signature(dict(zip(signature.inputs, feeds, strict=True)))
@@ -413,7 +414,8 @@ def test_from_files(name: str, tmp_path: Any) -> None:
     concrete = traced(name)
     module = tf.Module()
     module.f = concrete
-    tf.saved_model.save(module, str(tmp_path / "saved"), signatures={"serving_default": concrete_dict(name)})
+    signatures = {"serving_default": concrete_dict(name)}
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=signatures)
     model = td.convert(tmp_path / "saved")
     model.save(tmp_path / "m.tfd")
     feeds = ROWS[name][2][-1]
@@ -570,7 +572,7 @@ def test_a_branch_that_no_library_holds() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x: item(RAW.TensorListFromTensor(tensor=x, element_shape=[2]), 7, [2]), "element 7"),
+        (lambda x: item(RAW.TensorListFromTensor(tensor=x, element_shape=[2]), 7, [2]), "7"),
         (lambda x: item(RAW.TensorListFromTensor(tensor=x, element_shape=[2]), -1, [2]), "-1"),
         (lambda x: RAW.TensorListPopBack(
             input_handle=RAW.EmptyTensorList(
@@ -580,7 +582,8 @@ def test_a_branch_that_no_library_holds() -> None:
             element_shape=-1, num_elements=2, element_dtype=F32), 0, -1), "not set"),
         (lambda x: stacked(RAW.TensorListSetItem(
             input_handle=RAW.TensorListReserve(
-                element_shape=[3], num_elements=2, element_dtype=F32), index=0, item=x), -1), "shape"),
+                element_shape=[3], num_elements=2, element_dtype=F32),
+            index=0, item=x), -1), "shape"),
         (lambda x: RAW.TensorMapLookup(
             input_handle=RAW.EmptyTensorMap(), key=1, value_dtype=F32), "key"),
     ],
