@@ -25,12 +25,14 @@ from .raw import (
     FuncRef,
     RawArg,
     RawFunction,
+    RawGraph,
     RawModel,
     RawNode,
     RawSignature,
     Unreadable,
 )
 from .share import share
+from .structure import structured
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _DEEPEST = 60  # functions inside functions that are not inlined
@@ -299,7 +301,7 @@ class _Builder:
 
     def _slot(self, node: RawNode, frame: _Frame, output: str, position: int) -> int:
         """The flat number of output `position` of the output argument called `output`."""
-        if node.op in _CALLS:  # one output argument holds all results
+        if node.op in _CALLS or not output:  # one output argument holds all results
             return position
         function = self._function(node)
         if function is not None:
@@ -453,7 +455,7 @@ def lower(
     not exist, UnknownOperationException with every op that tfdeploy lacks, UnsupportedError for
     assigned state.
     """
-    raw = replace(raw, graph=modern(raw.graph))
+    raw = replace(raw, graph=_structured(raw, inputs, outputs, signatures))
     if outputs is None and raw.signatures:
         chosen = list(signatures or raw.signatures)
         builder = _Builder(raw, ())
@@ -484,6 +486,26 @@ def lower(
         for slot in range(len(graph.nodes[number].types)):
             graph.aliases.setdefault(f"{name}:{slot}", Ref(number, slot))
     return graph, {name: shared[name] for name in built}
+
+
+def _structured(
+    raw: RawModel,
+    inputs: Sequence[str] | None,
+    outputs: Sequence[str] | None,
+    signatures: Sequence[str] | None,
+) -> RawGraph:
+    """The graph with today's attributes and, where it is needed, without control flow of old."""
+    wanted = list(inputs or ())
+    if outputs is None and raw.signatures:
+        for name in signatures or raw.signatures:
+            signature = raw.signatures[name]
+            wanted += [info.name for info in signature.inputs.values()]
+            wanted += [info.name for info in signature.outputs.values()]
+            wanted += signature.control
+    else:
+        wanted += sinks(raw) if outputs is None else outputs
+    roots = list(dict.fromkeys(split_name(name.lstrip("^"))[0] for name in wanted))
+    return structured(modern(raw.graph), roots, inputs or (), raw.origin)
 
 
 def label(name: str) -> str:
