@@ -428,6 +428,25 @@ def test_a_variable_without_value():
         td.convert(function)
 
 
+def test_a_saved_model_without_signatures(tmp_path):
+    class Bare(tf.Module):
+        @tf.function
+        def one(self, x):
+            return x
+
+        @tf.function
+        def two(self, x):
+            return x
+
+    module = Bare()
+    for x in (1.0, [1.0]):
+        module.one(tf.constant(x))
+        module.two(tf.constant(x))
+    tf.saved_model.save(module, str(tmp_path / "bare"))
+    with pytest.raises(td.ConversionError, match=r"no signatures.*signatures=.*outputs="):
+        td.convert(tmp_path / "bare")
+
+
 def test_paths_that_are_no_models(tmp_path, saved_model):
     with pytest.raises(td.ConversionError, match="no such file"):
         td.convert(tmp_path / "nothing")
@@ -469,6 +488,7 @@ def test_one_input_alone_several_by_name(two):
         assert list(found) == ["d", "s"] or list(found) == ["s", "d"]
         assert_array_equal(found["s"], A + B)
         assert_array_equal(found["d"], A - B)
+    assert_array_equal(two({two.get("a"): A, two.get("b"): B})["s"], A + B)
     with pytest.raises(td.FeedError, match="a, b"):
         two(A)
     with pytest.raises(td.FeedError, match=r"needs.* b"):

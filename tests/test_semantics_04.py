@@ -116,6 +116,21 @@ def test_add_reads_fresh_weights_each_time():
     assert_array_equal(model.roots["after"].eval({"input": X, "bias": 0}), answer(7))
 
 
+def test_a_root_that_is_replaced_leaves_nothing_in_the_file(tmp_path):
+    model = td.Model()
+    with session() as sess:
+        y = affine(sess, 3)
+        for weight in (5, 6, 7):
+            sess.run(tf.assign(tf.global_variables()[0], [weight, 2.0 * weight]))
+            model.add(y, sess, key="best")
+    assert len(model._entries) == 1
+    old = model.get("input")
+    model.save(tmp_path / "again.tfd")
+    model.load(tmp_path / "again.tfd")
+    assert len(model._entries) == 1 and model.get("input") is not old
+    assert_array_equal(model.eval("output", {"input": X, "bias": 0}), answer(7))
+
+
 def test_load_merges_and_expands_paths(tmp_path, monkeypatch):
     model_of(3).save(tmp_path / "three.pkl")
     five = td.Model()

@@ -98,7 +98,7 @@ class Signature:
         if feeds is None:
             given = inputs
         elif isinstance(feeds, Mapping):
-            given = {_name_of(k): v for k, v in feeds.items()} | inputs
+            given = {self._name(k): v for k, v in feeds.items()} | inputs
         elif len(self._inputs) == 1 and not inputs:
             given = {next(iter(self._inputs)): feeds}
         else:
@@ -123,6 +123,14 @@ class Signature:
         if missing:
             raise FeedError(f"signature {self.name!r} needs the input(s) {', '.join(missing)}")
         return given
+
+    def _name(self, key: Any) -> str:
+        """The input that a feed's key means: the tensor itself, or a name."""
+        if isinstance(key, Tensor) and key._entry is self._entry:
+            for name, ref in self._inputs.items():
+                if ref == key._ref:
+                    return name
+        return _name_of(key)
 
     def __repr__(self) -> str:
         def spell(specs: dict[str, Spec]) -> str:
@@ -219,6 +227,15 @@ class Model:
         self._hold(tensor._entry)
         tensor._entry.want(tensor._ref)
         self._roots[key] = tensor
+        self._drop_unused()
+
+    def _drop_unused(self) -> None:
+        """Lets go of graphs whose roots and signatures were all replaced."""
+        used = {id(tensor._entry) for tensor in self._roots.values()}
+        used |= {id(signature._entry) for signature in self.signatures.values()}
+        for entry in [e for e in self._entries if id(e) not in used]:
+            self._entries.remove(entry)
+            entry.models.discard(self)
 
     def _merged(self, tensor: Tensor) -> Tensor:
         """`tensor` in the graph that another root from its session has brought, if they agree."""
@@ -317,6 +334,7 @@ class Model:
             self._roots[key] = entries[number].tensor(ref)
         for name, (number, definition) in stored.signatures.items():
             self.signatures[name] = Signature(name, entries[number], definition)
+        self._drop_unused()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model to one file, which appears whole or not at all."""
@@ -413,6 +431,11 @@ def convert(
             f"{', '.join(raw.signatures) or 'none'}" + near(signature, raw.signatures)
         )
     if wanted is None and not raw.signatures:
+        if os.path.isdir(raw.origin):
+            raise ConversionError(
+                f"{raw.origin}: this SavedModel has no signatures: save it with signatures=, or "
+                "name tensors of its graph with outputs="
+            )
         wanted = sinks(raw)
         warnings.warn(
             f"{raw.origin}: converted to its sinks {', '.join(wanted)}; choose with outputs=",
