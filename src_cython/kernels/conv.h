@@ -84,7 +84,9 @@ static int td_conv_of(td_conv *c, const td_call *call) {
         return TD_REFUSED;
     const int64_t shared = w->stride[0] * w->stride[1] * w->stride[2];
     const int64_t floats = TD_MIN(shared, c->taps) * c->len + 2 * c->taps;
-    c->cut = td_cut_sum(c->rows, c->panels, floats);
+    /* Chunks of padded copies are long, since they share rows. */
+    const int64_t weights = c->wide ? TD_CACHE_FLOATS : c->taps * c->len;
+    c->cut = td_cut_sum(c->rows, c->panels, weights, floats);
     if (c->groups > 1) {
         c->cut.panel_chunk = c->panels;
         c->cut.panel_chunks = 1;

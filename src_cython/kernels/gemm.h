@@ -57,17 +57,20 @@ TD_INLINE void td_epilogue(td_sum *s, const td_call *call, int at, const td_tens
     s->act = td_act_of(call->ints[0], call->floats);
 }
 
-/* How a sum of `rows` rows by `panels` panels is cut into units: chunks of rows whose operands stay in
- * the second cache, and chunks of panels where the rows alone give too few units. */
+/* How a sum of `rows` rows by `panels` panels of k floats is cut into units: chunks of rows whose operands
+ * stay in the second cache beside the weights in use, and chunks of panels where the rows alone give too
+ * few units. */
 typedef struct td_cut {
     int64_t row_chunk, panel_chunk, row_chunks, panel_chunks;
 } td_cut;
 
 enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 20 };
 
-TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t row_floats) {
+TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row_floats) {
     td_cut cut;
-    const int64_t most = TD_MAX(TD_CACHE_FLOATS / (row_floats + 1), 96);
+    /* Weights that stay in the cache are read again by every chunk at no cost. */
+    const int64_t most = panels * TD_PANEL * k <= TD_CACHE_FLOATS
+                             ? 5 * TD_ROWS : TD_MAX(TD_CACHE_FLOATS / (row_floats + 1), 96);
     const int64_t even = (rows + TD_WANTED_UNITS - 1) / TD_WANTED_UNITS;
     cut.row_chunk = TD_MIN(most, TD_MAX(even, 112));
     cut.row_chunk = TD_MAX(TD_MIN(cut.row_chunk, rows), 1);
@@ -95,7 +98,7 @@ static int matmul_plan(const td_call *call, td_work *work) {
     if (!td_rows_of(a, 1, &rows, &stride) || !td_rows_of(out, 1, &out_rows, &stride))
         return TD_REFUSED;
     if (rows != out_rows || b->shape[0] != td_panels(n) * k * TD_PANEL) return TD_REFUSED;
-    const td_cut cut = td_cut_sum(rows, td_panels(n), k);
+    const td_cut cut = td_cut_sum(rows, td_panels(n), k, k);
     const int64_t cost = cut.row_chunk * cut.panel_chunk * TD_PANEL * k;
     *work = (td_work){rows && n ? cut.row_chunks * cut.panel_chunks : 0, td_grain(cost),
                       cut.row_chunk * (int64_t)sizeof(float *)};
@@ -111,7 +114,7 @@ static int matmul_run(const td_call *call) {
     td_sum s = {.taps = 1, .len = k, .k = k, .panels = call->in[1]->data};
     td_epilogue(&s, call, 2, call->out[0]);
     const int64_t panels = td_panels(s.n);
-    const td_cut cut = td_cut_sum(rows, panels, k);
+    const td_cut cut = td_cut_sum(rows, panels, k, k);
     for (int64_t u = call->begin; u < call->end; u++) {
         const int64_t row = u / cut.panel_chunks * cut.row_chunk;
         const int64_t panel = u % cut.panel_chunks * cut.panel_chunk;

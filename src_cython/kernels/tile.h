@@ -228,8 +228,12 @@ TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row
         for (int64_t i = 0; i < tiles; i++) {
             const int64_t from = td_piece_start(rows, tiles, i);
             const int64_t to = td_piece_start(rows, tiles, i + 1);
-            /* The first tiles that use a group of panels fetch one panel each of the next group. */
-            const int64_t ahead = i < wide ? (wide + i) * s->k * TD_PANEL : 0;
+            /* The first tiles that use a group of panels fetch one panel each of the next group; those
+             * that meet their rows for the first time fetch the rows that follow. */
+            int64_t ahead = i < wide ? (wide + i) * s->k * TD_PANEL : 0;
+            if (panel == first && s->taps == 1)
+                ahead = ((intptr_t)(table[to - 1] + s->len) -
+                         (intptr_t)(s->panels + panel * s->k * TD_PANEL)) / (intptr_t)sizeof(float);
             td_tiles[shape].rows[to - from](s, table + from * s->taps, row + from, panel, ahead);
         }
         panel += wide;
