@@ -29,7 +29,8 @@ Shape = Sequence[int | None]
 _KINDS = {1: STRING, 2: FLOAT32, 3: INT64}
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number at `at` of a message, and where the next thing starts."""
     value = shift = 0
     while at < len(data) and shift < 70:
         byte = data[at]
@@ -37,39 +38,39 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return value, at
-    raise ValueError("the bytes are not a valid Example")
+    raise ValueError("the bytes are not a valid message")
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Number and content of each field of a message: bytes, or a number's bits."""
+def fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Number and content of each field of a message: bytes, or a number."""
     at = 0
     while at < len(data):
-        tag, at = _varint(data, at)
+        tag, at = varint(data, at)
         wire = tag & 7
         if wire == 0:
-            value, at = _varint(data, at)
+            value, at = varint(data, at)
             yield tag >> 3, value
             continue
         size = {1: 8, 5: 4}.get(wire, -1)
         if wire == 2:
-            size, at = _varint(data, at)
+            size, at = varint(data, at)
         if size < 0 or at + size > len(data):
-            raise ValueError("the bytes are not a valid Example")
+            raise ValueError("the bytes are not a valid message")
         yield tag >> 3, data[at : at + size]
         at += size
 
 
 def submessages(data: bytes, number: int) -> list[bytes]:
     """The contents of the fields of that number."""
-    found = [value for n, value in _fields(data) if n == number]
+    found = [value for n, value in fields(data) if n == number]
     if any(not isinstance(value, bytes) for value in found):
-        raise ValueError("the bytes are not a valid Example")
+        raise ValueError("the bytes are not a valid message")
     return found
 
 
 def field_map(data: bytes) -> Features:
     """The entries of a map field with number 1; the last of equal keys wins."""
-    entries = [dict(_fields(entry)) for entry in submessages(data, 1)]
+    entries = [dict(fields(entry)) for entry in submessages(data, 1)]
     return {entry.get(1, b""): entry.get(2, b"") for entry in entries}
 
 
@@ -85,13 +86,13 @@ def _numbers(content: list[Any], kind: DType) -> list[Any]:
     for part in content:
         if kind == FLOAT32:
             if len(part) % 4:
-                raise ValueError("the bytes are not a valid Example")
+                raise ValueError("the bytes are not a valid message")
             result += struct.unpack(f"<{len(part) // 4}f", part)
             continue
         values = [part] if isinstance(part, int) else []
         at = 0
         while not isinstance(part, int) and at < len(part):
-            value, at = _varint(part, at)
+            value, at = varint(part, at)
             values.append(value)
         result += [v - 2**64 if v >= 2**63 else v for v in (w % 2**64 for w in values)]
     return result
@@ -99,14 +100,14 @@ def _numbers(content: list[Any], kind: DType) -> list[Any]:
 
 def values_of(feature: bytes | None, dtype: DType, key: bytes) -> list[Any] | None:
     """The values of a feature; None where it is missing or empty.  ValueError for another dtype."""
-    held = list(_fields(feature or b""))
+    held = list(fields(feature or b""))
     if not held:
         return None
     number, content = held[-1]
     kind = _KINDS.get(number)
     if kind != dtype:
         raise ValueError(f"feature {key.decode(errors='replace')} holds {kind}, not {dtype}")
-    return _numbers([value for n, value in _fields(content) if n == 1], dtype)
+    return _numbers([value for n, value in fields(content) if n == 1], dtype)
 
 
 def array_of(values: list[Any], dtype: DType) -> Array:
