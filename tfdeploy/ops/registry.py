@@ -56,6 +56,7 @@ FAMILIES = (
     "unicode",
     "regex",
     "hashing",
+    "messages",
     "sequences",
     "variants",
     "text",
