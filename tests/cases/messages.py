@@ -55,6 +55,7 @@ CASES = [
     *[case("SerializeTensor", x) for x in (*SOME, SPECIAL, WORDS, f32(0, 2), np.float32(3))],
     *[parse(serialized(x), x.dtype) for x in (*SOME, SPECIAL, f32(0, 2), np.float32(3))],
     parse(serialized(WORDS), "string"),
+    parse(serialized(WORDS, packed=False), "string"),
     parse(proto(1, shape(2), field(5, f32(2).tobytes())), np.float32),
     parse(proto(1, shape(3), b"\x2d" + f32(1).tobytes()), np.float32),
     parse(proto(2, shape(3), field(6, f64(2).tobytes())), np.float64),

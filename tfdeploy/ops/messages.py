@@ -42,13 +42,16 @@ def _field(number: int, content: bytes) -> bytes:
     return _number(number << 3 | 2) + _number(len(content)) + content
 
 
-def serialized(x: Array) -> bytes:
-    """The TensorProto of an array, as TensorFlow writes it."""
+def serialized(x: Array, packed: bool = True) -> bytes:
+    """The TensorProto of an array, as TensorFlow writes it; strings one by one unless `packed`."""
     shape = b"".join(_field(2, b"\x08" + _number(e) if e else b"") for e in x.shape)
     head = b"\x08" + _number(to_enum(from_numpy(x.dtype))) + _field(2, shape)
-    if x.dtype.kind == "O":
+    if x.dtype.kind != "O":
+        content = np.ascontiguousarray(x).tobytes()
+    elif packed:
+        content = b"".join([*(_number(len(s)) for s in x.ravel()), *x.ravel()])
+    else:
         return head + b"".join(_field(_TEXTS, s) for s in x.ravel())
-    content = np.ascontiguousarray(x).tobytes()
     return head + (_field(4, content) if content else b"")
 
 
@@ -128,7 +131,7 @@ def parsed(data: bytes, wanted: DType) -> Array:
 @op("SerializeTensor", exact=True, type=lambda c: ValueType(STRING, ()))
 def serialize_tensor(x: Array) -> Array:
     """The bytes of the TensorProto that holds `x` (tf.io.serialize_tensor)."""
-    return texts([serialized(x)], ())
+    return texts([serialized(x, packed=False)], ())
 
 
 @op("ParseTensor", exact=True, type=lambda c: ValueType(c.attrs["out_type"]))
