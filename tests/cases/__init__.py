@@ -58,3 +58,10 @@ def f64(*shape: int, seed: int = 0, low: float = -2.0, high: float = 2.0) -> Any
 def ints(*shape: int, seed: int = 0, low: int = -9, high: int = 10, dtype: Any = np.int32) -> Any:
     """An integer array of uniform numbers in [low, high)."""
     return rng(seed + sum(shape)).integers(low, high, shape).astype(dtype)
+
+
+def with_nan(x: Any) -> Any:
+    """A copy of `x` whose second element is NaN."""
+    x = x.copy()
+    x.flat[1] = np.nan
+    return x

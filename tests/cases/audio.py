@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from tests.cases import case, f32
+from tests.cases import case, f32, with_nan
 
 SOUND = f32(50, 2, low=-1, high=1)
 
@@ -58,4 +58,9 @@ CASES = [
     case("EncodeWav", f32(60, 3, low=-1.2, high=1.2), 44100),
     case("EncodeWav", f32(0, 1), 8000),
     case("EncodeWav", f32(3), 8000, raises=True),
+]
+CASES += [
+    case("AudioSpectrogram", with_nan(SOUND), window_size=4, stride=4),
+    case("Mfcc", with_nan(f32(1, 1, 257)), 16000),
+    case("EncodeWav", with_nan(f32(3, 1)), 8000),
 ]

@@ -66,3 +66,7 @@ for labels, raises in (
     ([1, -1, 1, 0, 1, 1], True),
 ):
     CASES += [case("CTCLoss", LOGITS, AT, np.array(labels, np.int32), FULL, ulp=64, raises=raises)]
+CASES += [
+    case("CTCGreedyDecoder", f32(3, 0, 4), np.zeros((0,), np.int32), raises=True),
+    case("CTCGreedyDecoder", f32(0, 1, 4), np.zeros((1,), np.int32), raises=True),
+]

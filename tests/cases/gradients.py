@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import case, f32, f64, ints, with_nan
 from tests.cases.linalg import c64
 
 NAN, INF = np.nan, np.inf
@@ -91,4 +91,14 @@ CASES += [
         f32(3, 5),
         raises=True,
     ),
+]
+for d in (np.int32, np.int64):
+    CASES += [
+        case(op, ints(4, dtype=d), ints(4, seed=1, dtype=d)) for op in ("ReluGrad", "Relu6Grad")
+    ]
+CASES += [
+    case("BiasAddGrad", with_nan(f32(2, 3))),
+    case("BiasAddGrad", c64(2, 3)),
+    case("BiasAddGrad", f32(2, 3).astype(np.float16)),
+    case("BiasAddGrad", ints(2, 3, dtype=np.int64)),
 ]

@@ -3,7 +3,7 @@
 import ml_dtypes
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import case, f32, f64, ints, with_nan
 
 NAN, INF = np.nan, np.inf
 each = str.split
@@ -332,3 +332,33 @@ CASES += [
     case("BatchMatMulV3", LEFT, RIGHT, Tout=ml_dtypes.bfloat16, ulp=16),
     einsum("ij,jk->ik", LEFT, RIGHT),
 ]
+CASES += [
+    case("SparseMatMul", with_nan(f32(2, 3)), f32(3, 2)),
+    case("BatchMatMul", with_nan(f32(1, 2, 3)), f32(1, 3, 2)),
+    case("BatchMatMul", f32(0, 2, 3), f32(0, 3, 2)),
+    case("BatchMatMulV2", ints(2, 2, dtype=np.int64), ints(2, 2, dtype=np.int64)),
+    case("BatchMatMulV3", ints(2, 2, dtype=np.int64), ints(2, 2, dtype=np.int64), Tout=np.int64),
+    case("MatrixInverse", regular(3, 3).astype(np.float16), ulp=16),
+    case("Qr", f32(3, 3).astype(np.float16), ulp=16),
+    case("Eig", f32(0, 2, 2), Tout=np.complex64),
+    case("SelfAdjointEigV2", f32(0, 2, 2)),
+    case("Svd", with_nan(f32(2, 2, 2)), check="shape"),
+    case("BandedTriangularSolve", with_nan(regular(2, 2)), f32(2, 2)),
+    case("TridiagonalMatMul", with_nan(f32(1, 3)), f32(1, 3), f32(1, 3), f32(3, 2)),
+    case("TridiagonalSolve", with_nan(f32(3, 3)), f32(3, 2)),
+    case("TridiagonalSolve", f32(3, 3), with_nan(f32(3, 2)), ulp=64),
+    case("MatrixLogarithm", with_nan(HERMITIAN)),
+]
+for d in (np.float64, np.int32, np.int64, np.complex64, np.float16):
+    CASES += [case("BatchMatMul", np.ones((2, 2, 2), d), np.ones((2, 2, 2), d))]
+for op in each(
+    "MatrixInverse BatchMatrixInverse BatchMatrixDeterminant LogMatrixDeterminant Qr Lu "
+    "MatrixExponential MatrixSquareRoot BatchCholesky"
+):
+    CASES += [case(op, with_nan(positive(2, 2, 2) / 9), ulp=128), case(op, f32(0, 2, 2))]
+for op in each("MatrixSolve MatrixTriangularSolve BatchMatrixTriangularSolve"):
+    CASES += [case(op, with_nan(regular(2, 2)), f32(2, 2), ulp=64)]
+for op in ("MatrixSolveLs", "BatchMatrixSolveLs"):
+    CASES += [case(op, f32(0, 3, 2), f32(0, 3, 1), 0.0, fast=fast) for fast in (True, False)]
+    CASES += [case(op, f32(3, 2), f32(3, 0), 0.0, fast=fast) for fast in (True, False)]
+    CASES += [case(op, with_nan(regular(3, 2)), f32(3, 1), 0.0)]

@@ -3,7 +3,7 @@
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import case, f32, f64, ints, with_nan
 
 NAN, INF = np.nan, np.inf
 each = str.split
@@ -226,3 +226,16 @@ for op in each("Real Imag ComplexAbs Angle"):
         case(op, c64(0)),
         case(op, np.array([-1, NAN + 1j, INF - 1j, 0], np.complex64)),
     ]
+CASES += [
+    case("Atan2", f32(4).astype(np.float16), f32(4, seed=2).astype(np.float16)),
+    case("Cross", f32(2, 3).astype(np.float16), f32(2, 3, seed=1).astype(np.float16)),
+    case("Cross", ints(2, 3, dtype=np.int64), ints(2, 3, seed=1, dtype=np.int64)),
+    case("Cross", with_nan(f32(2, 3)), f32(2, 3)),
+    case("AddN", [ints(3, dtype=np.int64)] * 2),
+    case("AccumulateNV2", [with_nan(f32(2))] * 2, shape=[2]),
+    case("AccumulateNV2", [f32(0)] * 2, shape=[0]),
+    case("Conj", with_nan(c64(2))),
+    case("Select", np.array([True, False]), with_nan(f32(2)), f32(2)),
+]
+for d in (np.float64, np.int32, np.complex64, np.float16):
+    CASES += [case("AccumulateNV2", [np.ones(2, d)] * 2, shape=[2])]

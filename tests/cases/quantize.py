@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import case, f32, f64, ints, with_nan
 
 NAN, INF = np.nan, np.inf
 X = np.array([-7, -1, -0.3, 0, 0.2, 0.5, 1.3, 5.9, 7], np.float32)
@@ -127,4 +127,17 @@ for T in ("quint8", "qint8"):
 CASES += [  # with 8 bits TensorFlow leaves this mode to oneDNN, which rounds otherwise
     case("QuantizeV2", halves, low, high, T=T, mode="SCALED", round_mode="HALF_TO_EVEN")
     for T, low, high in (("qint16", -32767.0, 32767.0), ("quint16", 0.0, 65535.0))
+]
+CASES += [
+    case(
+        "FakeQuantWithMinMaxVarsPerChannel",
+        with_nan(f32(2, 2)),
+        -np.ones(2, np.float32),
+        np.ones(2, np.float32),
+    ),
+    case(
+        "QuantizeAndDequantize", with_nan(f32(4)), range_given=True, input_min=-1.0, input_max=1.0
+    ),
+    case("QuantizeAndDequantizeV2", with_nan(f32(4)), -1.0, 1.0),
+    case("QuantizeV2", with_nan(f32(4)), -1.0, 1.0, T="qint16", mode="SCALED"),
 ]

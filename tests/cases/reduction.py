@@ -152,3 +152,6 @@ CASES += [
     case("ApproxTopK", f32(9).astype(np.float16), k=2),
     case("ApproxTopK", f32(2), k=3, raises=True),
 ]
+L = np.int64
+CASES += [case(op, f32(4), L(0)) for op in each("Cumsum Cumprod CumulativeLogsumexp ArgMax ArgMin")]
+CASES += [case("TopKV2", f32(4), L(2)), case("TopKV2", f32(4), L(2), index_type=np.int64)]

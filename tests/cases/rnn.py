@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32
+from tests.cases import case, f32, with_nan
 
 N, D, H, T = 2, 3, 4, 5
 STATE = (f32(N, H, seed=1), f32(N, H, seed=2, low=-1, high=1))
@@ -39,4 +39,12 @@ CASES += [
     case("GRUBlockCell", f32(N, D), STATE[1], *GRU, ulp=16),
     case("GRUBlockCell", f32(N, D) * np.nan, STATE[1], *GRU),
     case("GRUBlockCell", f32(N, D + 1), STATE[1], *GRU, raises=True),
+]
+NOTHING = (f32(0, H), f32(0, H))
+CASES += [
+    case("BlockLSTM", np.int64(T), f32(T, 0, D), *NOTHING, *WEIGHTS),
+    case("BlockLSTMV2", np.int64(T), f32(T, 0, D), *NOTHING, *WEIGHTS),
+    case("BlockLSTM", np.int64(T), with_nan(f32(T, N, D)), *STATE, *WEIGHTS, ulp=32),
+    case("BlockLSTMV2", np.int64(T), f32(T, N, D).astype(np.float16), *HALF, ulp=32),
+    case("GRUBlockCell", f32(0, D), NOTHING[0], *GRU),
 ]

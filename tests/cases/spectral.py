@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64
+from tests.cases import case, f32, f64, with_nan
 from tests.cases.linalg import c64
 
 SHAPES = {"": (2, 12), "2D": (2, 3, 8), "3D": (2, 2, 3, 4)}
@@ -43,3 +43,11 @@ CASES += [
     case("FFT", c64(0)),
     case("RFFT", f32(5), [1]),
 ]
+for suffix, shape in SHAPES.items():
+    whole = np.array(shape[1:], np.int32)
+    CASES += [
+        case("FFT" + suffix, with_nan(c64(*shape))),
+        case("IFFT" + suffix, with_nan(c64(*shape))),
+        case("RFFT" + suffix, with_nan(f32(*shape)), whole),
+        case("IRFFT" + suffix, with_nan(c64(*shape)), whole),
+    ]

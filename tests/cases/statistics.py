@@ -3,7 +3,7 @@
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import case, f32, f64, ints, with_nan
 
 NAN, INF = np.nan, np.inf
 RANGE = np.array([0, 5], np.float32)
@@ -37,4 +37,11 @@ CASES = [
     case("NearestNeighbors", f32(5, 3), f32(7, 3), np.int64(2), ulp=64),
     case("NearestNeighbors", f32(5, 3), f32(4, 3), np.int64(9), ulp=64),
     case("NearestNeighbors", f32(5, 2), f32(4, 3), np.int64(9), raises=True),
+]
+CASES += [
+    case("NthElement", with_nan(f32(4)), 1),
+    case("IsotonicRegression", f32(0, 3)),
+    case("IsotonicRegression", with_nan(f32(1, 3))),
+    case("IsotonicRegression", ints(1, 3, dtype=np.int64), output_dtype=np.float64),
+    case("NearestNeighbors", with_nan(f32(2, 2)), f32(3, 2), np.int64(1)),
 ]

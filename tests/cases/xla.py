@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import case, f32, f64, ints, with_nan
 
 NAN, INF = np.nan, np.inf
 
@@ -207,3 +207,36 @@ CASES += [
         (1,),
     ),
 ]
+NONE = np.zeros((0, 3), np.float32)
+CASES += [
+    case("XlaSharding", with_nan(f32(2))),
+    case("XlaOptimizationBarrier", [with_nan(f32(2)), NONE]),
+    case("XlaDynamicUpdateSlice", with_nan(f32(3)), f32(0), i32(1)),
+    case("XlaDynamicSlice", with_nan(f32(3)), i32(1), i32(0)),
+    case("XlaDynamicSlice", with_nan(f32(3)), i32(1), i32(2)),
+    case("XlaPad", NONE, np.float32(1), np.array([1, 0]), np.array([1, 0]), np.array([0, 0])),
+    case("XlaEinsum", NONE, f32(3, 2), equation="ij,jk->ik"),
+    case("XlaEinsum", with_nan(f32(2, 3)), f32(3, 2), equation="ij,jk->ik"),
+    case("XlaSort", NONE),
+    case("XlaKeyValueSort", f32(0), f32(0)),
+    case("XlaKeyValueSort", with_nan(f32(3)), ints(3)),
+    case("XlaKeyValueSort", ints(3, dtype=np.int64), f32(3)),
+    case("XlaReducePrecision", f32(0), exponent_bits=5, mantissa_bits=10),
+    case("XlaReducePrecision", f32(4).astype(np.float16), exponent_bits=4, mantissa_bits=3),
+    case("XlaBroadcastHelper", with_nan(f32(3, 4)), f32(3), np.array([0])),
+    dot(with_nan(f32(2, 3)), f32(3, 2), np.float32, f1=[1], f2=[0]),
+    gather(with_nan(f32(5)), i32(), [1], f2=[0], f3=[0], f4=1),
+    conv(with_nan(f32(1, 4, 4, 2)), f32(2, 2, 2, 2), NHWC),
+    conv(f32(0, 4, 4, 2), f32(2, 2, 2, 2), NHWC),
+]
+for d in (np.float16, np.float64, np.int32, np.int64, np.complex64):
+    left, right = ints(2, 3).astype(d), ints(3, 2).astype(d)
+    CASES += [
+        dot(left, right, d, f1=[1], f2=[0]),
+        dot(left, right, None, f1=[1], f2=[0]),
+        gather(ints(5).astype(d), i32(1, 0), [1], f2=[0], f3=[0], f4=1),
+        case("XlaBroadcastHelper", ints(3, 4).astype(d), ints(3).astype(d), i32(0)),
+    ]
+    if d is not np.complex64:  # TensorFlow stops the process there
+        image, kernel = ints(1, 4, 4, 2).astype(d), ints(2, 2, 2, 2).astype(d)
+        CASES += [conv(image, kernel, NHWC), conv(image, kernel, NHWC, old=True)]

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 
 def _check(inputs: Array, sequence_length: Array) -> None:
-    if inputs.ndim != 3 or sequence_length.shape != inputs.shape[1:2]:
+    if inputs.ndim != 3 or not inputs.size or sequence_length.shape != inputs.shape[1:2]:
         raise ValueError(
             f"logits [time, batch, classes] and a length for each batch entry are needed, "
             f"not {inputs.shape} and {sequence_length.shape}"
@@ -190,7 +190,7 @@ def _align(log_p: Array, labels: list[int], blank: int, merge: bool) -> tuple[fl
         beta[t] = total
     whole = float(np.logaddexp.reduce(alpha[-1, -2:]))
     posterior = np.zeros_like(log_p)
-    if whole > none:
+    if whole != none:
         for i, label in enumerate(path):
             posterior[:, label] += np.exp(alpha[:, i] + beta[:, i] - whole)
     return whole, posterior

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import FLOAT32, INT32, DType
 from ..graph.types import Extent, Shape, ValueType
-from .registry import op, scipy_variant
+from .registry import Function, op, scipy_variant
 from .rules import Inference, broadcast_shapes, merge_extents
 
 Array = NDArray[Any]
@@ -36,8 +36,8 @@ def _check_square(x: Array) -> None:
 
 def _check_invertible(x: Array) -> None:
     _check_square(x)
-    if np.isnan(x).any():
-        raise ValueError("the matrix is not invertible: it has a NaN")
+    if np.isnan(x[..., :1]).any():
+        raise ValueError("the matrix is not invertible: its first column has a NaN")
 
 
 def _product_shape(
@@ -266,10 +266,11 @@ def cholesky(input: Array) -> Any:
 def matrix_inverse(input: Array, *, adjoint: bool = False) -> Any:
     """The inverse, or that of the adjoint (tf.linalg.inv).
 
-    Raises ValueError where a matrix is singular or has a NaN.
+    Raises ValueError where a matrix is singular.
     """
     _check_invertible(input)
-    return np.linalg.inv(_adjoint(input) if adjoint else input)
+    wide = _wide(input)
+    return np.linalg.inv(_adjoint(wide) if adjoint else wide).astype(input.dtype)
 
 
 @op("MatrixDeterminant", "BatchMatrixDeterminant", type=_stack_type)
@@ -304,7 +305,7 @@ def _solve_type(c: Inference) -> ValueType:
 def matrix_solve(matrix: Array, rhs: Array, *, adjoint: bool = False) -> Any:
     """x in matrix x = rhs (tf.linalg.solve).
 
-    Raises ValueError where a matrix is singular or has a NaN.
+    Raises ValueError where a matrix is singular.
     """
     _check_invertible(matrix)
     if rhs.shape[:-1] != matrix.shape[:-1]:
@@ -447,12 +448,16 @@ def _svd_types(c: Inference) -> list[ValueType]:
 def svd(
     input: Array, *, compute_uv: bool = True, full_matrices: bool = False
 ) -> tuple[Array, Array, Array]:
-    """Falling singular values, left vectors and right vectors as columns (tf.linalg.svd)."""
+    """Falling singular values, left vectors and right vectors as columns (tf.linalg.svd); NaN for a
+    matrix that is not finite."""
+    odd = ~np.isfinite(input).all(axis=(-2, -1), keepdims=True)
+    x = np.where(odd, np.zeros_like(input), input)
+    fill = np.where(odd, np.nan, 0).astype(input.dtype)
     if not compute_uv:
         none = np.zeros((0,), input.dtype)
-        return np.linalg.svd(input, compute_uv=False).astype(input.dtype), none, none
-    u, s, v = np.linalg.svd(input, full_matrices=full_matrices)
-    return s.astype(input.dtype), u, _adjoint(v)
+        return np.linalg.svd(x, compute_uv=False) + fill[..., 0], none, none
+    u, s, v = np.linalg.svd(x, full_matrices=full_matrices)
+    return s + fill[..., 0], u + fill, _adjoint(v) + fill
 
 
 def _qr_types(c: Inference) -> list[ValueType]:
@@ -467,8 +472,8 @@ def _qr_types(c: Inference) -> list[ValueType]:
 @op("Qr", type=_qr_types, outputs=("q", "r"))
 def qr(input: Array, *, full_matrices: bool = False) -> tuple[Array, Array]:
     """Orthonormal columns and an upper triangle whose product is the input (tf.linalg.qr)."""
-    q, r = np.linalg.qr(input, mode="complete" if full_matrices else "reduced")
-    return q, r
+    q, r = np.linalg.qr(_wide(input), mode="complete" if full_matrices else "reduced")
+    return q.astype(input.dtype), r.astype(input.dtype)
 
 
 def _lu_types(c: Inference) -> list[ValueType]:
@@ -488,7 +493,7 @@ def lu(input: Array, *, output_idx_type: DType = INT32) -> tuple[Array, Array]:
     each = np.arange(len(a))
     for k in range(size):
         pivot = k + np.abs(a[:, k:, k]).argmax(axis=1)
-        if not (np.abs(a[each, pivot, k]) > 0).all():
+        if not a[each, pivot, k].all() or (k == 0 and np.isnan(a[:, 0, 0]).any()):
             raise ValueError("the matrix is not invertible")
         for rows in (a, order):
             rows[each, k], rows[each, pivot] = rows[each, pivot], rows[each, k].copy()
@@ -503,21 +508,32 @@ def matrix_exponential(input: Array) -> Any:
     norm is below one half, squared as often."""
     _check_square(input)
     wide = input.astype(np.complex128 if input.dtype.kind == "c" else np.float64)
-    norm = np.abs(wide).sum(axis=-2).max(initial=0.0)
-    halvings = max(0, math.ceil(math.log2(norm)) + 1) if 0 < norm < np.inf else 0
+    norm = np.abs(wide).sum(axis=-2).max(axis=-1, initial=0.0)
+    norm = np.where(np.isfinite(norm), np.maximum(norm, 0.5), 0.5)
+    halvings = np.ceil(np.log2(norm)).astype(np.int64)[..., None, None] + 1
     wide = wide / 2.0**halvings
     term = total = np.broadcast_to(np.eye(input.shape[-1], dtype=wide.dtype), wide.shape)
     for k in range(1, 18):
         term = np.matmul(term, wide) / k
         total = total + term
-    for _ in range(halvings):
-        total = np.matmul(total, total)
+    for i in range(halvings.max(initial=0)):
+        total = np.where(i < halvings, np.matmul(total, total), total)
     return total.astype(input.dtype)
 
 
+def _of_each(function: Function, x: Array) -> Any:
+    """A function of one complex128 matrix on each of a stack; NaN where it has no answer."""
+    result = np.full(x.shape, np.nan, np.complex128)
+    for i in np.ndindex(x.shape[:-2]):
+        if np.isfinite(x[i]).all():
+            with contextlib.suppress(np.linalg.LinAlgError):
+                result[i] = function(x[i].astype(np.complex128))
+    return (result if x.dtype.kind == "c" else result.real).astype(x.dtype)
+
+
 def _square_root(a: Array) -> Array:
-    """The principal root of complex128 matrices: through eigenvectors, which serves singular ones;
-    else by the iteration of Denman and Beavers, which serves those without enough eigenvectors."""
+    """The principal root of a matrix: through eigenvectors, which serves singular ones; else by
+    the iteration of Denman and Beavers, which serves those without enough eigenvectors."""
     values, vectors = np.linalg.eig(a)
     with contextlib.suppress(np.linalg.LinAlgError):
         root = np.matmul(vectors * np.sqrt(values)[..., None, :], np.linalg.inv(vectors))
@@ -537,19 +553,13 @@ def _square_root(a: Array) -> Array:
 def matrix_square_root(input: Array) -> Any:
     """The principal root of square matrices (tf.linalg.sqrtm)."""
     _check_square(input)
-    if np.isnan(input).any():
-        return np.full_like(input, np.nan)
-    root = _square_root(input.astype(np.complex128))
-    return (root if input.dtype.kind == "c" else root.real).astype(input.dtype)
+    return _of_each(_square_root, input)
 
 
-@op("MatrixLogarithm", type=_square_type)
-def matrix_logarithm(input: Array) -> Any:
-    """The principal logarithm of invertible complex matrices (tf.linalg.logm): roots until near 1,
-    then the integral of (a - 1) (1 + t (a - 1))^-1 over t from 0 to 1."""
-    _check_invertible(input)
-    a = input.astype(np.complex128)
-    one = np.eye(input.shape[-1], dtype=a.dtype)
+def _logarithm(a: Array) -> Array:
+    """Roots until the matrix is near 1, then the integral of (a - 1) (1 + t (a - 1))^-1 over t
+    from 0 to 1."""
+    one = np.eye(len(a), dtype=a.dtype)
     roots = 0
     while np.abs(a - one).max(initial=0.0) > 0.1 and roots < 60:
         a, roots = _square_root(a), roots + 1
@@ -558,7 +568,14 @@ def matrix_logarithm(input: Array) -> Any:
     for node, weight in zip(nodes, weights, strict=True):
         inverse = np.linalg.inv(one + (node + 1) / 2 * (a - one))
         total = total + weight / 2 * np.matmul(a - one, inverse)
-    return (total * 2.0**roots).astype(input.dtype)
+    return total * 2.0**roots
+
+
+@op("MatrixLogarithm", type=_square_type)
+def matrix_logarithm(input: Array) -> Any:
+    """The principal logarithm of invertible complex matrices (tf.linalg.logm)."""
+    _check_square(input)
+    return _of_each(_logarithm, input)
 
 
 @op("TridiagonalMatMul", type=lambda c: c.inputs[3])

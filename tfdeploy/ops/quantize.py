@@ -110,7 +110,9 @@ def _snap(
             raise ValueError("the lower bound is above the upper one")
     elif x.size:
         others = tuple(i for i in range(x.ndim) if i != axis) if axis != -1 else None
-        low, high = (f(x, axis=others, keepdims=axis != -1) for f in (np.min, np.max))
+        odd = np.isnan(x)  # counts neither for the least nor for the greatest
+        low = np.where(odd, kind(np.inf), x).min(axis=others, keepdims=axis != -1)
+        high = np.where(odd, kind(-np.inf), x).max(axis=others, keepdims=axis != -1)
     else:
         return x
     last = kind(2 ** (num_bits - 1) - 1 if signed else 2**num_bits - 1)
