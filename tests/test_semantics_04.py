@@ -116,6 +116,20 @@ def test_add_reads_fresh_weights_each_time():
     assert_array_equal(model.roots["after"].eval({"input": X, "bias": 0}), answer(7))
 
 
+def test_reading_weights_runs_no_assignment():
+    """The graph has reads that wait for assignments; running those would undo training."""
+    with session() as sess:
+        y = affine(sess, 3)
+        (w,) = tf.global_variables()
+        assigned = [tf.assign(w, [float(i), 2.0 * i]) for i in range(30)]
+        for i in (29, 3, 11):
+            sess.run(assigned[i])
+            model = td.Model()
+            model.add(y, sess)
+            assert_array_equal(model.get("w").value, [i, 2 * i])
+            assert_array_equal(sess.run(w), [i, 2 * i])
+
+
 def test_a_root_that_is_replaced_leaves_nothing_in_the_file(tmp_path):
     model = td.Model()
     with session() as sess:

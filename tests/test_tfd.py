@@ -548,7 +548,7 @@ def test_attacks_on_the_graph(attack):
         tfd.loads(packed(change), "evil.tfd")
 
 
-@pytest.mark.parametrize("depth", [3, 100, 450, 20_000])
+@pytest.mark.parametrize("depth", [3, 100, 20_000])
 def test_subgraphs_inside_subgraphs(depth):
     document, tensors = parts()
     own = json.dumps(document["graphs"][0] | {"subgraphs": []})

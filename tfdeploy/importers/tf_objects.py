@@ -136,9 +136,7 @@ def _read_functions(functions: Mapping[str, Any]) -> RawModel:
     return merged
 
 
-def _read_concrete(
-    function: Any, prefix: str, values: dict[int, tuple[str, Array]]
-) -> RawModel:
+def _read_concrete(function: Any, prefix: str, values: dict[int, tuple[str, Array]]) -> RawModel:
     """A concrete function whose node names begin with `prefix`; `values` are nodes and values of
     the variables read so far, which functions share.
     """
@@ -349,13 +347,15 @@ def _variables_below(ops: list[Any]) -> list[Any]:
 
 
 def _read_of(handle: Any) -> Any:
-    """A tensor that reads a resource variable; the graph's own where it has one."""
+    """A tensor that reads a resource variable and does nothing else: the graph's own where it has
+    one, since others wait for assignments that would run with them.
+    """
     for consumer in handle.outputs[0].consumers():
-        if consumer.type == "ReadVariableOp":
+        if consumer.type == "ReadVariableOp" and not consumer.control_inputs:
             return consumer.outputs[0]
     import tensorflow as tf
 
-    with handle.graph.as_default():
+    with handle.graph.as_default(), tf.control_dependencies(None):
         return tf.raw_ops.ReadVariableOp(resource=handle.outputs[0], dtype=handle.get_attr("dtype"))
 
 
