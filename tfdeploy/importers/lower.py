@@ -33,6 +33,7 @@ from .raw import (
 )
 from .share import share
 from .structure import structured
+from .tables import fill
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _DEEPEST = 60  # functions inside functions that are not inlined
@@ -406,12 +407,16 @@ class _Builder:
         inputs = {k: self.tensor(i.name) for k, i in signature.inputs.items()}
         effects: set[int] = set()
         for name in signature.control:
-            effects |= set(self._build(self._locate(name)).effects)
+            effects |= self.effects(name)
         outputs = {
             k: self._after(self.tensor(i.name), effects, f"{split_name(i.name)[0]}/output")
             for k, i in signature.outputs.items()
         }
         return SignatureDef(inputs, outputs)
+
+    def effects(self, name: str) -> set[int]:
+        """Builds a node of the top graph for what happens when it runs."""
+        return set(self._build(self._locate(name)).effects)
 
     def _unique(self, name: str) -> str:
         candidate, count = name, 0
@@ -481,6 +486,7 @@ def lower(
     order = sorted(built, key=lambda n: n != "serving_default")
     graph, shared, names = share(builder.graph, {n: built[n] for n in order}, builder.names)
     graph, shared = freeze(raw, graph, shared)
+    fill(raw, graph, _initialiser)
     assign_types(raw.origin, graph, (r for d in shared.values() for r in d.outputs.values()))
     for name, number in names.items():
         for slot in range(len(graph.nodes[number].types)):
@@ -506,6 +512,13 @@ def _structured(
         wanted += sinks(raw) if outputs is None else outputs
     roots = list(dict.fromkeys(split_name(name.lstrip("^"))[0] for name in wanted))
     return structured(modern(raw.graph), roots, inputs or (), raw.origin)
+
+
+def _initialiser(raw: RawModel, name: str) -> tuple[Graph, Iterable[str]]:
+    """A node with all that it needs as a graph of its own, and the op types that are unknown."""
+    builder = _Builder(raw, ())
+    builder.effects(name)
+    return builder.graph, builder.missing
 
 
 def label(name: str) -> str:

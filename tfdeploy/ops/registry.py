@@ -26,6 +26,7 @@ FAMILIES = (
     "control",
     "lists",
     "variables",
+    "tables",
     "array",
     "layout",
     "index",
@@ -56,16 +57,16 @@ FAMILIES = (
     "unicode",
     "regex",
     "hashing",
-    "messages",
-    "sequences",
-    "variants",
-    "text",
     "sparse",
     "ragged",
     "count",
     "cross",
     "sets",
     "parsing",
+    "text",
+    "sequences",
+    "messages",
+    "variants",
     "bitwise",
     "diag",
 )
@@ -246,9 +247,12 @@ def register_user(record: OpDef) -> None:
 
 
 def get(name: str) -> OpDef | None:
-    """The record of op type `name`, or None; imports families until one has it."""
+    """The record of op type `name`, or None; imports families until one has it.
+
+    Types with a dot are tfdeploy's own, made by passes: none has a record.
+    """
     found = _records.get(name)
-    if found is None and len(_loaded) < len(FAMILIES):
+    if found is None and "." not in name and len(_loaded) < len(FAMILIES):
         with _loading:
             for family in FAMILIES:
                 if name in _records:
