@@ -86,6 +86,22 @@ static int shape_of(const td_value *v, const int64_t *extents, const int64_t *co
     return 1;
 }
 
+/* Whether a view looks at nothing outside its base, which nobody has promised. */
+static int inside(const td_tensor *base, const td_tensor *view, int64_t offset) {
+    int64_t low = offset, high = offset;
+    for (int i = 0; i < view->rank; i++) {
+        if (!view->shape[i]) return 1;
+        const int64_t reach = (view->shape[i] - 1) * view->stride[i];
+        if (reach < 0) low += reach;
+        else high += reach;
+    }
+    for (int i = 0, size = base->rank; i < size; i++)
+        if (!base->shape[i]) return 0;
+    int64_t last = 0;
+    for (int i = 0; i < base->rank; i++) last += (base->shape[i] - 1) * base->stride[i];
+    return low >= 0 && high <= last;
+}
+
 typedef struct block {
     int64_t size, place;
     int32_t value;
@@ -202,7 +218,9 @@ td_binding *td_bind(const td_plan *plan, const int64_t *const *shapes, td_fault 
         if (!shape_of(v, b->extents, shapes, &b->tensors[i])) goto failed;
         b->tensors[i].data = v->kind == TD_V_CONST ? v->data : somewhere;
         if (v->kind == TD_V_VIEW) {
-            b->place[i] = v->offset < 0 ? 0 : b->extents[v->offset] * element_size(v->dtype);
+            const int64_t offset = v->offset < 0 ? 0 : b->extents[v->offset];
+            if (!inside(&b->tensors[v->index], &b->tensors[i], offset)) goto failed;
+            b->place[i] = offset * element_size(v->dtype);
             if (plan->values[v->index].kind == TD_V_CONST)
                 b->tensors[i].data = (char *)b->tensors[v->index].data + b->place[i];
         }

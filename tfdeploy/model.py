@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -326,7 +327,10 @@ class Model:
         self._merge(read(expand(path), mmap=mmap))
 
     def _merge(self, stored: Any) -> None:
-        entries = [Entry(graph) for graph in stored.graphs]
+        entries = [
+            Entry(graph, stored=partial(stored.prepared, number))
+            for number, graph in enumerate(stored.graphs)
+        ]
         for entry in entries:
             self._hold(entry)
         for key, (number, ref) in stored.roots.items():
@@ -353,6 +357,7 @@ class Model:
                 name: (number[id(s._entry)], SignatureDef(s._inputs, s._outputs))
                 for name, s in self.signatures.items()
             },
+            lambda number: self._entries[number].engine.prepared(),
         )
 
     def reset_state(self) -> None:

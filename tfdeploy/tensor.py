@@ -46,14 +46,17 @@ class Entry:
     """A graph inside models: its tensors, each made once, and its engine.
 
     `models` are the models that hold it: their tensors may meet in one call.  `session` gives the
-    TensorFlow session that its weights come from, while there is one.
+    TensorFlow session that its weights come from, while there is one; `stored` the prepared graph
+    of a file.
     """
 
-    def __init__(self, graph: Graph, session: Any = None) -> None:
+    def __init__(
+        self, graph: Graph, session: Any = None, stored: Callable[[], Any] | None = None
+    ) -> None:
         self.graph = graph
         self.roots: list[Ref] = []
         self.state = State()
-        self.engine = Executor(graph, self.roots, self.state)
+        self.engine = Executor(graph, self.roots, self.state, stored)
         self.session: Callable[[], Any] = weakref.ref(session) if session else lambda: None
         self.models: weakref.WeakSet[Model] = weakref.WeakSet()
         self._tensors: dict[Ref, Tensor] = {}
@@ -90,7 +93,7 @@ class Entry:
         new = [ref for ref in refs if ref not in self.roots]
         if new:
             self.roots += new
-            self.engine.forget()
+            self.engine.aim()
 
     def reset(self) -> None:
         """Lets the next call start from the initial values of all state."""

@@ -239,3 +239,16 @@ GROW: dict[str, list[Rule]] = {
 }
 
 RULES = BEGIN | GROW
+
+
+def _narrow(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """Scale and shift are rounded to float32 once, when no more steps can join them."""
+    rounded = {
+        name: node.attrs[name].astype(np.float32)
+        for name in ("scale", "shift")
+        if node.attrs[name] is not None
+    }
+    return rw.emit(node.op, node.inputs, node.attrs | rounded, node.types, node.name)
+
+
+NARROW: dict[str, list[Rule]] = {op: [_narrow] for op in FUSED}

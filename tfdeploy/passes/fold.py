@@ -17,7 +17,7 @@ def fold(rw: Rewriter, node: Node) -> list[Ref] | None:
     if record is None or record.effect != registry.PURE or node.op == "Const" or node.control:
         return None
     values = [rw.constant(ref) for ref in node.inputs]
-    if not values or not node.types or record.user or any(v is None for v in values):
+    if not values or not node.types or any(v is None for v in values):
         return None
     attrs = record.defaults | {k: v for k, v in node.attrs.items() if k in record.attrs}
     with np.errstate(all="ignore"):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from ..graph.graph import Graph, Ref
+from ..graph.graph import Graph, Node, Ref
 from . import elementwise, epilogue, fold, layout, own, patterns
 from .rewrite import Mapping, Rewriter, Rule, compose
 
@@ -29,8 +30,37 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("layout", rules(layout.RULES)),
     ("patterns", rules(patterns.RULES)),
     ("epilogue", rules(epilogue.RULES)),
+    ("narrow", rules(epilogue.NARROW)),
     ("elementwise", elementwise.group),
 )
+
+
+class Prepared(NamedTuple):
+    """A prepared graph as files hold it: what `values` (roots and placeholders) need, made by the
+    passes of `version`.
+    """
+
+    version: int
+    graph: Graph
+    values: Mapping
+
+
+def prepared(graph: Graph, roots: Sequence[Ref]) -> Prepared | None:
+    """What a file may hold beside `graph`, None where it is better made when it is needed."""
+    if graph.subgraphs or not roots or any(node.control for node in graph.nodes):
+        return None
+    whole, mapping = prepare(graph, roots)
+    feeds = [Ref(i) for i, node in enumerate(graph.nodes) if node.op == "Placeholder"]
+    kept = [*dict.fromkeys([*roots, *feeds])]
+    live = whole.ancestors(mapping[ref].node for ref in kept)
+    numbers = {number: i for i, number in enumerate(live)}
+    small = Graph()
+    for number in live:
+        node = whole.nodes[number]
+        inputs = tuple(Ref(numbers[ref.node], ref.slot) for ref in node.inputs)
+        small.add(Node(node.op, node.name, inputs, node.attrs, node.types))
+    values = {ref: Ref(numbers[mapping[ref].node], mapping[ref].slot) for ref in kept}
+    return Prepared(VERSION, small, values)
 
 
 def prepare(graph: Graph, roots: Sequence[Ref], until: str = "") -> tuple[Graph, Mapping]:

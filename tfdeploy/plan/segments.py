@@ -19,7 +19,6 @@ from ..config import get_num_threads
 from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
 from ..graph.types import Dim, product
-from ..ops import registry
 from ..runtime.interp import Program, Step, owner, reference_step, with_frees
 from .builder import ARENA, RESULT, Builder, NoKernel, Value
 from .lowering import LOWERINGS, USES
@@ -133,10 +132,7 @@ class Maker:
 
     def _for_kernels(self, number: int) -> bool:
         node = self.graph.nodes[number]
-        if number in self._refused or node.op not in LOWERINGS or node.control:
-            return False
-        record = registry.get(node.op)
-        return record is None or not record.user
+        return number not in self._refused and node.op in LOWERINGS and not node.control
 
     def _inputs(self, number: int) -> tuple[Ref, ...]:
         """The inputs that a node reads, shapes left out where kernels know them."""

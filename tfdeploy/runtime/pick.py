@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +15,34 @@ from ..ops import registry
 from .context import Context, State
 from .interp import Interpreter, Program, call, owner, release
 
+if TYPE_CHECKING:
+    from ..passes.pipeline import Prepared
+
 Array = NDArray[Any]
 
 
 class Executor:
     """Runs one graph; `roots` are the results that it is made for (`forget` after a change).
 
+    `stored` gives the prepared graph that a file holds, if any.
+
     Placeholders may be fed on either way.  Feeding anything else, which a fusion may have absorbed,
     runs the canonical graph.
     """
 
-    def __init__(self, graph: Graph, roots: Sequence[Ref], state: State | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        roots: Sequence[Ref],
+        state: State | None = None,
+        stored: Callable[[], Prepared | None] | None = None,
+    ) -> None:
         self._graph = graph
         self._roots = roots
         self._context = Context(graph, state)
         self._references = Interpreter(graph, self._context)
         self._compiled: _Compiled | None = None
+        self._stored = stored
         self._lock = threading.Lock()
         self.edits = 0
         """Rises whenever what was made from the graph is void."""
@@ -41,6 +53,18 @@ class Executor:
         self._context.forget()
         self._references.forget()
         self._compiled = None
+        self._stored = None
+
+    def aim(self) -> None:
+        """Drops what was made for other roots."""
+        self.edits += 1
+        self._compiled = None
+
+    def prepared(self) -> Prepared | None:
+        """What a file should hold beside the graph."""
+        from ..passes.pipeline import prepared
+
+        return prepared(self._graph, self._roots)
 
     def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
         """Values of `fetches`, owned by the caller; see `Interpreter.run`."""
@@ -72,7 +96,7 @@ class Executor:
         if compiled is None or compiled.version != registry.version:
             with self._lock:
                 compiled = self._compiled = _Compiled(
-                    engine, self._graph, list(self._roots), self._context
+                    engine, self._graph, list(self._roots), self._context, self._stored
                 )
         return compiled
 
@@ -93,43 +117,80 @@ class Direct(NamedTuple):
     version: int
 
 
+class _Placed(NamedTuple):
+    """A program, and where values of the canonical graph are in its prepared one."""
+
+    program: Program
+    places: Mapping[Ref, Ref]
+
+
 class _Compiled:
     """The prepared graph with its programs, for one state of the registry."""
 
-    def __init__(self, engine: Any, graph: Graph, roots: list[Ref], context: Context) -> None:
+    def __init__(
+        self,
+        engine: Any,
+        graph: Graph,
+        roots: list[Ref],
+        context: Context,
+        stored: Callable[[], Prepared | None] | None,
+    ) -> None:
+        self.version = registry.version
+        self._engine, self._graph, self._roots = engine, graph, roots
+        self._context = context
+        self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], _Placed] = {}
+        self._lock = threading.Lock()
+        found = stored() if stored is not None else None
+        if found is None or not self._usable(found):
+            self._prepare()
+        else:
+            self._set(found.graph, found.values)
+
+    def _usable(self, found: Prepared) -> bool:
+        from ..passes.pipeline import VERSION
+
+        records = (registry.get(op) for op in {node.op for node in self._graph.nodes})
+        settled = any(record is not None and record.settled() for record in records)
+        return found.version == VERSION and not settled and set(self._roots) <= set(found.values)
+
+    def _prepare(self) -> None:
+        """Runs the passes: every value of the graph has its place then."""
         from ..passes.pipeline import prepare
+
+        self._set(*prepare(self._graph, self._roots))
+
+    def _set(self, prepared: Graph, values: dict[Ref, Ref]) -> None:
         from ..plan.segments import Maker
 
-        self.version = registry.version
-        prepared, self._map = prepare(graph, roots)
-        self._maker = Maker(engine, prepared)
-        self._context = context
-        self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], Program] = {}
-        self._lock = threading.Lock()
+        self._map = values
+        self._maker = Maker(self._engine, prepared)
 
-    def _program(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> Program:
-        program = self._programs.get((fetches, feeds))
-        if program is None:
+    def _program(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> _Placed:
+        found = self._programs.get((fetches, feeds))
+        if found is None:
             with self._lock:
+                if not all(ref in self._map for ref in (*fetches, *feeds)):
+                    self._prepare()
+                places = self._map
                 program = self._maker.program(
-                    tuple(self._map[ref] for ref in fetches),
-                    frozenset(self._map[ref] for ref in feeds),
+                    tuple(places[ref] for ref in fetches),
+                    frozenset(places[ref] for ref in feeds),
                 )
                 program = program._replace(steps=tuple(map(self._context.bind, program.steps)))
-                self._programs[fetches, feeds] = program
-        return program
+                found = self._programs[fetches, feeds] = _Placed(program, places)
+        return found
 
     def direct(
         self, fetches: tuple[Ref, ...], feeds: tuple[Ref, ...]
     ) -> Callable[[tuple[Any, ...]], list[Array]] | None:
         """The plan's own call, where the program is one segment that takes and gives just these."""
-        program = self._program(fetches, frozenset(feeds))
+        program, places = self._program(fetches, frozenset(feeds))
         if len(program.steps) != 1 or program.steps[0].outputs != program.fetches:
             return None
         step = program.steps[0]
         run: Callable[[tuple[Any, ...]], list[Array]] | None
         run = getattr(step.function, "run", None)
-        mapped = [self._map[ref] for ref in feeds]
+        mapped = [places[ref] for ref in feeds]
         if run is None or not set(step.inputs) <= set(mapped):
             return None
         if list(step.inputs) == mapped:
@@ -138,16 +199,16 @@ class _Compiled:
         return lambda arrays: run(tuple([arrays[i] for i in order]))
 
     def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
-        program = self._program(tuple(fetches), frozenset(feeds))
+        program, places = self._program(tuple(fetches), frozenset(feeds))
         values = dict(program.constants)
         for ref, array in feeds.items():
             view = np.ascontiguousarray(array).view()
             view.flags.writeable = False
-            values[self._map[ref]] = view.reshape(array.shape)
+            values[places[ref]] = view.reshape(array.shape)
         with np.errstate(all="ignore"):
             for step in program.steps:
                 call(step, values)
         taken = program.owners | {
-            id(owner(values[self._map[ref]])) for ref in feeds if self._map[ref] in values
+            id(owner(values[places[ref]])) for ref in feeds if places[ref] in values
         }
         return release(program.fetches, values, taken)

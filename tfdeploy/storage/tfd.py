@@ -14,8 +14,9 @@ import mmap as mmap_module
 import os
 import sys
 import zlib
-from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from ..graph.types import Dim, Extent, ValueType
 from ..graph.verify import verify
 from .files import atomic_write
 
+if TYPE_CHECKING:
+    from ..passes.pipeline import Prepared
+
 Array = NDArray[Any]
 Key = int | str
 
@@ -37,6 +41,7 @@ MOST_NODES = 5_000_000
 MOST_TENSORS = 1_000_000
 MOST_INLINE = 1024  # bytes of a constant that stands in the graph's JSON
 _GRAPH = "~graph"
+_PREPARED = "~prepared"
 
 # safetensors' names of element types
 _STORED = {
@@ -78,12 +83,27 @@ _PAIRS = {"complex64": "float32", "complex128": "float64"}
 
 
 class Stored(NamedTuple):
-    """What a file holds: graphs, roots by key, signatures by name; numbers say which graph."""
+    """What a file holds: graphs, roots by key, signatures by name; numbers say which graph.
+
+    `prepared` gives the prepared form of a graph by its number, where there is one.
+    """
 
     graphs: list[Graph]
     roots: dict[Key, tuple[int, Ref]]
     signatures: dict[str, tuple[int, SignatureDef]]
+    prepared: Callable[[int], Prepared | None] = lambda number: None
 
+
+# what a document of another structure than expected raises
+_STRUCTURE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    OverflowError,
+    AttributeError,
+    RecursionError,
+)
 
 # Writing
 
@@ -184,11 +204,8 @@ def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
             for name, (number, d) in stored.signatures.items()
         ],
     }
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    tensors = {
-        _GRAPH: (DType("uint8"), np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)),
-        **weights.tensors,
-    }
+    prepared = [_prepared_columns(stored, i, weights) for i in range(len(stored.graphs))]
+    tensors = {_GRAPH: _text_tensor(document), _PREPARED: _text_tensor(prepared), **weights.tensors}
     entries: dict[str, Any] = {}
     arrays: list[Array] = []
     offset = 0
@@ -205,6 +222,7 @@ def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
         "format": "tfdeploy",
         "version": str(VERSION),
         "graph_crc32": f"{zlib.crc32(_bytes(tensors[_GRAPH][1])):08x}",
+        "prepared_crc32": f"{zlib.crc32(_bytes(tensors[_PREPARED][1])):08x}",
         "sha256": _digest(arrays),
     }
     header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":")).encode()
@@ -214,6 +232,21 @@ def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
             f"the header would have {len(header)} bytes, at most {MOST_HEADER} are allowed"
         )
     return header, arrays
+
+
+def _text_tensor(document: Any) -> tuple[DType, Array]:
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return DType("uint8"), np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+
+
+def _prepared_columns(stored: Stored, number: int, weights: _Weights) -> Any:
+    """The prepared form of a graph as JSON, None where there is none."""
+    found = stored.prepared(number)
+    if found is None:
+        return None
+    values = [[*before, *after] for before, after in found.values.items()]
+    columns = _columns(found.graph, weights, f"{number}/prepared/")
+    return {"version": found.version, "graph": columns, "values": values}
 
 
 def _entry(dtype: str, shape: tuple[int, ...], offset: int, size: int) -> dict[str, Any]:
@@ -483,10 +516,7 @@ class _Reader:
         """Graphs, roots and signatures, verified."""
         if _GRAPH not in self.entries:
             self.fail(f"there is no tensor {_GRAPH!r}")
-        text = self._array(_GRAPH).tobytes()
-        if self.metadata.get("graph_crc32") != f"{zlib.crc32(text):08x}":
-            self.fail("graph_crc32 in the header is not that of the graph: the file is damaged")
-        document = self._json(text, "the graph")
+        document = self._document(_GRAPH, "graph_crc32")
         try:
             graphs = [
                 self._graph(columns, f"graph {i}") for i, columns in enumerate(document["graphs"])
@@ -502,15 +532,7 @@ class _Reader:
                 )
                 for name, n, i, o in document["signatures"]
             }
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            IndexError,
-            OverflowError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+        except _STRUCTURE as error:
             if isinstance(error, FormatError):
                 raise
             self.fail(f"the graph does not have the structure that FORMAT.md gives: {error!r}")
@@ -527,7 +549,35 @@ class _Reader:
                     f"a root or signature refers to {tuple(ref)}, which graph {number} does not "
                     "have"
                 )
-        return Stored(graphs, roots, signatures)
+        return Stored(graphs, roots, signatures, partial(self.prepared, graphs))
+
+    def _document(self, key: str, checksum: str) -> Any:
+        text = self._array(key).tobytes()
+        if self.metadata.get(checksum) != f"{zlib.crc32(text):08x}":
+            self.fail(f"{checksum} in the header is not that of tensor {key}: the file is damaged")
+        return self._json(text, f"tensor {key}")
+
+    def prepared(self, graphs: list[Graph], number: int) -> Prepared | None:
+        """The prepared form of a graph; read when it is asked for, and checked like the graph."""
+        from ..passes.pipeline import VERSION, Prepared
+
+        if _PREPARED not in self.entries:
+            return None
+        row = self._document(_PREPARED, "prepared_crc32")[number]
+        if row is None or row["version"] != VERSION:
+            return None
+        try:
+            graph = self._graph(row["graph"], f"prepared graph {number}")
+            values = {Ref(a, b): Ref(c, d) for a, b, c, d in row["values"]}
+        except _STRUCTURE as error:
+            if isinstance(error, FormatError):
+                raise
+            self.fail(f"the prepared graph has not the structure of FORMAT.md: {error!r}")
+        for before, after in values.items():
+            kinds = self._value(graphs[number], before), self._value(graph, after)
+            if None in kinds or kinds[0] != kinds[1]:
+                self.fail(f"the prepared graph gives value {tuple(before)} another type")
+        return Prepared(VERSION, graph, values)
 
     @staticmethod
     def _value(graph: Graph, ref: Ref) -> ValueType | None:
