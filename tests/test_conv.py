@@ -97,6 +97,21 @@ def test_absurd_attributes_are_refused(wrong: dict[str, Any]) -> None:
         conv.conv2d(f64(1, 4, 4, 2), f64(2, 2, 2, 2), **known)
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("MaxPool", {"ksize": [1, 10**5, 10**5, 1], "padding": "SAME"}),
+        ("AvgPool", {"ksize": [1, 1, 10**12, 1], "padding": "SAME"}),
+        ("MaxPool", {"ksize": [1, 0, 1, 1], "padding": "SAME"}),
+        ("MaxPool", {"ksize": [1, 2, 2], "padding": "SAME"}),
+        ("AvgPool", {"ksize": [1, 1, 1, 2], "padding": "SAME"}),
+    ],
+)
+def test_absurd_windows_are_refused(name: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        registry.get(name).reference(f64(1, 4, 4, 2), strides=[1, 1, 1, 1], **wrong)
+
+
 def test_brain_floats() -> None:
     """16-bit floats are summed in 32 bits."""
     bfloat16 = pytest.importorskip("ml_dtypes").bfloat16

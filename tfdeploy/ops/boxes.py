@@ -159,11 +159,13 @@ def _padded_type(c: Inference) -> ValueType:
     return _chosen_type(c)
 
 
-def _pad(values: list[Any], most: Array, wanted: bool) -> list[Any]:
-    if not wanted:
-        return values
-    check_size([int(most)])
-    return values + [0] * (int(most) - len(values))
+def _padded(values: list[Any], dtype: Any, most: Array, wanted: bool) -> Array:
+    """`values` as an array, followed by zeros up to `most` if that is `wanted`."""
+    size = int(most) if wanted else len(values)
+    check_size([size])
+    result = np.zeros(size, dtype)
+    result[: len(values)] = values
+    return result
 
 
 @op(
@@ -183,8 +185,8 @@ def non_max_suppression_v4(
     """As V3, padded with 0 on request, and how many there are
     (tf.image.non_max_suppression_padded)."""
     chosen, _ = _non_max(boxes, scores, max_output_size, iou_threshold, score_threshold)
-    padded = _pad(chosen, max_output_size, pad_to_max_output_size)
-    return _indices(padded), np.array(len(chosen), np.int32)
+    padded = _padded(chosen, np.int32, max_output_size, pad_to_max_output_size)
+    return padded, np.array(len(chosen), np.int32)
 
 
 def _soft_type(c: Inference) -> list[ValueType]:
@@ -212,8 +214,9 @@ def non_max_suppression_v5(
     chosen, kept = _non_max(
         boxes, scores, max_output_size, iou_threshold, score_threshold, soft_nms_sigma
     )
-    indices, values = (_pad(v, max_output_size, pad_to_max_output_size) for v in (chosen, kept))
-    return _indices(indices), np.array(values, scores.dtype), np.array(len(chosen), np.int32)
+    indices = _padded(chosen, np.int32, max_output_size, pad_to_max_output_size)
+    values = _padded(kept, scores.dtype, max_output_size, pad_to_max_output_size)
+    return indices, values, np.array(len(chosen), np.int32)
 
 
 @op("NonMaxSuppressionWithOverlaps", type=_chosen_type)

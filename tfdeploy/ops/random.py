@@ -138,6 +138,7 @@ def multinomial(
 ) -> Array:
     """Classes drawn with probabilities softmax(logits) (tf.random.categorical)."""
     count = _samples(num_samples)
+    check_size((len(logits), count))
     stream = _reserve(state, seed, seed2, len(logits) * (-(-count // 4) * 8) * PER_OUTPUT)
     return generators.categorical(stream, logits, count).astype(output_dtype.numpy)
 

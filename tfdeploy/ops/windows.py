@@ -18,7 +18,9 @@ from .rules import Inference
 
 Array = NDArray[Any]
 
-_MOST = 2**34  # elements of a padded image or of a result: beyond it is a mistake, not a model
+_MOST = 2**31  # elements of a result: beyond it is a mistake, not a model
+_MOST_PADDED = 2**28  # elements that padding may make of a small image
+_MOST_TAPS = 2**22  # places in a window
 
 
 def channels_first(data_format: str) -> bool:
@@ -185,7 +187,9 @@ def pad(x: Array, around: Sequence[Axis], fill: Any = 0) -> Array:
     if not any(a.before or a.after for a in around):
         return x
     widths = [(0, 0), *((a.before, a.after) for a in around), (0, 0)]
-    check_size([n + b + a for n, (b, a) in zip(x.shape, widths, strict=True)])
+    wanted = [n + b + a for n, (b, a) in zip(x.shape, widths, strict=True)]
+    if prod(wanted) > max(_MOST_PADDED, 16 * x.size):
+        raise ValueError(f"an image of shape {x.shape} would be padded to {wanted}")
     return np.pad(x, widths, constant_values=fill)
 
 
@@ -197,6 +201,8 @@ def taps(
     outs: Sequence[int],
 ) -> Iterator[tuple[tuple[int, ...], Array]]:
     """For each place in the window: its index, and a view of what lies under it."""
+    if prod(sizes) > _MOST_TAPS:
+        raise ValueError(f"a window of {list(sizes)} has more places than tfdeploy tries")
     for at in np.ndindex(*sizes):
         places = tuple(
             slice(i * d, i * d + (o - 1) * s + 1, s) if o else slice(0, 0)
