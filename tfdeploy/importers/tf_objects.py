@@ -48,6 +48,8 @@ def read_object(source: Any, session: Any = None, signature: str | None = None) 
     if hasattr(source, "get_concrete_function"):
         return _read_functions({"serving_default": _trace(source, "the function")})
     functions = _functions_of(source, signature)
+    if any(map(_tables_of, functions.values())):
+        return _read_module(source, functions)
     if functions:
         return _read_functions(functions)
     if hasattr(source, "dtype") and hasattr(source, "shape"):
@@ -122,6 +124,12 @@ def _trace(function: Any, what: str) -> Any:
 
 def _read_functions(functions: Mapping[str, Any]) -> RawModel:
     """Concrete functions as one RawModel with a signature each."""
+    for function in functions.values():
+        if _tables_of(function):
+            raise ConversionError(
+                f"function {function.name} uses a table or another resource that is no variable: "
+                "convert the tf.Module that holds it, or what tf.saved_model.save writes of it"
+            )
     values: dict[int, tuple[str, Array]] = {}
     models = {
         name: _read_concrete(function, f"{name}/" if len(functions) > 1 else "", values)
@@ -134,6 +142,30 @@ def _read_functions(functions: Mapping[str, Any]) -> RawModel:
         merged.variables = {**merged.variables, **model.variables}
         merged.signatures[name] = model.signatures["serving_default"]
     return merged
+
+
+def _tables_of(function: Any) -> list[Any]:
+    """The resources that a concrete function captures, variables left out."""
+    variables = {id(v.handle) for v in function.graph.variables}
+    return [
+        outer
+        for outer in function.captured_inputs
+        if outer.dtype.name in ("resource", "variant") and id(outer) not in variables
+    ]
+
+
+def _read_module(module: Any, functions: dict[str, Any]) -> RawModel:
+    """A tf.Module with tables through TensorFlow's own export, which says how they are filled."""
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            tf.saved_model.save(module, folder, signatures=functions)
+        except Exception as error:
+            raise ConversionError(f"TensorFlow cannot save {module!r}: {error}") from error
+        raw = _in_memory(read_saved_model(folder))
+    raw.origin = type(module).__name__
+    return raw
 
 
 def _read_concrete(function: Any, prefix: str, values: dict[int, tuple[str, Array]]) -> RawModel:
@@ -225,9 +257,7 @@ def _read_keras(model: Any) -> RawModel:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model")
         _export(model, path, package)
-        raw = read_saved_model(path)
-        raw.variables = _in_memory(raw.variables)
-        raw.assets = dict(raw.assets)
+        raw = _in_memory(read_saved_model(path))
     raw.origin = f"Keras model {model.name!r}"
     return raw
 
@@ -242,13 +272,16 @@ def _export(model: Any, path: str, package: str) -> None:
         raise ConversionError(f"Keras cannot export model {model.name!r}: {error}") from error
 
 
-def _in_memory(variables: Mapping[str, Array]) -> dict[str, Array]:
-    """The variables that have a value; an export declares some that nothing needs or restores."""
+def _in_memory(raw: RawModel) -> RawModel:
+    """A model that needs its files no more; of its variables those that have a value, since an
+    export declares some that nothing needs or restores.
+    """
     values = {}
-    for name in variables:
+    for name in raw.variables:
         with suppress(ConversionError):
-            values[name] = np.array(variables[name])
-    return values
+            values[name] = np.array(raw.variables[name])
+    raw.variables, raw.assets = values, dict(raw.assets)
+    return raw
 
 
 def load_keras_file(path: str) -> RawModel:
