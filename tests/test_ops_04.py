@@ -1,4 +1,4 @@
-"""Every op case of tfdeploy 0.4.2's own tests, as TensorFlow 1.0.1 froze it, against its answers."""
+"""Every op case of the tests of tfdeploy 0.4.2, frozen by TensorFlow 1.0.1, with its answers."""
 
 from __future__ import annotations
 

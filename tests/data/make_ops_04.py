@@ -17,6 +17,7 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, os.getcwd())
 import tensorflow as tf
+
 from tests import ops
 
 FILES = {}

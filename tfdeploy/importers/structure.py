@@ -325,8 +325,8 @@ def _dtype(node: RawNode) -> DType:
 
 
 def _through(nodes: Nodes, tensor: Tensor) -> Tensor:
-    """The tensor behind identities."""
-    while tensor[0] in nodes and nodes[tensor[0]].op == "Identity":
+    """The tensor that a predicate is, past what only hands it on."""
+    while tensor[0] in nodes and _kind(nodes[tensor[0]]) in ("Identity", _SWITCH):
         tensor = _data(nodes[tensor[0]])[0]
     return tensor
 
