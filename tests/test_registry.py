@@ -9,7 +9,16 @@ import tests.cases
 from tfdeploy.ops import registry
 
 SOURCES = {"Placeholder"}  # nothing to compare: their value is what is fed
-IN_GRAPHS = {"control", "lists", "variables", "tables", "variants", "rng", "codec"}  # families with tests of their own
+IN_GRAPHS = {  # families with tests of their own
+    "control",
+    "lists",
+    "variables",
+    "tables",
+    "variants",
+    "wordpiece",
+    "rng",
+    "codec",
+}
 NO_KERNEL = {  # no CPU kernel in TensorFlow: checked by mathematics in tests/test_<family>.py
     "Conv2DBackpropInputV2",
     "TopK",

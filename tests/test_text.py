@@ -6,6 +6,7 @@ import pytest
 
 from tests.cases.text import WORDS, scalar, text
 from tfdeploy.ops.text import case_fold_utf8, normalize_utf8, regex_split_with_offsets
+from tfdeploy.ops.wordpiece import wordpiece_tokenize_with_offsets
 
 FOLDED = [
     "hello w\u00f6rld",
@@ -80,3 +81,119 @@ def test_compatibility_composition() -> None:
 def test_splits(words, delimiter, kept, tokens, starts, ends, splits) -> None:  # type: ignore[no-untyped-def]
     found = regex_split_with_offsets(text(*words), scalar(delimiter), scalar(kept))
     assert [f.tolist() for f in found] == [text(*tokens).tolist(), starts, ends, splits]
+
+
+VOCABULARY = (
+    "they",
+    "##'",
+    "##re",
+    "the",
+    "great",
+    "##est",
+    "##e",
+    "g",
+    "##r",
+    "\u00e9",
+    "##\u00e9",
+    "un",
+    "##know",
+)
+HARD = ["they're", "greatest", "unknown", "gr\u00e9x", "", "xx", "g\u4f60\u00e9"]
+
+
+class Table:
+    """What stands for a lookup table: its entries."""
+
+    def __init__(self) -> None:
+        self.items = {word.encode(): i for i, word in enumerate(VOCABULARY)}
+
+
+@pytest.mark.parametrize(
+    ("attrs", "pieces", "counts", "starts", "limits"),
+    [
+        (
+            {},
+            ["they", "##'", "##re", "great", "##est", "[UNK]", "[UNK]", "[UNK]", "[UNK]"],
+            [3, 2, 1, 1, 0, 1, 1],
+            [0, 4, 5, 0, 5, 0, 0, 0, 0],
+            [4, 5, 7, 5, 8, 7, 5, 2, 6],
+        ),
+        (
+            {"use_unknown_token": False},
+            [
+                "they",
+                "##'",
+                "##re",
+                "great",
+                "##est",
+                "unknown",
+                "gr\u00e9x",
+                "xx",
+                "g\u4f60\u00e9",
+            ],
+            [3, 2, 1, 1, 0, 1, 1],
+            [0, 4, 5, 0, 5, 0, 0, 0, 0],
+            [4, 5, 7, 5, 8, 7, 5, 2, 6],
+        ),
+        (
+            {"split_unknown_characters": True, "output_row_partition_type": "row_splits"},
+            [
+                "they",
+                "##'",
+                "##re",
+                "great",
+                "##est",
+                "un",
+                "##know",
+                "##[UNK]",
+                "g",
+                "##r",
+                "##\u00e9",
+                "##[UNK]",
+                "[UNK]",
+                "##[UNK]",
+                "g",
+                "##[UNK]",
+                "##\u00e9",
+            ],
+            [0, 3, 5, 8, 12, 12, 14, 17],
+            [0, 4, 5, 0, 5, 0, 2, 6, 0, 1, 2, 4, 0, 1, 0, 1, 4],
+            [4, 5, 7, 5, 8, 2, 6, 7, 1, 2, 4, 5, 1, 2, 1, 4, 6],
+        ),
+        (
+            {"max_bytes_per_word": 2},
+            ["[UNK]"] * 6,
+            [1, 1, 1, 1, 0, 1, 1],
+            [0] * 6,
+            [5, 5, 5, 5, 2, 5],
+        ),
+        (
+            {"max_chars_per_token": 3},
+            ["[UNK]"] * 6,
+            [1, 1, 1, 1, 0, 1, 1],
+            [0] * 6,
+            [7, 8, 7, 5, 2, 6],
+        ),
+    ],
+)
+def test_word_pieces(attrs, pieces, counts, starts, limits):
+    given = {
+        "suffix_indicator": "##",
+        "max_bytes_per_word": 100,
+        "use_unknown_token": True,
+        "unknown_token": "[UNK]",
+    }
+    found = wordpiece_tokenize_with_offsets(text(*HARD), Table(), **given | attrs)
+    assert [f.tolist() for f in found] == [text(*pieces).tolist(), counts, starts, limits]
+
+
+def test_word_pieces_need_a_table():
+    with pytest.raises(ValueError, match="lookup table"):
+        wordpiece_tokenize_with_offsets(
+            text("a"),
+            None,
+            suffix_indicator="##",
+            max_bytes_per_word=9,
+            use_unknown_token=True,
+            unknown_token="?",
+        )

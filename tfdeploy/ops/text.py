@@ -55,11 +55,13 @@ def _folded(char: str) -> str:
     return unicodedata.normalize("NFKC", "".join(c for c in once.casefold() if not _is_ignored(c)))
 
 
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
+    """UTF-8 as text; other bytes become lone surrogates."""
     return data.decode(errors="surrogateescape")
 
 
-def _bytes(text: str) -> bytes:
+def bytes_of(text: str) -> bytes:
+    """The inverse of `text_of`."""
     return text.encode(errors="surrogateescape")
 
 
@@ -68,7 +70,7 @@ def case_fold_utf8(x: Array) -> Array:
     """Each string folded by NFKC_Casefold (tf_text.case_fold_utf8); bytes not of UTF-8 stay."""
 
     def fold(data: bytes) -> bytes:
-        return _bytes(unicodedata.normalize("NFC", "".join(map(_folded, _text(data)))))
+        return bytes_of(unicodedata.normalize("NFC", "".join(map(_folded, text_of(data)))))
 
     return each(fold, x)
 
@@ -79,7 +81,7 @@ def normalize_utf8(x: Array, *, normalization_form: str) -> Array:
     form: Any = normalization_form.upper()
     if form not in ("NFC", "NFD", "NFKC", "NFKD"):
         raise ValueError(f"unknown normal form {normalization_form!r}")
-    return each(lambda s: _bytes(unicodedata.normalize(form, _text(s))), x)
+    return each(lambda s: bytes_of(unicodedata.normalize(form, text_of(s))), x)
 
 
 def _split_types(c: Inference) -> list[ValueType]:
@@ -99,14 +101,14 @@ def _tokens(data: bytes, delimiter: Regex, kept: Regex) -> list[tuple[bytes, int
     found = []
     start = 0
     while delimiter.groups:
-        rest = _text(data[start:])
+        rest = text_of(data[start:])
         spans = delimiter.search(rest)
         if spans is None:
             break
         (_, end), (first, last) = spans[:2]
         if end == 0 or last <= first:
             raise ValueError("a delimiter should not be empty")
-        sizes = [start + len(_bytes(rest[:i])) for i in (first, last, end)]
+        sizes = [start + len(bytes_of(rest[:i])) for i in (first, last, end)]
         if sizes[0] > start:
             found.append((data[start : sizes[0]], start))
         if kept.full(rest[first:last]):
@@ -131,7 +133,7 @@ def regex_split_with_offsets(
     """
     if x.ndim != 1:
         raise ValueError(f"a vector is expected, not shape {x.shape}")
-    patterns = [compiled(_text(encoded(p.item()))) for p in (delimiter, kept)]
+    patterns = [compiled(text_of(encoded(p.item()))) for p in (delimiter, kept)]
     rows = [_tokens(s, *patterns) for s in x.ravel()]
     flat = [token for row in rows for token in row]
     starts = np.array([at for _, at in flat], np.int64)
