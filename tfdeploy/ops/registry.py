@@ -57,6 +57,7 @@ FAMILIES = (
     "unicode",
     "regex",
     "hashing",
+    "wordpiece",
     "sparse",
     "ragged",
     "count",
