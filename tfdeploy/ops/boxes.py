@@ -124,7 +124,7 @@ def _indices(chosen: list[int]) -> Array:
     return np.array(chosen, np.int32)
 
 
-@op("NonMaxSuppression", type=_chosen_type)
+@op("NonMaxSuppression", type=_chosen_type, exact=True)
 def non_max_suppression(
     boxes: Array, scores: Array, max_output_size: Array, *, iou_threshold: float = 0.5
 ) -> Array:
@@ -132,7 +132,7 @@ def non_max_suppression(
     return _indices(_non_max(boxes, scores, max_output_size, iou_threshold)[0])
 
 
-@op("NonMaxSuppressionV2", type=_chosen_type)
+@op("NonMaxSuppressionV2", type=_chosen_type, exact=True)
 def non_max_suppression_v2(
     boxes: Array, scores: Array, max_output_size: Array, iou_threshold: Array
 ) -> Array:
@@ -140,7 +140,7 @@ def non_max_suppression_v2(
     return _indices(_non_max(boxes, scores, max_output_size, iou_threshold)[0])
 
 
-@op("NonMaxSuppressionV3", type=_chosen_type)
+@op("NonMaxSuppressionV3", type=_chosen_type, exact=True)
 def non_max_suppression_v3(
     boxes: Array,
     scores: Array,
@@ -172,6 +172,7 @@ def _padded(values: list[Any], dtype: Any, most: Array, wanted: bool) -> Array:
     "NonMaxSuppressionV4",
     type=lambda c: [_padded_type(c), ValueType(INT32, ())],
     outputs=("selected_indices", "valid_outputs"),
+    exact=True,
 )
 def non_max_suppression_v4(
     boxes: Array,
@@ -219,7 +220,7 @@ def non_max_suppression_v5(
     return indices, values, np.array(len(chosen), np.int32)
 
 
-@op("NonMaxSuppressionWithOverlaps", type=_chosen_type)
+@op("NonMaxSuppressionWithOverlaps", type=_chosen_type, exact=True)
 def non_max_suppression_with_overlaps(
     overlaps: Array,
     scores: Array,
@@ -260,6 +261,7 @@ def _combined_type(c: Inference) -> list[ValueType]:
     "CombinedNonMaxSuppression",
     type=_combined_type,
     outputs=("nmsed_boxes", "nmsed_scores", "nmsed_classes", "valid_detections"),
+    exact=True,
 )
 def combined_non_max_suppression(
     boxes: Array,
@@ -500,7 +502,7 @@ def _sample_type(c: Inference) -> list[ValueType]:
 _SAMPLE = ("begin", "size", "bboxes")
 
 
-@op("SampleDistortedBoundingBox", type=_sample_type, effect=RANDOM, outputs=_SAMPLE)
+@op("SampleDistortedBoundingBox", type=_sample_type, effect=RANDOM, outputs=_SAMPLE, exact=True)
 def sample_distorted_bounding_box(
     image_size: Array,
     bounding_boxes: Array,
@@ -528,7 +530,7 @@ def sample_distorted_bounding_box(
     )
 
 
-@op("SampleDistortedBoundingBoxV2", type=_sample_type, effect=RANDOM, outputs=_SAMPLE)
+@op("SampleDistortedBoundingBoxV2", type=_sample_type, effect=RANDOM, outputs=_SAMPLE, exact=True)
 def sample_distorted_bounding_box_v2(
     image_size: Array,
     bounding_boxes: Array,
@@ -556,7 +558,7 @@ def sample_distorted_bounding_box_v2(
     )
 
 
-@op("StatelessSampleDistortedBoundingBox", type=_sample_type, outputs=_SAMPLE)
+@op("StatelessSampleDistortedBoundingBox", type=_sample_type, outputs=_SAMPLE, exact=True)
 def stateless_sample_distorted_bounding_box(
     image_size: Array,
     bounding_boxes: Array,

@@ -308,7 +308,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
 
-@op("EncodePng", type=_string_like(3))
+@op("EncodePng", type=_string_like(3), exact=True)
 def encode_png(image: Array, *, compression: int = -1) -> Array:
     """A PNG file of each image (..., h, w, 1 to 4) of uint8 or uint16 (tf.io.encode_png).
 

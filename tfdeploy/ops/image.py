@@ -40,7 +40,7 @@ def _channels(images: Array, rank: int = 1) -> tuple[Array, Array, Array]:
     return red, green, blue
 
 
-@op("RGBToHSV", type=_colors)
+@op("RGBToHSV", type=_colors, exact=True)
 def rgb_to_hsv(images: Array) -> Array:
     """Hue, saturation and value, all in [0, 1] (tf.image.rgb_to_hsv)."""
     red, green, blue = _channels(wide(images))
@@ -62,7 +62,7 @@ def rgb_to_hsv(images: Array) -> Array:
     return np.stack([hue, saturation, value], axis=-1).astype(images.dtype)
 
 
-@op("HSVToRGB", type=_colors)
+@op("HSVToRGB", type=_colors, exact=True)
 def hsv_to_rgb(images: Array) -> Array:
     """Red, green and blue of hue, saturation and value (tf.image.hsv_to_rgb)."""
     hue, saturation, value = _channels(wide(images))
@@ -79,7 +79,7 @@ _ORDER = np.array([[2, 1, 0], [1, 2, 0], [0, 2, 1], [0, 1, 2], [1, 0, 2], [2, 0,
 """Which of (least, middle, most) red, green and blue are, in each sixth of the hues."""
 
 
-@op("AdjustHue", type=_colors)
+@op("AdjustHue", type=_colors, exact=True)
 def adjust_hue(images: Array, delta: Array) -> Array:
     """Hue turned by `delta` (1 is a full turn), brightest and darkest channel kept
     (tf.image.adjust_hue)."""
@@ -100,7 +100,7 @@ def adjust_hue(images: Array, delta: Array) -> Array:
     return np.take_along_axis(levels, _ORDER[sixth], axis=-1).astype(images.dtype)
 
 
-@op("AdjustSaturation", type=_colors)
+@op("AdjustSaturation", type=_colors, exact=True)
 def adjust_saturation(images: Array, scale: Array) -> Array:
     """Saturation times `scale`, kept in [0, 1] (tf.image.adjust_saturation)."""
     if images.ndim < 3:
@@ -252,7 +252,7 @@ def _random_crop_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, (height, width, depth))
 
 
-@op("RandomCrop", type=_random_crop_type, effect=RANDOM)
+@op("RandomCrop", type=_random_crop_type, effect=RANDOM, exact=True)
 def random_crop(
     image: Array, size: Array, *, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:

@@ -82,7 +82,7 @@ def softplus(x: Array) -> Array:
     return (np.maximum(w, scalar(w, 0)) + np.log1p(np.exp(-np.abs(w)))).astype(x.dtype)
 
 
-@op("Softsign", type=same)
+@op("Softsign", type=same, exact=True)
 def softsign(x: Array) -> Array:
     """x / (1 + abs(x)); NaN for infinities (tf.nn.softsign)."""
     return x / (scalar(x, 1) + np.abs(x))
@@ -130,7 +130,7 @@ def _bias_type(c: Inference) -> ValueType:
     return x
 
 
-@op("BiasAdd", type=_bias_type)
+@op("BiasAdd", type=_bias_type, exact=True)
 def bias_add(x: Array, bias: Array, *, data_format: str = "NHWC") -> Array:
     """x plus one number per channel (tf.nn.bias_add)."""
     if x.shape[1 if channels_first(data_format) else -1] != bias.shape[0]:
@@ -138,7 +138,7 @@ def bias_add(x: Array, bias: Array, *, data_format: str = "NHWC") -> Array:
     return channels_as(channels_last(x, data_format) + bias, data_format)
 
 
-@op("BiasAddV1", type=_bias_type)
+@op("BiasAddV1", type=_bias_type, exact=True)
 def bias_add_v1(x: Array, bias: Array) -> Array:
     """x plus one number per channel, channels last (tf.nn.bias_add of TensorFlow 0.x)."""
     return bias_add(x, bias)

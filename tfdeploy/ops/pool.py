@@ -187,7 +187,7 @@ def max_pool_with_argmax(
     return best, where.astype(Targmax.numpy)
 
 
-@op("MaxPoolGrad", type=same)
+@op("MaxPoolGrad", type=same, exact=True)
 def max_pool_grad(
     x: Array,
     y: Array,
@@ -230,7 +230,7 @@ def _mean(x: Array, ksize: Ints, strides: Ints, padding: str, data_format: str) 
     return channels_as((total / count).astype(x.dtype), data_format)
 
 
-@op("AvgPool", type=_pool_type)
+@op("AvgPool", type=_pool_type, exact=True)
 def avg_pool(
     x: Array, *, ksize: Ints, strides: Ints, padding: str, data_format: str = "NHWC"
 ) -> Array:
@@ -238,7 +238,7 @@ def avg_pool(
     return _mean(x, ksize, strides, padding, data_format)
 
 
-@op("AvgPool3D", type=_pool_type)
+@op("AvgPool3D", type=_pool_type, exact=True)
 def avg_pool3d(
     x: Array, *, ksize: Ints, strides: Ints, padding: str, data_format: str = "NDHWC"
 ) -> Array:
@@ -308,7 +308,7 @@ def _fractional_type(c: Inference) -> list[ValueType]:
 _FRACTIONAL = ("output", "row_pooling_sequence", "col_pooling_sequence")
 
 
-@op("FractionalMaxPool", type=_fractional_type, effect=RANDOM, outputs=_FRACTIONAL)
+@op("FractionalMaxPool", type=_fractional_type, effect=RANDOM, outputs=_FRACTIONAL, exact=True)
 def fractional_max_pool(
     x: Array,
     *,

@@ -61,7 +61,7 @@ def _shaped_like(i: int) -> Callable[[Inference], ValueType]:
 # Stateful
 
 
-@op("RandomUniform", type=_shaped("dtype"), effect=RANDOM)
+@op("RandomUniform", type=_shaped("dtype"), effect=RANDOM, exact=True)
 def random_uniform(
     shape: Array, *, dtype: DType, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
@@ -91,7 +91,7 @@ def truncated_normal(
     return generators.truncated_normal(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("RandomUniformInt", type=_shaped_like(1), effect=RANDOM)
+@op("RandomUniformInt", type=_shaped_like(1), effect=RANDOM, exact=True)
 def random_uniform_int(
     shape: Array,
     minval: Array,
@@ -107,7 +107,7 @@ def random_uniform_int(
     return generators.integers(stream, prod(size), minval, maxval).reshape(size)
 
 
-@op("RandomShuffle", type=same, effect=RANDOM)
+@op("RandomShuffle", type=same, effect=RANDOM, exact=True)
 def random_shuffle(
     value: Array, *, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
@@ -231,7 +231,7 @@ def random_poisson_v2(
 # Stateless: a seed of two integers
 
 
-@op("StatelessRandomUniform", type=_shaped("dtype"))
+@op("StatelessRandomUniform", type=_shaped("dtype"), exact=True)
 def stateless_uniform(shape: Array, seed: Array, *, dtype: DType = FLOAT32) -> Array:
     """Uniform numbers in [0, 1) (tf.random.stateless_uniform)."""
     size = spelled(shape)
@@ -368,7 +368,7 @@ def get_alg() -> Array:
     return np.array(1, np.int32)
 
 
-@op("StatelessRandomUniformV2", type=_shaped("dtype"))
+@op("StatelessRandomUniformV2", type=_shaped("dtype"), exact=True)
 def stateless_uniform_v2(
     shape: Array, key: Array, counter: Array, alg: Array, *, dtype: DType = FLOAT32
 ) -> Array:

@@ -84,7 +84,7 @@ def rng_skip(resource: Variable, algorithm: Array, delta: Array) -> tuple[Array,
     return ()
 
 
-@op("StatefulUniform", type=_shaped, effect=WRITES)
+@op("StatefulUniform", type=_shaped, effect=WRITES, exact=True)
 def stateful_uniform(
     resource: Variable, algorithm: Array, shape: Array, *, dtype: DType = FLOAT32
 ) -> Array:
