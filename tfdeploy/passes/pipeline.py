@@ -49,6 +49,8 @@ def prepared(graph: Graph, roots: Sequence[Ref]) -> Prepared | None:
     """What a file may hold beside `graph`, None where it is better made when it is needed."""
     if graph.subgraphs or not roots or any(node.control for node in graph.nodes):
         return None
+    if own.mark(graph, [])[0] is not graph:  # what somebody chose holds for this process alone
+        return None
     whole, mapping = prepare(graph, roots)
     feeds = [Ref(i) for i, node in enumerate(graph.nodes) if node.op == "Placeholder"]
     kept = [*dict.fromkeys([*roots, *feeds])]
