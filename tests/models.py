@@ -267,7 +267,34 @@ def wide_and_deep() -> Example:
     )
 
 
-OTHERS = {"transformer": transformer, "autoencoder": autoencoder, "wide_and_deep": wide_and_deep}
+def compiled() -> Example:
+    """Grouped convolutions and channels-first volumes, which Keras wraps in functions for XLA."""
+    _reset("compiled")
+    image, volume = keras.Input((11, 14, 8), name="image"), keras.Input((2, 7, 6, 9), name="volume")
+    x = layers.Conv2D(16, 3, groups=4, activation="relu", name="grouped")(image)
+    x = layers.Conv2D(12, 3, groups=2, strides=2, padding="same", name="strided")(x)
+    x = layers.GlobalMaxPooling2D()(layers.BatchNormalization(name="norm")(x))
+    first = "channels_first"
+    y = layers.Conv3D(6, 3, padding="same", activation="relu", data_format=first, name="solid")(
+        volume
+    )
+    y = layers.Flatten()(layers.AveragePooling3D(2, data_format=first, name="pooled")(y))
+    model = keras.Model(
+        [image, volume], layers.Dense(CLASSES, name="logits")(layers.Concatenate()([x, y]))
+    )
+    rng = np.random.default_rng(6)
+    shapes = ((CALIBRATED, 11, 14, 8), (CALIBRATED, 2, 7, 6, 9))
+    feeds = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    enliven(model, feeds)
+    return Example(model, [f[:2] for f in feeds], ("grouped", "strided", "norm", "solid", "pooled"))
+
+
+OTHERS = {
+    "transformer": transformer,
+    "autoencoder": autoencoder,
+    "wide_and_deep": wide_and_deep,
+    "compiled": compiled,
+}
 
 
 def _reset(name: str) -> None:
