@@ -13,8 +13,8 @@ from ..dtypes import INT64
 from ..errors import ConversionError, FormatError, TfdeployError, UnsupportedError
 from . import protos, tensorproto, wire
 from .graphdef import decode_graph, parse_message, read_file, read_unpacked
-from .raw import RawModel, RawSignature, TensorInfo
-from .variables import VARIABLE_OPS, Variables, find_sources
+from .raw import RawModel, RawNode, RawSignature, TensorInfo
+from .variables import TABLE_PARTS, VARIABLE_OPS, Variables, find_sources
 from .wire import Message
 
 _INIT_SIGNATURE = "__saved_model_init_op"
@@ -58,6 +58,7 @@ def decode_meta_graph(meta: Message, path: str, assets: list[str], prefix: str) 
     init_ops = _init_ops(meta)
     nodes = {node.name: node for node in graph.nodes if node.op in VARIABLE_OPS}
     sources = find_sources(graph, meta.saver_def.restore_op_name, init_ops, contents, path)
+    nodes |= {name: RawNode(name, "") for name in sources if name.endswith(TABLE_PARTS)}
     variables = Variables(nodes, sources, prefix, path)
     return RawModel(graph, variables, signatures, contents, init_ops, path)
 

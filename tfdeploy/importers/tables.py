@@ -16,6 +16,7 @@ from ..ops import registry
 from ..ops.tables import ASSET
 from .freeze import freeze
 from .raw import RawModel, RawNode
+from .variables import TABLE_PARTS
 
 _FILLERS = frozenset(
     {
@@ -55,8 +56,11 @@ def fill(raw: RawModel, graph: Graph, build: Build) -> None:
                 f"{raw.origin}: {name}, which fills lookup tables, cannot run: {error}"
             ) from error
     for name, node in tables.items():
+        keys, values = (name + part for part in TABLE_PARTS)
         if name in made:
             node.attrs = node.attrs | made[name].saved()
+        elif keys in raw.variables and values in raw.variables:
+            node.attrs = node.attrs | {"keys": raw.variables[keys], "values": raw.variables[values]}
 
 
 def _run(graph: Graph, made: dict[str, Any]) -> None:

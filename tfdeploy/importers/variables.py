@@ -21,6 +21,9 @@ from .slices import open_checkpoint
 
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 _ASSIGN_OPS = frozenset({"Assign", "AssignVariableOp"})
+_IMPORT_OPS = frozenset({"LookupTableImport", "LookupTableImportV2"})
+TABLE_PARTS = ("~keys", "~values")
+"""What follows a table's name in the names of the values that a checkpoint has for it."""
 _SAME_VALUE = frozenset({"Identity", "Reshape", "Snapshot"})
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _RESTORES = {"RestoreV2": 2, "RestoreSlice": 2, "Restore": None}  # which input says the slice
@@ -194,7 +197,10 @@ class _Tracer:
         self._scopes = 0
 
     def assignments(self, root: str) -> Iterator[tuple[str, _Value]]:
-        """Variables of the top graph that running the node `root` assigns, and their values."""
+        """Variables of the top graph that running the node `root` assigns, and their values.
+
+        A table that it fills counts as two, with names that end in `TABLE_PARTS`.
+        """
         stack, seen = [(self.top, root)], {(self.top, root)}
         while stack:
             scope, name = stack.pop()
@@ -205,6 +211,11 @@ class _Tracer:
                 variable = self.resolve(scope, node.inputs[0]).node
                 if variable is not None and variable.op in VARIABLE_OPS:
                     yield variable.name, self.resolve(scope, node.inputs[1])
+            if node.op in _IMPORT_OPS and len(node.inputs) > 2:
+                table = self.resolve(scope, node.inputs[0]).node
+                for part, spelled in zip(TABLE_PARTS, node.inputs[1:3], strict=True):
+                    if table is not None:
+                        yield table.name + part, self.resolve(scope, spelled)
             needs = [(scope, _split(spelled)[0]) for spelled in node.inputs]
             inner = self._enter(scope, node)
             if inner is not None:
@@ -287,6 +298,7 @@ def find_sources(
                 constant = value.node.attrs.get("value")
                 if isinstance(constant, np.ndarray):
                     sources[variable] = constant
+    sources = {name: s for name, s in sources.items() if not name.endswith(TABLE_PARTS)}
     for variable, value in tracer.assignments(_split(restore)[0]):
         restored = _restored(tracer, value)
         if restored is not None:

@@ -63,20 +63,25 @@ class Table(Handle):
         self._values: Array | None = None
 
     def put(self, keys: Array, values: Array, fresh: bool = False) -> None:
-        """Adds entries or replaces their values; `fresh` is without those of before."""
+        """Adds entries or replaces their values.
+
+        `fresh` is without those of before, and leaves out what a saved table has for empty places.
+        """
         shape = keys.shape[: keys.ndim - self._key_rank(keys)] + self.value_shape
         if values.shape != shape:
             raise ValueError(
                 f"keys of shape {keys.shape} take values of shape {shape}, not {values.shape}"
             )
         new = list(_entries(keys, keys.ndim - self._key_rank(keys)))
-        for key in new:
-            if key in self.forbidden:
-                raise ValueError(f"the table does not take the key {key!r}")
-        found = _entries(values, values.ndim - len(self.value_shape))
+        found = list(_entries(values, values.ndim - len(self.value_shape)))
+        if any(key in self.forbidden for key in new):
+            if not fresh:
+                raise ValueError("a key is the one that stands for empty or deleted places")
+            taken = [i for i, key in enumerate(new) if key not in self.forbidden]
+            new, found = [new[i] for i in taken], [found[i] for i in taken]
         before = {} if fresh else self.items
         if not self.mutable:
-            before = _without_conflicts(before, new, list(found))
+            before = _without_conflicts(before, new, found)
         else:
             before.update(zip(new, found, strict=True))
         self.items, self.filled = before, True
@@ -168,8 +173,9 @@ def _table(handle: Any, key_dtype: DType | None = None) -> Table:
 
 def _made(table: Table, keys: Array | None, values: Array | None) -> Table:
     if keys is not None and values is not None:
-        table.put(keys, values)
-        table._keys, table._values = keys, values
+        table.put(keys, values, fresh=True)
+        if len(table.items) == len(keys):
+            table._keys, table._values = keys, values
     return table
 
 
@@ -386,8 +392,8 @@ def initialize_from_text_file(
     delimiter: str = "\t",
     offset: int = 0,
 ) -> Nothing:
-    """Fills a table from the lines of an asset: an index is a column, -1 the line's number and -2
-    the whole line.
+    """Fills a table from the lines of an asset: an index is a column, -1 the line's number plus
+    `offset`, and -2 the whole line.
     """
     table, content = _table(table_handle), filename.item()
     if not content.startswith(ASSET):
@@ -398,19 +404,21 @@ def initialize_from_text_file(
     lines = content[len(ASSET) :].replace(b"\r", b"").split(b"\n")
     if not lines[-1]:
         lines.pop()
-    lines = lines[offset:]
     if vocab_size > len(lines):
         raise ValueError(f"{len(lines)} lines in the file, expected {vocab_size}")
     lines = lines[:vocab_size] if vocab_size >= 0 else lines
     split = delimiter.encode("latin-1") if delimiter else b"\t"
-    keys = _column(lines, key_index, split, table.key_dtype)
-    table.put(keys, _column(lines, value_index, split, table.value_dtype))
+    keys, values = (
+        _column(lines, number, split, dtype, offset)
+        for number, dtype in ((key_index, table.key_dtype), (value_index, table.value_dtype))
+    )
+    table.put(keys, values)
     return ()
 
 
-def _column(lines: list[bytes], number: int, delimiter: bytes, dtype: DType) -> Array:
+def _column(lines: list[bytes], number: int, delimiter: bytes, dtype: DType, first: int) -> Array:
     if number == _LINE_NUMBER:
-        return np.arange(len(lines)).astype(dtype.numpy)
+        return np.arange(first, first + len(lines)).astype(dtype.numpy)
     if number == _WHOLE_LINE:
         return _parsed(lines, dtype)
     parts = [line.split(delimiter) for line in lines]
