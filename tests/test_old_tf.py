@@ -37,10 +37,7 @@ def _cases():
                     continue
                 if (version, name, form) in NOT_WRITTEN:
                     continue
-                marks = []
-                if name in TABLES:
-                    marks.append(pytest.mark.xfail(strict=True, reason="lookup tables"))
-                yield pytest.param(version, name, form, marks=marks, id=f"{version}-{name}-{form}")
+                yield pytest.param(version, name, form, id=f"{version}-{name}-{form}")
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,12 @@ def is_archive(path: str) -> bool:
         head = file.read(512)
     if head.startswith(b"PK"):
         return zipfile.is_zipfile(path)
-    return (head.startswith(_COMPRESSED) or head[257:262] == b"ustar") and tarfile.is_tarfile(path)
+    if not head.startswith(_COMPRESSED) and head[257:262] != b"ustar":
+        return False
+    try:
+        return tarfile.is_tarfile(path)
+    except (*_DAMAGE, *_REFUSED):  # no first file can be read: what else it may be says the error
+        return False
 
 
 def read_archive(path: str) -> RawModel:

@@ -63,6 +63,7 @@ def read_checkpoint(prefix: str) -> RawModel:
     Values are read when asked for.  Raises ConversionError where there is no graph or no
     checkpoint, FormatError where a file is damaged.
     """
+    prefix = slices.whole(prefix)
     meta_path = prefix + ".meta"
     folder = os.path.dirname(prefix) or "."
     if not slices.exists(prefix):

@@ -89,6 +89,12 @@ def exists(prefix: str) -> bool:
     return os.path.isfile(prefix + ".index") or bool(_files(prefix))
 
 
+def whole(prefix: str) -> str:
+    """The prefix of all shards, where `prefix` is the name of one or a pattern for all of them."""
+    base = _SHARD.sub("", prefix)
+    return base if exists(base) else prefix
+
+
 def _files(prefix: str) -> list[str]:
     """The files of a V1 checkpoint: the prefix itself, or shards named after it."""
     if os.path.isfile(prefix):
