@@ -137,9 +137,8 @@ def _affine_reshaped(rw: Rewriter, node: Node) -> list[Ref] | None:
         )
         grown = _affine(rw, inner)
         if grown is not None:
-            return rw.emit(
-                "Reshape", [grown[0], reshape.inputs[1]], reshape.attrs, node.types, node.name
-            )
+            inputs = [grown[0], *reshape.inputs[1:]]
+            return rw.emit(reshape.op, inputs, reshape.attrs, node.types, node.name)
     return None
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..graph.graph import Node, Ref
+from ..graph.types import ValueType
 from .rewrite import Rewriter
 
 
@@ -362,6 +363,45 @@ def _attention_perms(rw: Rewriter, node: Node, product: Node) -> tuple[tuple[int
     return (*(turned if flag else plain for flag in flags), plain)
 
 
+def einsum_of_weights(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``abc,cde->abde`` with constant weights is a product of matrices between reshapes."""
+    x, weights = node.inputs[0], rw.constant(node.inputs[-1])
+    terms, _, result = node.attrs["equation"].replace(" ", "").partition("->")
+    left, comma, right = terms.partition(",")
+    kinds = rw.type(x), node.types[0]
+    if weights is None or not comma or "." in terms or len(node.inputs) != 2:
+        return None
+    if any(k.dtype != "float32" or k.shape is None for k in kinds):
+        return None
+    summed = [c for c in right if c not in result]
+    lead, columns = left[: len(left) - len(summed)], right[len(summed) :]
+    if left != lead + "".join(summed) or right != "".join(summed) + columns:
+        return None
+    if result != lead + columns or len({*left, *right}) != len(left) + len(columns) or not summed:
+        return None
+    return _product_of_matrices(rw, node, weights, len(summed))
+
+
+def _product_of_matrices(
+    rw: Rewriter, node: Node, weights: np.ndarray, summed: int
+) -> list[Ref] | None:
+    x, out = node.inputs[0], node.types[0]
+    shape = rw.type(x).shape
+    assert shape is not None and out.shape is not None
+    k = int(np.prod(weights.shape[:summed]))
+    n = int(np.prod(weights.shape[summed:]))
+    lead = shape[: len(shape) - summed]
+    if summed > 1:
+        flat = ValueType(out.dtype, (*lead, k))
+        x = rw.emit("td.Reshape", [x], {}, [flat], f"{node.name}~flat")[0]
+    matrix = rw.const(weights.reshape(k, n), f"{node.name}~matrix")
+    kind = ValueType(out.dtype, (*lead, n))
+    product = rw.emit("MatMul", [x, matrix], {}, [kind], f"{node.name}~product")
+    if kind == out:
+        return product
+    return rw.emit("td.Reshape", product, {}, [out], node.name)
+
+
 def same_order(rw: Rewriter, node: Node) -> list[Ref] | None:
     """A transpose that leaves every axis where it is."""
     perm = rw.constant(node.inputs[1])
@@ -409,7 +449,8 @@ def padding_first(rw: Rewriter, node: Node) -> list[Ref] | None:
 
 
 RULES = {
-    **{op: [attention] for op in ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum")},
+    **{op: [attention] for op in ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")},
+    "Einsum": [attention, einsum_of_weights],
     "Mul": [silu, gelu, hard_swish, hard_sigmoid, gated_hard_sigmoid],
     "AddV2": [layer_norm],
     "Add": [layer_norm],

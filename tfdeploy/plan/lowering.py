@@ -345,7 +345,7 @@ def _reduce(b: Builder) -> None:
 # Views
 
 
-@lowers("Reshape", "ExpandDims", "Squeeze", "Flatten", uses=(0,))
+@lowers("Reshape", "td.Reshape", "ExpandDims", "Squeeze", uses=(0,))
 def _reshape(b: Builder) -> None:
     shape = b.type().shape
     x = b.input(0)
