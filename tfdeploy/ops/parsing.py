@@ -197,25 +197,26 @@ def _parsed(
 
 
 def _parsed_types(
-    c: Inference, sparse: Sequence[DType], ragged: Sequence[tuple[DType, DType]] = ()
+    c: Inference,
+    lead: tuple[Extent, ...] | None,
+    sparse: Sequence[DType],
+    ragged: Sequence[tuple[DType, DType]] = (),
 ) -> list[ValueType]:
-    shape = c.inputs[0].shape
-    lead: tuple[Extent, ...] = shape if shape is not None else (c.fresh(),)
     counts = [c.fresh() for _ in sparse]
-    rank = len(lead) + 1
+    rank = c.fresh() if lead is None else len(lead) + 1
     types = [ValueType(INT64, (n, rank)) for n in counts]
     types += [ValueType(t, (n,)) for t, n in zip(sparse, counts, strict=True)]
     types += [ValueType(INT64, (rank,)) for _ in sparse]
     for dtype, extents in zip(c.attrs["Tdense"], c.attrs["dense_shapes"], strict=True):
         inner = tuple(c.fresh() if e in (None, -1) else e for e in extents)
-        types.append(ValueType(dtype, (*lead, *inner)))
+        types.append(ValueType(dtype, None if lead is None else (*lead, *inner)))
     types += [ValueType(t, (c.fresh(),)) for t, _ in ragged]
-    splits: Extent = lead[0] + 1 if lead else 0
+    splits: Extent = c.fresh() if lead is None else lead[0] + 1 if lead else 0
     return types + [ValueType(s, (splits,)) for _, s in ragged]
 
 
 def _example_types(c: Inference) -> list[ValueType]:
-    return _parsed_types(c, c.attrs["sparse_types"])
+    return _parsed_types(c, c.inputs[0].shape or (c.fresh(),), c.attrs["sparse_types"])
 
 
 _OUTPUTS = (
@@ -251,7 +252,7 @@ def parse_example(
 
 def _example_v2_types(c: Inference) -> list[ValueType]:
     ragged = zip(c.attrs["ragged_value_types"], c.attrs["ragged_split_types"], strict=True)
-    return _parsed_types(c, c.attrs["sparse_types"], list(ragged))
+    return _parsed_types(c, c.inputs[0].shape, c.attrs["sparse_types"], list(ragged))
 
 
 @op(
@@ -282,7 +283,11 @@ def parse_example_v2(
     )
 
 
-@op("ParseSingleExample", type=_example_types, exact=True, outputs=_OUTPUTS)
+def _single_types(c: Inference) -> list[ValueType]:
+    return _parsed_types(c, (), c.attrs["sparse_types"])
+
+
+@op("ParseSingleExample", type=_single_types, exact=True, outputs=_OUTPUTS)
 def parse_single_example(
     serialized: Array,
     *defaults: Array,

@@ -72,10 +72,11 @@ def _to_tensor_type(c: Inference) -> ValueType:
     wanted = c.extents(0) if c.inputs[0].rank == 1 else None
     inner = values.shape[1:]
     rank = ragged + 1 + len(inner)
+    longest = c.inputs[0].rank == 0 or (wanted is not None and wanted[:1] == [-1])
     given = wanted if wanted is not None and len(wanted) == rank else [-1] * rank
     result: list[Extent] = [c.fresh() if e == -1 else e for e in given]
     splits = c.inputs[3].shape
-    if given[0] == -1 and kinds[0] == "ROW_SPLITS" and splits:
+    if longest and kinds[0] == "ROW_SPLITS" and splits:
         result[0] = splits[0] - 1
     for i, extent in enumerate(inner):
         result[ragged + 1 + i] = extent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,45 +132,55 @@ def _parsed(serialized: Array, context: _Asked, lists: _Asked, lengths: bool) ->
     return tuple(result)
 
 
-def _types(ragged: bool, lengths: bool) -> Callable[[Inference], list[ValueType]]:
-    def sparse(c: Inference, dtypes: Sequence[DType], rank: int) -> list[ValueType]:
-        counts = [c.fresh() for _ in dtypes]
-        return [
-            *(ValueType(INT64, (n, rank)) for n in counts),
-            *(ValueType(t, (n,)) for t, n in zip(dtypes, counts, strict=True)),
-            *(ValueType(INT64, (rank,)) for _ in dtypes),
-        ]
+Lead: TypeAlias = tuple[Extent, ...] | None
 
-    def dense(c: Inference, lead: tuple[Extent, ...], dtypes: Any, shapes: Any) -> list[ValueType]:
-        return [
-            ValueType(t, (*lead, *(c.fresh() if e in (None, -1) else e for e in s)))
-            for t, s in zip(dtypes, shapes, strict=True)
-        ]
 
-    def loose(c: Inference, dtypes: Sequence[DType]) -> list[ValueType]:
-        return [ValueType(t, (c.fresh(),)) for t in dtypes]
+def _sparse_kinds(c: Inference, dtypes: Sequence[DType], rank: Extent) -> list[ValueType]:
+    counts = [c.fresh() for _ in dtypes]
+    return [
+        *(ValueType(INT64, (n, rank)) for n in counts),
+        *(ValueType(t, (n,)) for t, n in zip(dtypes, counts, strict=True)),
+        *(ValueType(INT64, (rank,)) for _ in dtypes),
+    ]
 
-    def rule(c: Inference) -> list[ValueType]:
-        a = c.attrs
-        shape = c.inputs[0].shape
-        lead: tuple[Extent, ...] = shape if shape is not None else (c.fresh(),)
-        types = sparse(c, a["context_sparse_types"], len(lead) + 1)
-        types += dense(c, lead, a["Tcontext_dense"], a["context_dense_shapes"])
-        if ragged:
-            types += loose(c, a["context_ragged_value_types"])
-            types += loose(c, a["context_ragged_split_types"])
-        types += sparse(c, a["feature_list_sparse_types"], len(lead) + 2)
-        types += dense(
-            c, (*lead, c.fresh()), a["feature_list_dense_types"], a["feature_list_dense_shapes"]
-        )
-        if lengths:
-            types += [ValueType(INT64, lead) for _ in a["feature_list_dense_types"]]
-        if ragged:
-            types += loose(c, a["feature_list_ragged_value_types"])
-            types += loose(c, a["feature_list_ragged_split_types"]) * 2
-        return types
 
-    return rule
+def _dense_kinds(c: Inference, lead: Lead, what: str, steps: bool) -> list[ValueType]:
+    if lead is None:
+        return [ValueType(t) for t in c.attrs[_DENSE_TYPES[what]]]
+    found = []
+    for dtype, extents in zip(
+        c.attrs[_DENSE_TYPES[what]], c.attrs[f"{what}_dense_shapes"], strict=True
+    ):
+        inner = tuple(c.fresh() if e in (None, -1) else e for e in extents)
+        found.append(ValueType(dtype, (*lead, *((c.fresh(),) if steps else ()), *inner)))
+    return found
+
+
+def _loose_kinds(c: Inference, dtypes: Sequence[DType]) -> list[ValueType]:
+    return [ValueType(t, (c.fresh(),)) for t in dtypes]
+
+
+_DENSE_TYPES = {"context": "Tcontext_dense", "feature_list": "feature_list_dense_types"}
+
+
+def _kinds(c: Inference, lead: Lead, ragged: bool, lengths: bool) -> list[ValueType]:
+    """Types of the outputs; `lead` is the batch, empty for a single SequenceExample."""
+    a = c.attrs
+    rank: Extent = c.fresh() if lead is None else len(lead) + 1
+    types = _sparse_kinds(c, a["context_sparse_types"], rank)
+    types += _dense_kinds(c, lead, "context", False)
+    if ragged:
+        types += _loose_kinds(c, a["context_ragged_value_types"])
+        types += _loose_kinds(c, a["context_ragged_split_types"])
+    types += _sparse_kinds(c, a["feature_list_sparse_types"], rank + 1)
+    types += _dense_kinds(c, lead, "feature_list", True)
+    if lengths:
+        types += [ValueType(INT64, lead) for _ in a["feature_list_dense_types"]]
+    if ragged:
+        types += _loose_kinds(c, a["feature_list_ragged_value_types"])
+        types += _loose_kinds(c, a["feature_list_ragged_split_types"])
+        types += _loose_kinds(c, a["feature_list_ragged_split_types"])
+    return types
 
 
 def _outputs(ragged: bool, lengths: bool) -> tuple[str, ...]:
@@ -209,7 +219,12 @@ def _keys(keys: Iterable[str | bytes]) -> list[bytes]:
     return [encoded(key) for key in keys]
 
 
-@op("ParseSequenceExample", type=_types(False, True), exact=True, outputs=_outputs(False, True))
+@op(
+    "ParseSequenceExample",
+    type=lambda c: _kinds(c, c.inputs[0].shape, False, True),
+    exact=True,
+    outputs=_outputs(False, True),
+)
 def parse_sequence_example(
     serialized: Array,
     debug_name: Array,
@@ -259,7 +274,12 @@ def parse_sequence_example(
     return _parsed(serialized, context, lists, True)
 
 
-@op("ParseSequenceExampleV2", type=_types(True, True), exact=True, outputs=_outputs(True, True))
+@op(
+    "ParseSequenceExampleV2",
+    type=lambda c: _kinds(c, c.inputs[0].shape, True, True),
+    exact=True,
+    outputs=_outputs(True, True),
+)
 def parse_sequence_example_v2(
     serialized: Array,
     debug_name: Array,
@@ -328,7 +348,7 @@ def parse_sequence_example_v2(
 
 @op(
     "ParseSingleSequenceExample",
-    type=_types(False, False),
+    type=lambda c: _kinds(c, (), False, False),
     exact=True,
     outputs=_outputs(False, False),
 )
