@@ -1,4 +1,4 @@
-"""Fixtures that several test modules use."""
+"""What holds for the whole test run, and fixtures that several test modules use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# Python processes started by tests import the package under test, not the tree they stand in.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 
 @pytest.fixture

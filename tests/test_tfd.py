@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +17,7 @@ import safetensors.numpy
 from numpy.testing import assert_array_equal
 
 import tfdeploy as td
+from tests.attack_prepared import join, split
 from tfdeploy import demo
 from tfdeploy.dtypes import DType, from_numpy
 from tfdeploy.graph.graph import FuncRef, Graph, Node, Ref, SignatureDef
@@ -308,17 +311,6 @@ def test_what_no_file_can_hold_is_an_error(tmp_path):
 # Attacks: a file is taken apart, changed and put together with the right checksums
 
 
-def split(data: bytes) -> tuple[dict[str, Any], int]:
-    size = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + size]), 8 + size
-
-
-def join(header: Any, body: bytes) -> bytes:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    text += b" " * (-(8 + len(text)) % 64)
-    return len(text).to_bytes(8, "little") + text + body
-
-
 def pack(graph: bytes, tensors: dict[str, np.ndarray]) -> bytes:
     """A well-formed file around the text of a graph."""
     header: dict[str, Any] = {}
@@ -348,7 +340,7 @@ def parts() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     header, start = split(data)
     tensors = {}
     for key, entry in header.items():
-        if key not in ("__metadata__",) and not key.startswith("~pad"):
+        if key == "~graph" or key[0] not in "~_":
             begin, end = (start + offset for offset in entry["data_offsets"])
             kind = {"U8": np.uint8, "F32": np.float32}[entry["dtype"]]
             tensors[key] = np.frombuffer(data[begin:end], kind).reshape(entry["shape"])
@@ -602,6 +594,46 @@ def test_a_tensor_that_is_not_aligned():
         }  # fmt: skip
         body += array.tobytes()
     refused(join(header, bytes(body)), "multiple of 64")
+
+
+# Attacks on the prepared graph, which engines run
+
+
+def lively(tmp_path: Any) -> tuple[str, str]:
+    """A file whose prepared graph has convolutions, products and maps, and its input."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    x = keras.Input((9, 8, 3))
+    h = layers.Conv2D(5, 3, strides=2, padding="same", activation="relu")(x)
+    h = layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(h))
+    h = layers.MaxPooling2D(2)(layers.Activation("gelu")(h))
+    h = layers.LayerNormalization()(layers.Flatten()(h))
+    h = layers.Dense(6, activation="tanh")(h)
+    model = keras.Model(x, layers.Softmax()(layers.Add()([h, layers.Dense(6)(h)])))
+    td.convert(model).save(tmp_path / "m.tfd")
+    data = np.random.default_rng(2).normal(size=(3, 9, 8, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", data)
+    return str(tmp_path / "m.tfd"), str(tmp_path / "x.npy")
+
+
+def attack_prepared(tmp_path: Any, count: int) -> str:
+    """In a process of its own, since it may crash; its last line."""
+    script = os.path.join(os.path.dirname(__file__), "attack_prepared.py")
+    command = [sys.executable, script, *lively(tmp_path), str(count)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-300:] + result.stderr[-2000:]
+    return result.stdout.splitlines()[-1]
+
+
+def test_attacks_on_the_prepared_graph(tmp_path):
+    assert attack_prepared(tmp_path, 150).startswith(("pure", "survived"))
+
+
+@pytest.mark.slow
+def test_every_attack_on_the_prepared_graph(tmp_path):
+    assert attack_prepared(tmp_path, 10**6).startswith(("pure", "survived"))
 
 
 # Accidents
