@@ -32,6 +32,14 @@ NO_KERNEL = {  # no CPU kernel in TensorFlow: checked by mathematics in tests/te
     "IFFTND",
     "RFFTND",
     "IRFFTND",
+    "CudnnRNN",
+    "CudnnRNNV2",
+    "CudnnRNNV3",
+    "CudnnRNNParamsSize",
+    "CudnnRNNCanonicalToParams",
+    "CudnnRNNCanonicalToParamsV2",
+    "CudnnRNNParamsToCanonical",
+    "CudnnRNNParamsToCanonicalV2",
 }
 
 
