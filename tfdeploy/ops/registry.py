@@ -45,6 +45,7 @@ FAMILIES = (
     "spectral",
     "special",
     "quantize",
+    "cudnn",
     "gradients",
     "statistics",
     "audio",
