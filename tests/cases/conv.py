@@ -236,4 +236,13 @@ CASES = [
         rates=ONES,
         padding="SAME",
     ),
+    case(
+        "Dilation2D",
+        f32(2, 6, 2, 4),
+        f32(3, 4, 4),
+        strides=[1, 4, 4, 1],
+        rates=[1, 1, 2, 1],
+        padding="VALID",
+    ),
+    conv(x=IMAGE[:, :2], padding="VALID", strides=(1, 2, 2, 1), raises=True),
 ]

@@ -117,4 +117,5 @@ CASES = [
     case("RGBToHSV", RGB.astype(bfloat16), ulp=32),
     case("HSVToRGB", RGB.astype(bfloat16), ulp=32),
     patches(f32(1, 3, 3, 2).astype(bfloat16), [2, 2], [1, 1], [1, 1], "SAME"),
+    patches(f32(1, 9, 7, 2), [3, 4], [4, 3], [1, 3], "VALID"),
 ]

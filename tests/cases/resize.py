@@ -167,4 +167,6 @@ CASES = [
         interpolation="BILINEAR",
         ulp=16,
     ),
+    case("ResizeArea", f32(1, 5, 1, 2), [4, 3], align_corners=True),
+    case("ResizeArea", f32(1, 1, 1, 2), [2, 2], align_corners=True),
 ]

@@ -489,7 +489,7 @@ def _dilation_type(c: Inference) -> ValueType:
     merge_extents(x[-1], weights[-1])
     step = _steps(c.attrs["strides"], 4, "NHWC", "strides")
     spread = _steps(c.attrs["rates"], 4, "NHWC", "rates")
-    outs = extents(c, x[1:-1], weights[:-1], step, spread, c.attrs["padding"])
+    outs = extents(c, x[1:-1], weights[:-1], step, spread, c.attrs["padding"], fits=False)
     return ValueType(c.inputs[0].dtype, (x[0], *outs, x[-1]))
 
 

@@ -160,7 +160,13 @@ def _patches_type(c: Inference) -> ValueType:
     x = spatial_shape(c, 0, len(sizes), "NHWC")
     rates = c.attrs.get("rates", (1,) * len(sizes))
     outs = extents(
-        c, x[1:-1], sizes[1:-1], c.attrs["strides"][1:-1], rates[1:-1], c.attrs["padding"]
+        c,
+        x[1:-1],
+        sizes[1:-1],
+        c.attrs["strides"][1:-1],
+        rates[1:-1],
+        c.attrs["padding"],
+        fits=False,
     )
     return ValueType(c.inputs[0].dtype, (x[0], *outs, int(np.prod(sizes)) * x[-1]))
 

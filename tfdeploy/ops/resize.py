@@ -161,7 +161,8 @@ def resize_area(x: Array, size: Array, *, align_corners: bool = False) -> Array:
     wide = x.astype(_F32, copy=False)
     for axis, out in ((2, width), (1, height)):
         n = x.shape[axis]
-        scale = _F32(n - 1) / _F32(out - 1) if align_corners and out > 1 else _F32(n) / _F32(out)
+        aligned = align_corners and min(n, out) > 1
+        scale = _F32(n - 1) / _F32(out - 1) if aligned else _F32(n) / _F32(out)
         start = np.arange(out, dtype=_F32) * scale
         end = np.arange(1, out + 1, dtype=_F32) * scale
         first, stop = np.floor(start), np.ceil(end)

@@ -82,10 +82,10 @@ def axis(
             raise ValueError(f"explicit padding {(before, after)} should not be negative")
     else:
         raise ValueError(f"padding {padding!r} is none of SAME, VALID, EXPLICIT")
-    room = n + before + after - reach
+    room = n + before + after - reach + stride
     if room <= -stride:
         raise ValueError(f"a window of {reach} does not fit into {n} padded by {before}, {after}")
-    return Axis(before, after, (room + stride) // stride)
+    return Axis(before, after, max(0, room // stride))
 
 
 def axes(
@@ -129,12 +129,19 @@ def extents(
     dilations: Sequence[int],
     padding: str,
     explicit: Sequence[int] = (),
+    fits: bool = True,
 ) -> list[Extent]:
-    """The numbers of positions, for extents that may be symbols."""
+    """The numbers of positions, for extents that may be symbols.
+
+    Raises ValueError where a window is known not to fit, unless it need not (`fits`).
+    """
     found: list[Extent] = []
     for i, (n, k, s, d) in enumerate(zip(space, sizes, strides, dilations, strict=True)):
         pair = explicit[2 * i : 2 * i + 2] or (0, 0)
         if isinstance(n, int) and isinstance(k, int):
+            reach = (k - 1) * d + 1
+            if fits and padding != "SAME" and n + sum(pair) < reach:
+                raise ValueError(f"a window of {reach} does not fit into {n} padded by {pair}")
             found.append(axis(n, k, s, d, padding, pair).out)
         elif padding == "SAME":
             found.append((n + s - 1) // s)
