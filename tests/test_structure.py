@@ -309,6 +309,44 @@ def test_a_loop_that_leaves_with_something_else_is_an_error(tmp_path):
         lower(RawModel(graph, origin="graph"), outputs=["y"])
 
 
+@pytest.mark.parametrize("kind", ["queue", "iterator"])
+def test_input_pipelines_become_inputs(tmp_path, kind):
+    with tf.Graph().as_default() as graph:
+        if kind == "queue":
+            queue = v1.FIFOQueue(10, [tf.float32, tf.int32], [[3], []])
+            rows, labels = queue.dequeue_many(4, name="batch")
+        else:
+            data = v1.data.Dataset.from_tensor_slices((np.zeros([8, 3], "f"), np.zeros(8, "i")))
+            data = data.map(lambda a, b: (a, b)).batch(4)
+            rows, labels = v1.data.make_one_shot_iterator(data).get_next(name="batch")
+        y = tf.reduce_sum(rows, 1) * tf.cast(labels, tf.float32)
+        y = v1.cond(tf.reduce_any(labels > 0), lambda: y, lambda: -y)
+        tf.identity(y, name="y")
+    path = tmp_path / "graph.pb"
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.warns(match=r"inputs of the model now: batch \(float32\), batch_1 \(int32\)"):
+        model = td.convert(path, outputs=["y"])
+    rows, labels = np.ones((2, 3), np.float32), np.array([2, 3], np.int32)
+    assert model(batch=rows, batch_1=labels).tolist() == [6.0, 9.0]
+    assert model(batch=rows, batch_1=-labels).tolist() == [6.0, 9.0]
+    cut = td.convert(path, inputs=["batch:0", "batch:1"], outputs=["y"])
+    assert cut.eval("y", {"batch:0": rows, "batch:1": labels}).tolist() == [6.0, 9.0]
+
+
+def test_live_sessions(tmp_path):
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 3], name="x")
+        w = v1.get_variable("w", [3, 3], use_resource=False)
+        y = v1.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.tanh(y @ w)), [0, x])[1]
+        y = v1.cond(tf.reduce_sum(y) > 0, lambda: y, lambda: tf.abs(y))
+        with pytest.raises(td.ConversionError, match="w"):
+            td.convert(y, session=session)
+        session.run(w.initializer)
+        model = td.convert(y, session=session)
+        rows = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+        np.testing.assert_allclose(model(rows), session.run(y, {x: rows}), rtol=1e-5)
+
+
 def test_graphs_without_control_flow_stay_as_they_are():
     with tf.Graph().as_default() as graph:
         tf.identity(scalar("x"), name="y")

@@ -20,6 +20,7 @@ from ..ops.effects import ORDERED, effect
 from ..ops.infer import Typing
 from .age import modern
 from .freeze import VARIABLES, freeze
+from .pipelines import without_pipelines
 from .raw import (
     AttrPlaceholder,
     FuncRef,
@@ -501,7 +502,7 @@ def _structured(
     signatures: Sequence[str] | None,
 ) -> RawGraph:
     """The graph with today's attributes and, where it is needed, without control flow of old."""
-    wanted = list(inputs or ())
+    wanted: list[str] = []
     if outputs is None and raw.signatures:
         for name in signatures or raw.signatures:
             signature = raw.signatures[name]
@@ -511,7 +512,8 @@ def _structured(
     else:
         wanted += sinks(raw) if outputs is None else outputs
     roots = list(dict.fromkeys(split_name(name.lstrip("^"))[0] for name in wanted))
-    return structured(modern(raw.graph), roots, inputs or (), raw.origin)
+    graph = without_pipelines(modern(raw.graph), roots, inputs or (), raw.origin)
+    return structured(graph, roots, inputs or (), raw.origin)
 
 
 def _initialiser(raw: RawModel, name: str) -> tuple[Graph, Iterable[str]]:

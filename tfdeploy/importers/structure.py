@@ -42,7 +42,7 @@ def structured(graph: RawGraph, roots: Iterable[str], cut: Iterable[str], origin
     if not any(_kind(node) in (_SWITCH, _MERGE, _ENTER) for node in graph.nodes):
         return graph
     stops = {split_name(name) for name in cut}
-    nodes = _needed({node.name: node for node in graph.nodes}, roots, stops)
+    nodes = needed({node.name: node for node in graph.nodes}, roots, stops)
     builder = _Structurer(graph, origin)
     done = builder.scope(as_lists(nodes), list(roots), 0)
     others = [node for node in graph.nodes if node.name not in nodes and node.name not in done]
@@ -65,7 +65,7 @@ def _spell(tensor: Tensor) -> str:
     return tensor[0] if tensor[1] == 0 else f"{tensor[0]}:{tensor[1]}"
 
 
-def _needed(nodes: Nodes, roots: Iterable[str], stops: Iterable[Tensor] = ()) -> Nodes:
+def needed(nodes: Nodes, roots: Iterable[str], stops: Iterable[Tensor] = ()) -> Nodes:
     """What the nodes `roots` need, in the order of `nodes`."""
     stopped = set(stops)
     seen: set[str] = set()
@@ -172,16 +172,16 @@ class _Structurer:
         """The nodes that `roots` need, structured; names that are no nodes are arguments."""
         if depth > _DEEPEST:
             raise UnsupportedError(f"{self.origin}: control flow nested deeper than {_DEEPEST}")
-        nodes = _needed(nodes, roots)
+        nodes = needed(nodes, roots)
         if any(_kind(node) == _ENTER for node in nodes.values()):
             paths = _paths(nodes)
             for frame in dict.fromkeys(path[0] for path in paths.values() if path):
                 self._loop(nodes, frame, paths, depth)
         while any(_kind(node) in (_SWITCH, _MERGE) for node in nodes.values()):
-            nodes = _needed(nodes, roots)
+            nodes = needed(nodes, roots)
             if not self._conditionals(nodes, depth):
                 _open(nodes)
-            nodes = _needed(nodes, roots)
+            nodes = needed(nodes, roots)
         return nodes
 
     def _function(
@@ -436,7 +436,7 @@ class _Contexts:
         for name, predicate in self.predicates.items():
             if self.of[name]:
                 continue
-            above = _needed(self.nodes, [name]).keys()
+            above = needed(self.nodes, [name]).keys()
             scope, number = name.rpartition("/")[0], 0
             while not above.isdisjoint(groups.get((predicate, scope, number), ())):
                 number += 1
