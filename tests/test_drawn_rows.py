@@ -79,18 +79,16 @@ def depthwise(d: Draw) -> Case:
 
 
 def transposed(d: Draw) -> Case:
-    x, strides, padding = d.image(), d.pair(4), d.padding()
+    x, strides = d.image(), d.pair(4)
     w = d.floats(d.n(1, 4), d.n(1, 4), x.shape[3], 3)
-    out = [
-        -(-n // s) if padding == "SAME" else (n - k) // s + 1
-        for n, k, s in zip(x.shape[1:3], w.shape, strides[1:3], strict=False)
-    ]
-    dy = d.floats(len(x), *(max(n, 1) for n in out), 3)
+    sides = list(zip(x.shape[1:3], w.shape, strides[1:3], strict=False))
+    padding = d.padding() if all(k <= n for n, k, _ in sides) else "SAME"
+    out = [-(-n // s) if padding == "SAME" else (n - k) // s + 1 for n, k, s in sides]
     return case(
         "Conv2DBackpropInput",
         np.array(x.shape, np.int32),
         w,
-        dy,
+        d.floats(len(x), *out, 3),
         strides=strides,
         padding=padding,
         ulp=32,
