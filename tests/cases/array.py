@@ -146,6 +146,8 @@ CASES = [
     case("Fill", np.array([0, 2], np.int32), np.float32(np.nan)),
     case("Fill", np.array([2], np.int32), np.array(b"xy", object)),
     case("Fill", np.array([-1], np.int32), np.float32(1), raises=True),
+    case("Fill", np.array([2**31, 2**31], INT64), np.float32(1), raises=True),
+    case("Empty", np.array([2**20, 2**20, 2**20], np.int32), dtype=np.float64, raises=True),
     *[
         case(name, x)
         for name in ("ZerosLike", "OnesLike")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -24,6 +24,20 @@ from .rules import (
 )
 
 Array = NDArray[Any]
+
+
+MOST = 2**31
+"""Elements that a result may have: more is a mistake in the input."""
+
+LIST = 64
+"""How many elements of an array a Python list counts as."""
+
+
+def check_size(shape: Iterable[int]) -> None:
+    """Raises ValueError for a negative extent, or too many elements."""
+    extents = list(shape)
+    if any(e < 0 for e in extents) or prod(extents) > MOST:
+        raise ValueError(f"a tensor of shape {extents} is impossible")
 
 
 def vector(extents: Sequence[Extent], dtype: DType = INT32) -> Known:
@@ -309,6 +323,7 @@ def check_numerics(x: Array, *, message: str) -> Array:
 )
 def fill(dims: Array, value: Array) -> Array:
     """`value` repeated over the extents `dims` (tf.fill)."""
+    check_size(dims.tolist())
     return np.full(dims.tolist(), value, value.dtype)
 
 
@@ -327,6 +342,7 @@ def ones_like(x: Array) -> Array:
 @op("Empty", exact=True, type=lambda c: ValueType(c.attrs["dtype"], shape_vector(c, 0)))
 def empty(shape: Array, *, dtype: DType) -> Array:
     """Zeros of `shape` (tf.raw_ops.Empty, which promises no values unless ``init``)."""
+    check_size(shape.tolist())
     return np.full(shape.tolist(), zero(dtype.numpy), dtype.numpy)
 
 
@@ -354,6 +370,7 @@ def range_(start: Array, limit: Array, delta: Array) -> Array:
         n = -((int(start) - int(limit)) // int(delta))
     else:
         n = int(np.ceil(abs((limit - start) / delta)))
+    check_size([n])
     result: Array = start + np.arange(n).astype(start.dtype) * delta
     return result
 
@@ -368,6 +385,7 @@ def lin_space(start: Array, stop: Array, num: Array) -> Array:
     n = scalar_int(num, "num")
     if n < 1:
         raise ValueError(f"num should be at least 1, not {n}")
+    check_size([n])
     step = (stop - start) / start.dtype.type(max(n - 1, 1))
     result: Array = start + np.arange(n).astype(start.dtype) * step
     if n > 1:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import INT64
 from ..graph.types import ValueType
+from .array import LIST, check_size
 from .index import check_splits
 from .registry import op
 from .rules import Inference
@@ -109,6 +110,7 @@ def sparse_count_sparse_output(
     check_sparse(indices, values, dense_shape)
     _check_weights(weights, values)
     matrix = len(dense_shape) == 2
+    check_size([*dense_shape[:1].tolist(), LIST])
     rows: list[list[tuple[int, Any]]] = [[] for _ in range(int(dense_shape[0]) if matrix else 1)]
     for place, value in enumerate(values.tolist()):
         rows[int(indices[place, 0]) if matrix else 0].append((value, place))

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from ..dtypes import INT64, STRING, DType
 from ..graph.types import ValueType
-from .array import scalar_int
+from .array import LIST, MOST, check_size, scalar_int
 from .hashing import chained, fingerprint64, siphash
 from .ragged import rows_of
 from .registry import op
 from .rules import Inference
-from .sparse import MOST, check_sparse
+from .sparse import check_sparse
 from .string import texts
 
 Array = NDArray[Any]
@@ -36,8 +36,7 @@ def _sparse_column(indices: Array, values: Array, shape: Array) -> Column:
     if len(shape) != 2:
         raise ValueError(f"a matrix is expected for a column, not shape {shape.tolist()}")
     check_sparse(indices, values, shape)
-    if shape[0] > MOST:
-        raise ValueError(f"{shape[0]} rows are too many")
+    check_size([int(shape[0]), LIST])
     rows: Column = [[] for _ in range(int(shape[0]))]
     for i, value in zip(indices[:, 0].tolist(), values.tolist(), strict=True):
         rows[i].append(value)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graph.types import Extent, Shape, ValueType
-from .array import scalar_int, zero
+from .array import check_size, scalar_int, zero
 from .registry import op
 from .rules import Inference, merge_extents, same
 
@@ -108,6 +108,7 @@ def matrix_diag_v3(
         diagonal, low, high, scalar_int(num_rows, "num_rows"), scalar_int(num_cols, "num_cols")
     )
     lead = diagonal.shape[:-1] if low == high else diagonal.shape[:-2]
+    check_size([*lead, *extents])
     result = np.full((*lead, *extents), padding_value, diagonal.dtype)
     return _fill_diag(result, diagonal, low, high, align)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import INT32, INT64, DType
 from ..graph.types import Extent, Shape, ValueType
-from .array import scalar_int, zero
+from .array import check_size, scalar_int, zero
 from .registry import op
 from .rules import Inference, merge_extents, normalize_axis, same, shape_vector
 
@@ -190,6 +190,7 @@ def scatter_nd(
     indices: Array, updates: Array, shape: Array, *, bad_indices_policy: str = ""
 ) -> Array:
     """A tensor of `shape` with `updates` added where rows of `indices` point (tf.scatter_nd)."""
+    check_size(shape.tolist())
     base = np.full(shape.tolist(), zero(updates.dtype), updates.dtype)
     return scatter(base, indices, updates, "Add", bad_indices_policy)
 
@@ -289,6 +290,7 @@ def one_hot(
     n = scalar_int(depth, "depth")
     if n < 0:
         raise ValueError(f"depth should not be negative, it is {n}")
+    check_size([indices.size, n])
     axis = normalize_axis(axis, indices.ndim + 1)
     places = np.arange(n).reshape([-1 if i == axis else 1 for i in range(indices.ndim + 1)])
     return np.where(np.expand_dims(indices, axis) == places, on_value, off_value)
@@ -541,8 +543,7 @@ def _count(bins: Array, values: Array, weights: Array, binary: bool) -> None:
 
 def _bins(rows: int, size: Array, dtype: np.dtype[Any]) -> Array:
     n = scalar_int(size, "size")
-    if n < 0:
-        raise ValueError(f"size should not be negative, it is {n}")
+    check_size([rows, n])
     return np.zeros((rows, n), dtype)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graph.types import ValueType, product
-from .array import zero
+from .array import check_size, zero
 from .registry import op
 from .rules import Inference, normalize_axis, same
 
@@ -101,6 +101,7 @@ def tile(x: Array, multiples: Array) -> Array:
     """`x` repeated ``multiples[i]`` times along axis i (tf.tile)."""
     if multiples.shape != (x.ndim,) or (multiples < 0).any():
         raise ValueError(f"multiples {multiples.tolist()} for a tensor of shape {x.shape}")
+    check_size(e * int(m) for e, m in zip(x.shape, multiples, strict=True))
     return np.tile(x, multiples.tolist())
 
 
@@ -133,11 +134,10 @@ def pad(x: Array, paddings: Array) -> Array:
 def pad_v2(x: Array, paddings: Array, constant_values: Array) -> Array:
     """`x` with ``paddings[i]`` times `constant_values` before and after along axis i (tf.pad)."""
     amounts = _paddings(x, paddings)
-    result = np.full(
-        [e + a + b for e, (a, b) in zip(x.shape, amounts, strict=True)],
-        constant_values.item() if x.dtype == object else constant_values,
-        x.dtype,
-    )
+    extents = [e + a + b for e, (a, b) in zip(x.shape, amounts, strict=True)]
+    check_size(extents)
+    filler = constant_values.item() if x.dtype == object else constant_values
+    result = np.full(extents, filler, x.dtype)
     result[tuple(slice(a, a + e) for e, (a, _) in zip(x.shape, amounts, strict=True))] = x
     return result
 

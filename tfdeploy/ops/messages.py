@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from ..dtypes import INT64, STRING, DType, from_enum, from_numpy, to_enum
 from ..graph.types import ValueType
+from .array import LIST, check_size
 from .parsing import fields, varint
 from .registry import op
 from .rules import Inference
-from .sparse import check_size, check_sparse, ordered, sparse_types
+from .sparse import check_sparse, ordered, sparse_types
 from .string import string_type, texts
 
 Array = NDArray[Any]
@@ -161,7 +162,7 @@ def serialize_many_sparse(indices: Array, values: Array, shape: Array) -> Array:
     check_sparse(indices, values, shape)
     if len(shape) < 2:
         raise ValueError(f"a rank of 2 at least is expected, not shape {shape.tolist()}")
-    check_size(shape[:1].tolist())
+    check_size([*shape[:1].tolist(), LIST])
     parts = []
     for row in range(int(shape[0])):
         kept = indices[:, 0] == row

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from ..dtypes import FLOAT32, INT64, STRING, DType
 from ..graph.types import Extent, ValueType
-from .array import scalar_int
+from .array import check_size, scalar_int
 from .registry import op
 from .rules import Inference
-from .sparse import check_size
 from .string import parse_number, texts
 
 Array = NDArray[Any]

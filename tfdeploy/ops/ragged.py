@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ..dtypes import BOOL, INT64, DType
 from ..graph.types import Extent, Shape, ValueType
-from .array import scalar_int
+from .array import LIST, check_size, scalar_int
 from .index import check_range, check_splits
 from .registry import op
 from .rules import Inference
-from .sparse import check_size, fill_rows, sparse_types
+from .sparse import fill_rows, sparse_types
 
 Array = NDArray[Any]
 
@@ -243,7 +243,7 @@ def ragged_fill_empty_rows(
 ) -> tuple[Array, Array, Array, Array]:
     """The ragged matrix with `default_value` in each empty row, as `sparse_fill_empty_rows`."""
     count = scalar_int(nrows, "nrows")
-    check_size([count])
+    check_size([count, LIST])
     check_range(value_rowids, count, "value_rowids")
     rows, empty, places = fill_rows(value_rowids, count)
     filled = np.empty(len(rows), values.dtype)

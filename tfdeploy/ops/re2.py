@@ -29,6 +29,7 @@ Spans = list[tuple[int, int]]
 
 _TOP = 0x10FFFF
 _MOST_REPEATS = 1000
+_MOST_DEPTH = 100
 _MOST_STEPS = 1_000_000_000  # of Python's matcher, in the worst case
 _MOST_INSTRUCTIONS = 200_000
 
@@ -141,6 +142,7 @@ class _Parser:
         self.text = pattern
         self.at = 0
         self.groups = 0
+        self.depth = 0
         self.flags: frozenset[str] = frozenset()
 
     def whole(self) -> Node:
@@ -225,6 +227,9 @@ class _Parser:
 
     def group(self) -> Node | None:
         flags, number = self.flags, 0
+        self.depth += 1
+        if self.depth > _MOST_DEPTH:
+            raise ValueError("expression nests too deeply")
         if self.looking("?"):
             found = self.match(r"P<(\w+)>|([imsU]*)(-[imsU]+)?([:)])")
             if not found:
@@ -236,6 +241,7 @@ class _Parser:
             else:
                 self.flags = (self.flags | set(on)) - set(off or "")
                 if end == ")":
+                    self.depth -= 1
                     return None
         else:
             self.groups += 1
@@ -244,6 +250,7 @@ class _Parser:
         self.flags = flags
         if not self.looking(")"):
             raise ValueError("missing )")
+        self.depth -= 1
         return ("group", node, number) if number else node
 
     def escape(self) -> Node:

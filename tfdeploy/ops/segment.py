@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..graph.types import Extent, ValueType
-from .array import scalar_int
+from .array import check_size, scalar_int
 from .index import check_range
 from .registry import op
 from .rules import Inference
 
 Array = NDArray[Any]
 
-MOST = 2**32
-"""Elements that a result may have: more is a mistake in the input."""
-
-
-def _check_size(count: int, row: tuple[int, ...]) -> None:
-    if count * max(prod(row), 1) > MOST:
-        raise ValueError(f"{count} segments of shape {row} are too many")
-
 
 def grouped(data: Array, ids: Array, count: int, ufunc: np.ufunc, start: Any) -> Array:
     """``result[ids[i]]`` combined by `ufunc` with ``data[i]`` in order, from `start` on."""
-    _check_size(count, data.shape[1:])
+    check_size([count, *data.shape[1:]])
     result = np.full((count, *data.shape[1:]), start, data.dtype)
     ufunc.at(result, ids, data)
     return result
@@ -95,7 +86,7 @@ def extremes(data: Array, ids: Array, count: int, largest: bool) -> Array:
 
     TensorFlow keeps the old number only where it beats the new one: a NaN lasts until the next row.
     """
-    _check_size(count, data.shape[1:])
+    check_size([count, *data.shape[1:]])
     better, best = (np.greater, np.maximum) if largest else (np.less, np.minimum)
     start = _bound(data.dtype, not largest)
     found = np.full((count, *data.shape[1:]), start, data.dtype)

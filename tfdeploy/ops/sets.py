@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ..dtypes import INT32
 from ..graph.types import Extent, ValueType
+from .array import check_size
 from .registry import op
 from .rules import Inference
-from .sparse import check_size, check_sparse, ordered, sparse_types
+from .sparse import check_sparse, ordered, sparse_types
 from .string import texts
 
 Array = NDArray[Any]

@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 
 from ..dtypes import BOOL, FLOAT32, INT64
 from ..graph.types import Extent, ValueType
-from .array import scalar_int
+from .array import LIST, check_size, scalar_int
 from .registry import op
 from .rules import Inference, normalize_axis, shape_vector
 
 Array = NDArray[Any]
-
-MOST = 2**32
-"""Elements that a dense result may have: more is a mistake in the input."""
 
 
 def check_sparse(indices: Array, values: Array, shape: Array) -> None:
@@ -36,12 +33,6 @@ def check_sparse(indices: Array, values: Array, shape: Array) -> None:
     if wrong.any():
         at = int(np.argmax(wrong))
         raise IndexError(f"indices[{at}] = {indices[at].tolist()} is outside of {shape.tolist()}")
-
-
-def check_size(shape: Sequence[int]) -> None:
-    """Raises ValueError for a negative extent, or too many elements."""
-    if any(e < 0 for e in shape) or prod(shape) > MOST:
-        raise ValueError(f"a tensor of shape {list(shape)} is impossible")
 
 
 def sparse_types(c: Inference, values: ValueType, rank: Extent | None = None) -> list[ValueType]:
@@ -136,7 +127,7 @@ def sparse_fill_empty_rows(
     Also which rows were empty, and where each old value is now (tf.sparse.fill_empty_rows).
     """
     check_sparse(indices, values, dense_shape)
-    check_size(dense_shape[:1].tolist())
+    check_size([*dense_shape[:1].tolist(), LIST])
     if not len(dense_shape):
         raise ValueError("a scalar has no rows")
     rows, empty, places = fill_rows(indices[:, 0], int(dense_shape[0]))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import FLOAT32, INT32, INT64, STRING, DType
 from ..graph.types import Shape, ValueType
-from .array import scalar_int
+from .array import LIST, check_size, scalar_int
 from .index import check_range, check_splits
 from .registry import op
 from .rules import Inference, broadcast_shapes, normalize_axis
@@ -253,6 +253,7 @@ def unsorted_segment_join(
     check_range(ids, count, "segment_ids")
     rest = x.shape[segment_ids.ndim :]
     width = int(np.prod(rest))
+    check_size([count, width, LIST])
     rows = x.reshape(len(ids), width)
     parts: list[list[bytes]] = [[] for _ in range(count * width)]
     for number, row in zip(ids.tolist(), rows.tolist(), strict=True):
@@ -402,6 +403,7 @@ def string_n_grams(
 
     def runs(row: list[bytes], n: int) -> list[bytes]:
         pad = min(n - 1 if pad_width < 0 else pad_width, n - 1)
+        check_size([max(len(row) + 2 * pad - n + 1, 0), n])
         padded = [encoded(left_pad)] * pad + row + [encoded(right_pad)] * pad
         return [encoded(separator).join(padded[i : i + n]) for i in range(len(padded) - n + 1)]
 
