@@ -240,3 +240,11 @@ for d in (np.float16, np.float64, np.int32, np.int64, np.complex64):
     if d is not np.complex64:  # TensorFlow stops the process there
         image, kernel = ints(1, 4, 4, 2).astype(d), ints(2, 2, 2, 2).astype(d)
         CASES += [conv(image, kernel, NHWC), conv(image, kernel, NHWC, old=True)]
+SQUARE = f32(2, 3, 3) + np.swapaxes(f32(2, 3, 3), -1, -2)
+for lower in (True, False):
+    CASES += [
+        case("XlaSelfAdjointEig", x, lower=lower, max_iter=100, epsilon=1e-6, check="shape")
+        for x in (SQUARE, SQUARE.astype(np.float64))
+    ]
+for x in (f32(2, 4, 3), f32(3, 4), f64(3, 3)):
+    CASES += [case("XlaSvd", x, max_iter=100, epsilon=1e-6, precision_config=b"", check="shape")]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import DType
 from ..graph.types import Extent, Shape, ValueType
-from .linalg import contract, einsum
+from .linalg import contract, einsum, svd
 from .registry import op
 from .rules import Inference, same
 
@@ -408,3 +408,36 @@ def xla_reduce_precision(operand: Array, *, exponent_bits: int, mantissa_bits: i
     rounded = np.where(np.abs(rounded) > most, np.copysign(np.inf, x), rounded)
     rounded = np.where(np.abs(rounded) < 2.0 ** (1 - bias), np.copysign(0.0, x), rounded)
     return np.where(np.isnan(x), x, rounded).astype(operand.dtype)
+
+
+def _eigen_types(c: Inference) -> list[ValueType]:
+    dtype, shape = c.inputs[0]
+    return [ValueType(dtype, None if shape is None else shape[:-1]), ValueType(dtype, shape)]
+
+
+@op("XlaSelfAdjointEig", type=_eigen_types, outputs=("w", "v"))
+def xla_self_adjoint_eig(
+    a: Array, *, lower: bool, max_iter: int = 100, epsilon: float = 1e-6
+) -> tuple[Array, Array]:
+    """Rising eigenvalues of Hermitian matrices and their vectors as columns; one half is read."""
+    values, vectors = np.linalg.eigh(a, "L" if lower else "U")
+    return values.astype(a.dtype), vectors
+
+
+def _svd_types(c: Inference) -> list[ValueType]:
+    dtype, shape = c.inputs[0]
+    if shape is None:
+        return [ValueType(dtype)] * 3
+    *batch, m, n = shape
+    k = min(m, n) if isinstance(m, int) and isinstance(n, int) else c.fresh()
+    return [
+        ValueType(dtype, (*batch, k)),
+        ValueType(dtype, (*batch, m, m)),
+        ValueType(dtype, (*batch, n, n)),
+    ]
+
+
+@op("XlaSvd", type=_svd_types, outputs=("s", "u", "v"))
+def xla_svd(a: Array, *, max_iter: int = 100, epsilon: float = 1e-6) -> tuple[Array, Array, Array]:
+    """Falling singular values and all left and right vectors as columns."""
+    return svd(a, full_matrices=True)
