@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     convert = _command(commands, "convert", _convert, "a TensorFlow or Keras model to a .tfd file")
-    convert.add_argument("source", help="SavedModel folder, .pb, .pbtxt, .keras or .h5")
+    convert.add_argument("source", help="SavedModel, graph, checkpoint, Keras file, .pkl of 0.4")
     convert.add_argument("target", help="the file to write")
     convert.add_argument("--signature", help="convert this signature alone")
     convert.add_argument("--inputs", type=_names, help="tensors to feed, a,b:0,...")

@@ -3,7 +3,7 @@
 Runs under TensorFlow 1.0.1 (Python 3.6), 1.15 (Python 3.7) and 2.x: ``python make_tf1.py`` writes
 ``tf1/tf-VERSION.tar.xz`` beside itself.  For each model there are ``frozen.pb``, a checkpoint
 with ``.meta`` (``ckpt/``; of format V1 in ``v1/`` where TensorFlow is 1.0), ``saved_model/`` and
-``answers.npz``, whose arrays are called ``feed/NAME`` and ``fetch/NAME``.
+``answers.npz``, whose arrays are called ``feed/NAME`` and ``fetch/NAME``; strings are in hex.
 """
 
 import os
@@ -243,7 +243,42 @@ def layer_norm():
     return {"x": floats(3, 6)}, ["y"]
 
 
-MODELS = [conv, rnn, bidirectional, seq2seq, loops, maps, embeddings, lookup, layer_norm]
+def examples():
+    """A signature that parses tf.Example, as estimators exported it."""
+    serialized = tf.placeholder(tf.string, [None], name="serialized")
+    spec = {
+        "age": tf.FixedLenFeature([], tf.float32, -1.0),
+        "scores": tf.FixedLenFeature([2], tf.int64),
+        "tags": tf.VarLenFeature(tf.string),
+    }
+    parsed = tf.parse_example(serialized, spec)
+    scores = tf.to_float(parsed["scores"])
+    x = tf.concat([tf.expand_dims(parsed["age"], 1), scores], 1)
+    tf.matmul(x, weight("w", [3, 2]), name="y")
+    tf.identity(parsed["tags"].values, name="tags")
+    rows = []
+    for age, scores, tags in ((31.5, [4, -2], [b"a", b"bc"]), (None, [0, 7], [])):
+        feature = {"scores": {"int64_list": {"value": scores}}}
+        feature["tags"] = {"bytes_list": {"value": tags}}
+        if age is not None:
+            feature["age"] = {"float_list": {"value": [age]}}
+        features = {name: tf.train.Feature(**value) for name, value in feature.items()}
+        example = tf.train.Example(features=tf.train.Features(feature=features))
+        rows.append(example.SerializeToString())
+    return {"serialized": np.array(rows, object)}, ["y", "tags"]
+
+
+def counter():
+    """A counter in a variable of reference type, which the signature returns too."""
+    x = tf.placeholder(tf.float32, [None], name="x")
+    kwargs = {} if VERSION.startswith("1.0") else {"use_resource": False}
+    count = tf.get_variable("count", [], tf.float32, tf.constant_initializer(4.0), **kwargs)
+    tf.identity(x * tf.assign_add(count, 1.0), name="y")
+    return {"x": floats(3)}, ["y"]
+
+
+MODELS = [conv, rnn, bidirectional, seq2seq, loops, maps, embeddings, lookup, layer_norm, examples,
+          counter]
 NEED_CONTRIB = (rnn, bidirectional, seq2seq)
 
 
@@ -256,14 +291,6 @@ def write(build, folder):
         saver = tf.train.Saver(sharded=build is embeddings)
         tables = tf.tables_initializer() if hasattr(tf, "tables_initializer") else tf.no_op()
         session.run([tf.global_variables_initializer(), tables])
-        names = [name + ":0" for name in fetches]
-        values = session.run(names, {name + ":0": value for name, value in feeds.items()})
-        arrays = {"feed/" + name: np.asarray(value) for name, value in feeds.items()}
-        arrays.update(("fetch/" + name, value) for name, value in zip(fetches, values))
-        for name, value in arrays.items():
-            if value.dtype == object:
-                arrays[name] = value.astype("S")
-        np.savez_compressed(os.path.join(folder, "answers.npz"), **arrays)
         os.makedirs(os.path.join(folder, "ckpt"))
         saver.save(session, os.path.join(folder, "ckpt", "model.ckpt"))
         if VERSION.startswith("1.0"):
@@ -275,16 +302,17 @@ def write(build, folder):
         if build is lookup:
             asset = session.run(tf.get_collection(tf.GraphKeys.ASSET_FILEPATHS)[0])
             shutil.copy(asset.decode(), os.path.join(folder, "ckpt"))
-        else:
+        elif build is not counter:
             frozen = tf.graph_util.convert_variables_to_constants(
                 session, graph.as_graph_def(), fetches)
             with open(os.path.join(folder, "frozen.pb"), "wb") as file:
                 file.write(frozen.SerializeToString())
+        returned = fetches + ["count"] if build is counter else fetches
         info = SAVED.utils.build_tensor_info
         tensor = graph.get_tensor_by_name
         signature = SAVED.signature_def_utils.build_signature_def(
             {name: info(tensor(name + ":0")) for name in feeds},
-            {name: info(tensor(name + ":0")) for name in fetches},
+            {name: info(tensor(name + ":0")) for name in returned},
             "tensorflow/serving/predict")
         builder = SAVED.builder.SavedModelBuilder(os.path.join(folder, "saved_model"))
         builder.add_meta_graph_and_variables(
@@ -292,6 +320,15 @@ def write(build, folder):
             assets_collection=tf.get_collection(tf.GraphKeys.ASSET_FILEPATHS),
             legacy_init_op=tables)
         builder.save()
+        names = [name + ":0" for name in fetches]
+        values = session.run(names, {name + ":0": value for name, value in feeds.items()})
+        arrays = {"feed/" + name: np.asarray(value) for name, value in feeds.items()}
+        arrays.update(("fetch/" + name, value) for name, value in zip(fetches, values))
+        for name, value in arrays.items():
+            if value.dtype == object:  # which numpy would pickle; its own strings lose zeros
+                digits = [bytes(item).hex() for item in value.ravel()]
+                arrays[name] = np.array(digits, "S").reshape(value.shape)
+        np.savez_compressed(os.path.join(folder, "answers.npz"), **arrays)
 
 
 def main():
