@@ -145,7 +145,7 @@ def extents(
             found.append(axis(n, k, s, d, padding, pair).out)
         elif padding == "SAME":
             found.append((n + s - 1) // s)
-        elif isinstance(k, int):
+        elif isinstance(k, int) and fits:
             found.append((n + sum(pair) - ((k - 1) * d + 1) + s) // s)
         else:
             found.append(c.fresh())
