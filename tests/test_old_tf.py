@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -100,3 +102,27 @@ def test_counters_count(models, tmp_path, version, form):
         np.testing.assert_array_equal(found["y"], feeds["x"] * 7)
         assert found["count"] in (6, 7)  # TensorFlow does not say whether it reads before or after
     assert td.convert(folder / form, outputs=["y"]).eval("y", {"x": [1.0]}) == 5
+
+
+WITHOUT = """
+import sys
+sys.path.append(sys.argv[1])
+from tests.answer import Blocker
+sys.meta_path.insert(0, Blocker())
+from pathlib import Path
+import tfdeploy as td
+from tests.test_old_tf import assert_answers
+for folder in sorted(Path(sys.argv[2]).glob("*/*")):
+    if folder.name != "counter":
+        assert_answers(td.convert(folder / "saved_model"), folder)
+        print(folder.name)
+"""
+
+
+def test_without_tensorflow(models):
+    """Every SavedModel converts and answers in a process where TensorFlow cannot be imported."""
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-c", WITHOUT, str(root), str(models)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == sum(len(names.split()) for names in MODELS.values())
