@@ -16,6 +16,7 @@ IN_GRAPHS = {  # families with tests of their own
     "tables",
     "variants",
     "wordpiece",
+    "sentencepiece",
     "rng",
     "codec",
 }
