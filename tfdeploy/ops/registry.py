@@ -58,6 +58,7 @@ FAMILIES = (
     "unicode",
     "regex",
     "hashing",
+    "sentencepiece",
     "sparse",
     "ragged",
     "count",
