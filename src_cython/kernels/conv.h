@@ -92,7 +92,8 @@ static int td_conv_of(td_conv *c, const td_call *call) {
         c->cut.panel_chunks = 1;
     }
     /* A padded copy is made of whole output rows: chunks hold no more than `band` of them. */
-    c->band = c->wide ? TD_MIN(c->cut.row_chunk / w->out[2] + 2, c->rows / TD_MAX(w->out[2], 1)) : 0;
+    const int64_t width = TD_MAX(w->out[2], 1);
+    c->band = c->wide ? TD_MIN(c->cut.row_chunk / width + 2, c->rows / width) : 0;
     return TD_OK;
 }
 

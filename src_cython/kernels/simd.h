@@ -11,6 +11,11 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Left to itself GCC 12 spills the weights of some tiles although registers are free. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("ira-region=all")
+#endif
+
 #define TD_INLINE static inline __attribute__((always_inline, unused))
 #define TD_FUNC static __attribute__((noinline, unused))
 #define TD_MIN(a, b) ((a) < (b) ? (a) : (b))

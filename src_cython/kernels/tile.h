@@ -16,7 +16,7 @@
 #include "simd.h"
 #include "td.h"
 
-enum { TD_BLOCK = 256 };
+enum { TD_BLOCK = 256, TD_FETCH = 8 }; /* TD_FETCH: rows of a panel fetched into L1 ahead of use */
 
 /* Most rows of a tile that is 1, 2, 3, 4 or 8 panels wide, by what fits the registers. */
 #if defined(__AVX512F__)
@@ -104,7 +104,10 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
             const float *b = panels + at * TD_PANEL;
             for (; c < stop; c++, b += TD_PANEL) {
                 vf w[WIDEST];
-                __builtin_prefetch(b + ahead, 0, 2);
+                if (np <= 3) __builtin_prefetch(b + ahead, 0, 2);
+#pragma GCC unroll 8
+                for (int p = 0; p < np; p++)
+                    __builtin_prefetch(b + p * k16 + TD_FETCH * TD_PANEL);
 #pragma GCC unroll 8
                 for (int p = 0; p < np; p++)
 #pragma GCC unroll 4
