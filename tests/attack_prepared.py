@@ -31,6 +31,10 @@ def join(header: Any, body: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + body
 
 
+def entry(begin: int, end: int) -> dict[str, Any]:
+    return {"dtype": "U8", "shape": [end - begin], "data_offsets": [begin, end]}
+
+
 class Target:
     """A good file, its input and its answer."""
 
@@ -54,15 +58,19 @@ class Target:
 
     def outcome(self, document: Any) -> str:
         """What the file does with this as its prepared graphs."""
-        new = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(new) > self.end - self.begin:
-            return "too long"
-        new = new.ljust(self.end - self.begin)
-        self.header["__metadata__"]["prepared_crc32"] = f"{zlib.crc32(new):08x}"
-        body = self.data[self.start : self.begin] + new + self.data[self.end :]
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+        header = dict(self.header)
+        header["~padold"] = header.pop("~prepared")
+        size = len(self.data) - self.start
+        hole = -size % 64
+        if hole:
+            header["~padnew"] = entry(size, size + hole)
+        header["~prepared"] = entry(size + hole, size + hole + len(text))
+        header["__metadata__"]["prepared_crc32"] = f"{zlib.crc32(text):08x}"
+        body = self.data[self.start :] + bytes(hole) + text
         model = td.Model()
         try:
-            model._merge(tfd.loads(join(self.header, body)))
+            model._merge(tfd.loads(join(header, body)))
             value = model(self.x)
         except td.TfdeployError as error:
             return type(error).__name__
