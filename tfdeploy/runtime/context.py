@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .interp import Step
 
 T = TypeVar("T")
+Function = Callable[..., tuple[Any, ...]]
+Body = Callable[[Graph, "Context"], Function]
 
 
 class State:
@@ -63,11 +65,15 @@ class State:
 
 
 class Context:
-    """The surroundings of one graph; `path` stands before its nodes' names, in errors too."""
+    """The surroundings of one graph; `path` stands before its nodes' names, in errors too.
 
-    def __init__(self, graph: Graph, state: State | None = None, path: str = "") -> None:
+    `body` makes of a subgraph, in its own surroundings, what runs it.
+    """
+
+    def __init__(self, graph: Graph, state: State | None, body: Body, path: str = "") -> None:
         self._graph = graph
         self._path = path
+        self._body = body
         self._exclusive: bool | None = None
         self.state = state or State()
 
@@ -82,10 +88,19 @@ class Context:
             self._exclusive = any(effect(self._graph, n) == registry.WRITES for n in nodes)
         return self.state.lock if self._exclusive else nullcontext()
 
+    def named(self, graph: Graph) -> Graph:
+        """A graph made of this one, with the path before its nodes' names."""
+        if not self._path:
+            return graph
+        nodes = [replace(node, name=self._path + node.name) for node in graph.nodes]
+        return replace(graph, nodes=nodes, index={n.name: i for i, n in enumerate(nodes)})
+
     def bind(self, step: Step) -> Step:
-        """The step with what its node needs of the surroundings."""
+        """The step with what its node needs of the surroundings; a node of a `named` graph or of
+        the graph itself.
+        """
         node, attrs, function = step.node, step.attrs, step.function
-        path = self._path + node.name
+        path = node.name if node.name.startswith(self._path) else self._path + node.name
         if "state" in attrs:
             from ..ops.generators import State as Stream  # only graphs that draw numbers load it
 
@@ -95,7 +110,7 @@ class Context:
             function = partial(self._resource, path, function)
         if self._graph.subgraphs:
             attrs = {name: self._bound(value) for name, value in attrs.items()}
-        if self._path:
+        if node.name != path:
             node = replace(node, name=path)
         return step._replace(node=node, attrs=attrs, function=function)
 
@@ -108,8 +123,6 @@ class Context:
             return [self._bound(item) for item in value]
         if not isinstance(value, FuncRef):
             return value
-        from .interp import Interpreter
-
         graph = self._graph.subgraphs[value.name]
-        context = Context(graph, self.state, f"{self._path}{value.name}/")
-        return Interpreter(graph, context).apply
+        path = f"{self._path}{value.name}/"
+        return self._body(graph, Context(graph, self.state, self._body, path))

@@ -62,7 +62,7 @@ class Interpreter:
 
     def __init__(self, graph: Graph, context: Context | None = None) -> None:
         self._graph = graph
-        self._context = context or Context(graph)
+        self._context = context or Context(graph, None, references)
         self._lock = threading.Lock()
         self._version = -1
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], Program] = {}
@@ -82,7 +82,7 @@ class Interpreter:
         Raises FeedError where a placeholder is needed and neither fed nor defaulted,
         EvaluationError where an op fails.
         """
-        program = self._program(tuple(fetches), frozenset(feeds))
+        program = self.program(tuple(fetches), frozenset(feeds))
         values = dict(program.constants)
         for ref, array in feeds.items():
             view = array.view()
@@ -113,7 +113,8 @@ class Interpreter:
             call(step, values)
         return tuple([values[ref] for ref in program.fetches])
 
-    def _program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
+    def program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
+        """The steps by which `fetches` are computed from what is fed."""
         key = fetches, fed
         program = self._programs.get(key)
         if program is None or self._version != registry.version:
@@ -167,6 +168,11 @@ class Interpreter:
                 self._folded[ref] = values[ref]
         constants.update((ref, self._folded[ref]) for ref in step.outputs)
         return True
+
+
+def references(graph: Graph, context: Context) -> Callable[..., tuple[Any, ...]]:
+    """Runs a subgraph op by op."""
+    return Interpreter(graph, context).apply
 
 
 def _pure(node: Node) -> bool:

@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import config
+from ..errors import TfdeployError
 from ..graph.graph import Graph, Ref
 from ..ops import registry
+from ..ops.effects import ordered
 from .context import Context, State
-from .interp import Interpreter, Program, call, owner, release
+from .interp import Interpreter, Program, call, owner, references, release
 
 if TYPE_CHECKING:
     from ..passes.pipeline import Prepared
 
 Array = NDArray[Any]
+Run = Callable[..., list[Array]]
+"""Takes the tuple of fed arrays, and the tuple of arrays to write to, if any; gives the results."""
 
 
 class Executor:
@@ -39,10 +43,11 @@ class Executor:
     ) -> None:
         self._graph = graph
         self._roots = roots
-        self._context = Context(graph, state)
+        self._context = Context(graph, state, Body)
         self._references = Interpreter(graph, self._context)
         self._compiled: _Compiled | None = None
         self._stored = stored
+        self._foreign = stored is not None
         self._lock = threading.Lock()
         self.edits = 0
         """Rises whenever what was made from the graph is void."""
@@ -59,6 +64,16 @@ class Executor:
         """Drops what was made for other roots."""
         self.edits += 1
         self._compiled = None
+
+    def program(self, fetches: Sequence[Ref], feeds: Iterable[Ref]) -> Program:
+        """The steps by which `fetches` are computed from `feeds`."""
+        engine = config.engine()
+        if engine is None or not self._plain(feeds):
+            return self._references.program(tuple(fetches), frozenset(feeds))
+        try:
+            return self._made(engine)._program(tuple(fetches), frozenset(feeds)).program
+        except engine.Refused:
+            return self._references.program(tuple(fetches), frozenset(feeds))
 
     def prepared(self) -> Prepared | None:
         """What a file should hold beside the graph."""
@@ -96,7 +111,12 @@ class Executor:
         if compiled is None or compiled.version != registry.version:
             with self._lock:
                 compiled = self._compiled = _Compiled(
-                    engine, self._graph, list(self._roots), self._context, self._stored
+                    engine,
+                    self._graph,
+                    list(self._roots),
+                    self._context,
+                    self._stored,
+                    self._foreign,
                 )
         return compiled
 
@@ -104,14 +124,38 @@ class Executor:
         return all(self._graph.nodes[ref.node].op == "Placeholder" for ref in feeds)
 
 
+class Body:
+    """Runs a subgraph: compiled where no node of it must run for its effect, else op by op."""
+
+    def __init__(self, graph: Graph, context: Context) -> None:
+        self._graph = graph
+        self._context = context
+        self._references = references(graph, context)
+        self._compiled: _Compiled | None = None
+        self._plain = not ordered(graph)
+
+    def __call__(self, *arguments: Any) -> tuple[Any, ...]:
+        engine = config.engine()
+        if engine is None or not self._plain:
+            return self._references(*arguments)
+        compiled = self._compiled
+        if compiled is None or compiled.version != registry.version:
+            roots = list(self._graph.outputs)
+            compiled = self._compiled = _Compiled(engine, self._graph, roots, self._context, None)
+        try:
+            return compiled.apply(arguments)
+        except engine.Refused:
+            return self._references(*arguments)
+
+
 class Direct(NamedTuple):
     """A call that goes straight to one plan.
 
-    `run` takes the tuple of fed arrays and gives the results, or raises `refused`.  It holds while
-    the executor's `edits` and the registry's version are these.
+    `run` raises `refused` where the arrays are not for it.  It holds while the executor's `edits` and
+    the registry's version are these.
     """
 
-    run: Callable[[tuple[Any, ...]], list[Array]]
+    run: Run
     refused: type[Exception]
     edits: int
     version: int
@@ -134,10 +178,11 @@ class _Compiled:
         roots: list[Ref],
         context: Context,
         stored: Callable[[], Prepared | None] | None,
+        foreign: bool = False,
     ) -> None:
         self.version = registry.version
         self._engine, self._graph, self._roots = engine, graph, roots
-        self._context = context
+        self._context, self._foreign = context, foreign
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], _Placed] = {}
         self._lock = threading.Lock()
         found = stored() if stored is not None else None
@@ -163,7 +208,7 @@ class _Compiled:
         from ..plan.segments import Maker
 
         self._map = values
-        self._maker = Maker(self._engine, prepared)
+        self._maker = Maker(self._engine, self._context.named(prepared))
 
     def _program(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> _Placed:
         found = self._programs.get((fetches, feeds))
@@ -172,7 +217,7 @@ class _Compiled:
                 if not all(ref in self._map for ref in (*fetches, *feeds)):
                     self._prepare()
                 places = self._map
-                program = self._maker.program(
+                program = self._planned(
                     tuple(places[ref] for ref in fetches),
                     frozenset(places[ref] for ref in feeds),
                 )
@@ -180,15 +225,35 @@ class _Compiled:
                 found = self._programs[fetches, feeds] = _Placed(program, places)
         return found
 
-    def direct(
-        self, fetches: tuple[Ref, ...], feeds: tuple[Ref, ...]
-    ) -> Callable[[tuple[Any, ...]], list[Array]] | None:
+    def _planned(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> Program:
+        """A program over the prepared graph; what a file says of types may make no sense."""
+        try:
+            return self._maker.program(fetches, feeds)
+        except (self._engine.Refused, TfdeployError):
+            raise
+        except Exception as error:
+            if not self._foreign:
+                raise
+            raise self._engine.Refused(f"the file's graph: {error}") from error
+
+    def apply(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The results of a subgraph for its arguments; they may share memory with these."""
+        inputs = self._graph.inputs
+        program, places = self._program(tuple(self._graph.outputs), frozenset(inputs))
+        values = dict(program.constants)
+        for ref, value in zip(inputs, arguments, strict=True):
+            values[places[ref]] = value
+        for step in program.steps:
+            call(step, values)
+        return tuple([values[ref] for ref in program.fetches])
+
+    def direct(self, fetches: tuple[Ref, ...], feeds: tuple[Ref, ...]) -> Run | None:
         """The plan's own call, where the program is one segment that takes and gives just these."""
         program, places = self._program(fetches, frozenset(feeds))
         if len(program.steps) != 1 or program.steps[0].outputs != program.fetches:
             return None
         step = program.steps[0]
-        run: Callable[[tuple[Any, ...]], list[Array]] | None
+        run: Run | None
         run = getattr(step.function, "run", None)
         mapped = [places[ref] for ref in feeds]
         if run is None or not set(step.inputs) <= set(mapped):
@@ -196,7 +261,11 @@ class _Compiled:
         if list(step.inputs) == mapped:
             return run
         order = [mapped.index(ref) for ref in step.inputs]
-        return lambda arrays: run(tuple([arrays[i] for i in order]))
+
+        def reordered(arrays: tuple[Any, ...], out: Any = None) -> list[Array]:
+            return run(tuple([arrays[i] for i in order]), out)
+
+        return reordered
 
     def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
         program, places = self._program(tuple(fetches), frozenset(feeds))
