@@ -1,15 +1,16 @@
-"""tfdeploy beside TensorFlow, ONNX Runtime, OpenVINO and LiteRT: the same SavedModels and arrays, one sitting.
+"""tfdeploy beside TensorFlow, ONNX Runtime, OpenVINO and LiteRT: the same SavedModels and arrays,
+one sitting.
 
     python benchmarks/compare.py --threads 1 --rows "resnet50, 1" "mnist cnn, 256"
 
 Every system has a resident process, pinned to as many cores as there are threads; they are timed in
-rotation, round after round, and the best round of each counts.  Arrays go in as numpy and come out as
-numpy.  What is printed are milliseconds and the ratio of the fastest peer's time to tfdeploy's: absolute
-times on a shared machine mean little, ratios within a run do.
+rotation, round after round, and the best round of each counts.  Arrays go in as numpy and come out
+as numpy.  What is printed are milliseconds and the ratio of the fastest peer's time to tfdeploy's:
+absolute times on a shared machine mean little, ratios within a run do.
 
-ONNX Runtime and OpenVINO are given a frozen graph in which ``Erfc(x)`` is spelled ``1 - Erf(x)``, since
-they cannot convert some SavedModels of Keras themselves; LiteRT is given static shapes, without
-which XNNPACK stays off.
+ONNX Runtime and OpenVINO are given a frozen graph in which ``Erfc(x)`` is spelled ``1 - Erf(x)``,
+since they cannot convert some SavedModels of Keras themselves; LiteRT is given static shapes,
+without which XNNPACK stays off.
 """
 
 from __future__ import annotations
@@ -147,8 +148,12 @@ def _to_onnx(row: Row, cache: Path, path: Path) -> None:
     graph.ParseFromString(frozen(row.model, row, cache).read_bytes())
     inputs, outputs = _ends(graph)
     tf2onnx.convert.from_graph_def(
-        graph, input_names=[n + ":0" for n in inputs], output_names=[n + ":0" for n in outputs],
-        opset=18, output_path=str(path))
+        graph,
+        input_names=[n + ":0" for n in inputs],
+        output_names=[n + ":0" for n in outputs],
+        opset=18,
+        output_path=str(path),
+    )
 
 
 def openvino_run(row: Row, cache: Path, threads: int) -> Run:
@@ -156,10 +161,17 @@ def openvino_run(row: Row, cache: Path, threads: int) -> Run:
 
     core = openvino.Core()
     model = core.compile_model(
-        core.read_model(str(frozen(row.model, row, cache))), "CPU",
-        {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
-         "INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1})
-    order = sorted(range(len(model.inputs)), key=lambda i: _position(model.inputs[i].get_any_name()))
+        core.read_model(str(frozen(row.model, row, cache))),
+        "CPU",
+        {
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "NUM_STREAMS": 1,
+        },
+    )
+    names = [i.get_any_name() for i in model.inputs]
+    order = sorted(range(len(names)), key=lambda i: _position(names[i]))
     feeds = dict(zip(order, row.feeds(), strict=True))
     return lambda: [np.array(y) for y in model(feeds).values()]
 
@@ -235,10 +247,25 @@ class Worker:
     def __init__(self, system: str, label: str, cache: Path, threads: int) -> None:
         self.system = system
         self.best = float("inf")
-        arguments = [sys.executable, __file__, "--worker", system, "--rows", label,
-                     "--cache", str(cache), "--threads", str(threads)]
-        self._process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         stderr=subprocess.PIPE, text=True)
+        arguments = [
+            sys.executable,
+            __file__,
+            "--worker",
+            system,
+            "--rows",
+            label,
+            "--cache",
+            str(cache),
+            "--threads",
+            str(threads),
+        ]
+        self._process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         answer = self._answer()
         self.error = answer.get("error", "")
 
@@ -277,8 +304,9 @@ def compare(label: str, systems: list[str], options: argparse.Namespace) -> dict
 
 def main() -> None:
     """Prints a line for each row, and writes all figures as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS), metavar="ROW")
     parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--threads", type=int, default=1)
@@ -292,12 +320,16 @@ def main() -> None:
     if options.worker:
         work(options.worker, ROWS[options.rows[0]], options.cache, options.threads)
         return
-    print(f"{'milliseconds, ' + str(options.threads) + ' thread(s)':26}"
-          + "".join(f"{s:>13}" for s in options.systems) + "   ratio")
+    print(
+        f"{'milliseconds, ' + str(options.threads) + ' thread(s)':26}"
+        + "".join(f"{s:>13}" for s in options.systems)
+        + "   ratio"
+    )
     figures, ratios = {}, []
     for label in options.rows:
         times = figures[label] = compare(label, options.systems, options)
-        cells = "".join(f"{t * 1e3:13.4f}" if isinstance(t, float) else f"{'-':>13}" for t in times.values())
+        texts = (f"{t * 1e3:.4f}" if isinstance(t, float) else "-" for t in times.values())
+        cells = "".join(f"{text:>13}" for text in texts)
         peers = [t for s, t in times.items() if s != "tfdeploy" and isinstance(t, float)]
         ours = times.get("tfdeploy")
         ratio = min(peers) / ours if peers and isinstance(ours, float) else float("nan")

@@ -1,4 +1,6 @@
-"""The models of the benchmarks: built with Keras or TensorFlow, weights random but lively, as SavedModels."""
+"""The models of the benchmarks: built with Keras or TensorFlow, weights random but lively, as
+SavedModels.
+"""
 
 from __future__ import annotations
 
@@ -61,16 +63,18 @@ def _cnn() -> Any:
     import keras
     from keras import layers
 
-    return keras.Sequential([
-        keras.Input((28, 28, 1)),
-        layers.Conv2D(32, 3, activation="relu"),
-        layers.MaxPooling2D(),
-        layers.Conv2D(64, 3, activation="relu"),
-        layers.MaxPooling2D(),
-        layers.Flatten(),
-        layers.Dense(128, activation="relu"),
-        layers.Dense(10, activation="softmax"),
-    ])
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
 
 
 def _transformer(blocks: int, width: int, tokens: int = 128, heads: int = 8) -> Any:
@@ -90,8 +94,7 @@ def _transformer(blocks: int, width: int, tokens: int = 128, heads: int = 8) -> 
 def _softmax() -> Any:
     import keras
 
-    return keras.Sequential([
-        keras.Input((784,)), keras.layers.Dense(100, activation="softmax")])
+    return keras.Sequential([keras.Input((784,)), keras.layers.Dense(100, activation="softmax")])
 
 
 def _application(name: str) -> Any:

@@ -101,6 +101,12 @@ cdef struct Slot:
     int64_t key[MOST_OPERANDS]
 
 
+cdef int _overlap(Py_buffer *a, Py_buffer *b):
+    cdef char *x = <char *>a.buf
+    cdef char *y = <char *>b.buf
+    return x < y + b.len and y < x + a.len
+
+
 cdef class Plan:
     """Steps for the compiled engine, made of plain lists (see plan.h for the meaning of each).
 
@@ -236,20 +242,22 @@ cdef class Plan:
         if seconds == NULL:
             raise MemoryError
         try:
-            self._call(feeds, threads, seconds)
+            self._call(feeds, threads, None, seconds)
             return [seconds[i] for i in range(self.plan.n_steps)]
         finally:
             free(seconds)
 
-    def run(self, tuple feeds, int threads=1):
+    def run(self, tuple feeds, int threads=1, tuple out=None):
         """The results for arrays that are C-contiguous and of the types that the plan was made for.
 
         Raises Refused where they are not, or where the plan does not hold for their shapes; IndexError
         and ArithmeticError with the number of the step that met a bad index or a division by zero.
+        The results are written to the arrays of `out` where it is given: ValueError where one of them is not
+        writable and contiguous, of the right dtype and shape, and apart from all others.
         """
-        return self._call(feeds, threads, NULL)
+        return self._call(feeds, threads, out, NULL)
 
-    cdef list _call(self, tuple feeds, int threads, double *seconds):
+    cdef list _call(self, tuple feeds, int threads, tuple out, double *seconds):
         cdef Py_buffer views[MOST_OPERANDS]
         cdef void *data[MOST_OPERANDS]
         cdef const int64_t *shapes[MOST_OPERANDS]
@@ -274,7 +282,7 @@ cdef class Plan:
                     key[at] = views[held - 1].shape[axis]
                     at += 1
             binding = self._bind(key, shapes)
-            return self._run(binding, data, threads, seconds)
+            return self._run(binding, views, data, threads, out, seconds)
         finally:
             while held:
                 held -= 1
@@ -306,7 +314,8 @@ cdef class Plan:
         else:
             td_binding_free(binding)
 
-    cdef list _run(self, td_binding *binding, void **data, int threads, double *seconds):
+    cdef list _run(self, td_binding *binding, Py_buffer *feeds, void **data, int threads, tuple out,
+                   double *seconds):
         cdef Py_buffer outs[MOST_OPERANDS]
         cdef void *to[MOST_OPERANDS]
         cdef td_frame *frame = NULL
@@ -318,11 +327,19 @@ cdef class Plan:
             for dtype in self.dtypes:
                 t = &binding.tensors[self.result_values[held]]
                 shape = tuple([t.shape[axis] for axis in range(t.rank)])
-                array = self.empty(shape, dtype)
-                PyObject_GetBuffer(array, &outs[held], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+                array = self.empty(shape, dtype) if out is None else out[held]
+                if out is not None and (array.shape != shape or array.dtype != dtype):
+                    raise ValueError(f"expected {dtype}{list(shape)} for output {held}, got "
+                                     f"{array.dtype}{list(array.shape)}")
+                try:
+                    PyObject_GetBuffer(array, &outs[held], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+                except (BufferError, ValueError):
+                    raise ValueError(f"the array for output {held} is not writable and contiguous") from None
                 to[held] = outs[held].buf
                 held += 1
                 results.append(array)
+            if out is not None:
+                self._apart(feeds, outs)
             if self.n_idle:
                 self.n_idle -= 1
                 frame = self.idle[self.n_idle]
@@ -349,6 +366,17 @@ cdef class Plan:
         if fault.code:
             raise ArithmeticError(fault.step)
         return results
+
+    cdef int _apart(self, Py_buffer *feeds, Py_buffer *outs) except -1:
+        cdef int i, j
+        for i in range(self.plan.n_results):
+            for j in range(self.plan.n_feeds):
+                if _overlap(&outs[i], &feeds[j]):
+                    raise ValueError(f"the array for output {i} shares memory with input {j}")
+            for j in range(i):
+                if _overlap(&outs[i], &outs[j]):
+                    raise ValueError(f"the arrays for outputs {j} and {i} share memory")
+        return 0
 
     def memory(self, tuple shapes) -> tuple:
         """Bytes of arena and scratch for feeds of these shapes.  Raises Refused as `run` does."""

@@ -48,8 +48,9 @@ def _array(value: Any, dtype: tf.DType | None) -> np.ndarray:
 
 
 def prepare(case: Case) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """The flat inputs as arrays, and every attribute, deduced ones included, as TensorFlow's NodeDef
-    would spell them: dtypes as tf.DType, the rest as given."""
+    """The flat inputs as arrays, and every attribute, deduced ones included, as TensorFlow's
+    NodeDef would spell them: dtypes as tf.DType, the rest as given.
+    """
     definition = op_def(case.op)
     attrs = dict(case.attrs)
     for name, value in attrs.items():
@@ -79,7 +80,9 @@ def prepare(case: Case) -> tuple[list[np.ndarray], dict[str, Any]]:
 
 
 def graph_def(case: Case) -> tuple[tf.compat.v1.GraphDef, list[np.ndarray], int]:
-    """A graph of one node ``op`` fed by placeholders ``in0`` ...; the inputs; the number of outputs."""
+    """A graph of one node ``op`` fed by placeholders ``in0`` ...; the inputs; the number of
+    outputs.
+    """
     flat, attrs = prepare(case)
     definition = op_def(case.op)
     graph = tf.compat.v1.GraphDef()
@@ -154,7 +157,9 @@ def _set(target: Any, kind: str, value: Any) -> None:
 
 
 def expected(case: Case) -> list[np.ndarray]:
-    """What TensorFlow answers to a case; raises tf.errors.OpError or ValueError where it refuses."""
+    """What TensorFlow answers to a case; raises tf.errors.OpError or ValueError where it
+    refuses.
+    """
     definition, flat, outputs = graph_def(case)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")

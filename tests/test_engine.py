@@ -1,4 +1,6 @@
-"""The compiled engine: plans for any size, the same bits whatever the batch, threads and instruction set."""
+"""The compiled engine: plans for any size, the same bits whatever the batch, threads and
+instruction set.
+"""
 
 from __future__ import annotations
 
@@ -328,7 +330,7 @@ def test_results_are_the_callers(files: Any) -> None:
 def test_a_bad_index_names_the_node(files: Any) -> None:
     model = td.Model(files["transformer"][0])
     model(tokens(1))
-    with pytest.raises(td.EvaluationError, match="embedding.*GatherV2.*index"):
+    with pytest.raises(td.EvaluationError, match=r"embedding.*GatherV2.*index"):
         model(np.full((1, 4), 99, np.int32))
 
 

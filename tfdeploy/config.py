@@ -99,7 +99,7 @@ WINOGRAD = Switch(
     FLAG,
     _flag,
     True,
-    "Winograd's algorithm for 3 x 3 convolutions: up to three times faster, errors up to 1e-5 of scale.",
+    "Winograd's algorithm for 3 x 3 convolutions: faster, with errors up to 1e-5 of scale.",
 )
 
 SWITCHES: tuple[Switch[Any], ...] = (

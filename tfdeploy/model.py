@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .dtypes import DType
@@ -32,6 +33,23 @@ class Spec(NamedTuple):
 
     dtype: DType
     shape: tuple[int | None, ...] | None
+
+
+class Memory(NamedTuple):
+    """Bytes: of the weights as the file has them, of those that the engine keeps packed, of the
+    arena and scratch of one call, of its results; `peak` is what one call needs beyond the file.
+    """
+
+    weights: int
+    packed: int
+    arena: int
+    scratch: int
+    results: int
+
+    @property
+    def peak(self) -> int:
+        """Packed weights, arena, scratch and results together."""
+        return self.packed + self.arena + self.scratch + self.results
 
 
 class Signature:
@@ -60,18 +78,22 @@ class Signature:
         """Results by name."""
         return {name: _spec(self._entry.graph, ref) for name, ref in self._outputs.items()}
 
-    def __call__(self, feeds: Any = None, /, **inputs: Any) -> dict[str, Array]:
+    def __call__(self, feeds: Any = None, /, *, out: Any = None, **inputs: Any) -> dict[str, Array]:
         """Results by name for arguments given by keyword, in a dict, or, where there is only one,
         alone.
 
         Arguments with a default value may be left out.  Raises FeedError where arguments are
         missing, unknown, or of the wrong dtype or shape.
-        """
-        return dict(zip(self._outputs, self._values(feeds, inputs), strict=True))
 
-    def _values(self, feeds: Any, inputs: dict[str, Any]) -> list[Array]:
+        `out` is where the results are written: an array for each output in a dict, or, where there
+        is only one, alone; contiguous, of the output's dtype and shape, and apart from all inputs.
+        """
+        return dict(zip(self._outputs, self._values(feeds, inputs, out), strict=True))
+
+    def _values(self, feeds: Any, inputs: dict[str, Any], out: Any) -> list[Array]:
         """What a call gives, as a list in the order of `outputs`."""
         direct, engine = self._direct, self._entry.engine
+        targets = None if out is None else self._targets(out)
         if (
             direct is not None
             and direct.edits == engine.edits
@@ -79,9 +101,9 @@ class Signature:
         ):
             try:
                 if not inputs and len(self._inputs) == 1:
-                    return direct.run((feeds,))
+                    return direct.run((feeds,), targets)
                 if feeds is None and len(inputs) == len(self._inputs):
-                    return direct.run(tuple([inputs[name] for name in self._inputs]))
+                    return direct.run(tuple([inputs[name] for name in self._inputs]), targets)
             except (direct.refused, KeyError):
                 pass  # the long way says what is wrong, or casts
         given = self._arguments(feeds, inputs)
@@ -93,7 +115,41 @@ class Signature:
         values = engine.run(outputs, bound)
         if direct is None or direct.edits != engine.edits or direct.version != registry.version:
             self._direct = engine.direct(outputs, list(self._inputs.values()))
-        return values
+        return values if targets is None else _written(values, targets, list(given.values()))
+
+    def _targets(self, out: Any) -> tuple[Array, ...]:
+        """The arrays of `out` in the order of `outputs`."""
+        if not isinstance(out, Mapping):
+            out = dict.fromkeys(list(self._outputs)[:1], out)
+        if set(out) != set(self._outputs):
+            raise FeedError(
+                f"out= has {', '.join(map(str, out))}; signature {self.name!r} gives "
+                + ", ".join(self._outputs)
+            )
+        for name, array in out.items():
+            if not isinstance(array, np.ndarray):
+                raise FeedError(f"out= for {name!r} is a {type(array).__name__}, not an array")
+        return tuple([out[name] for name in self._outputs])
+
+    def memory(self, n: int = 1, /, **shapes: tuple[int, ...]) -> Memory:
+        """Bytes that a call takes, told before it.
+
+        `n` stands for every first extent that varies; inputs that vary in others are given whole,
+        by name.  Raises FeedError where a shape is missing.
+        """
+        from .summary import memory
+
+        return memory(self, n, shapes)
+
+    def bits(self) -> list[str]:
+        """Nodes whose results may differ in the last bits between machines, batches or threads.
+
+        The compiled engine gives a row the same bits always; what runs through references that
+        sum or approximate floats, custom ops and unseeded random ops does not promise it.
+        """
+        from .summary import inexact
+
+        return inexact(self)
 
     def _arguments(self, feeds: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         if feeds is None:
@@ -138,6 +194,23 @@ class Signature:
             return ", ".join(f"{n}: {s.dtype}{_spell(s.shape)}" for n, s in specs.items())
 
         return f"<Signature {self.name}({spell(self.inputs)}) -> {spell(self.outputs)}>"
+
+
+def _written(values: list[Array], targets: tuple[Array, ...], feeds: list[Any]) -> list[Array]:
+    """Values copied to the arrays that the caller gave for them."""
+    arrays = [feed for feed in feeds if isinstance(feed, np.ndarray)]
+    for i, (value, target) in enumerate(zip(values, targets, strict=True)):
+        if target.dtype != value.dtype or target.shape != value.shape:
+            raise FeedError(
+                f"out= for output {i} should be {value.dtype}{list(value.shape)}, got "
+                f"{target.dtype}{list(target.shape)}"
+            )
+        if not (target.flags.c_contiguous and target.flags.writeable):
+            raise FeedError(f"out= for output {i} is not writable and contiguous")
+        if any(np.may_share_memory(target, other) for other in (*arrays, *targets[:i])):
+            raise FeedError(f"out= for output {i} shares memory with an input or another output")
+        target[...] = value
+    return list(targets)
 
 
 def _name_of(key: Any) -> str:
@@ -280,14 +353,15 @@ class Model:
             raise FetchError(f"a fetch is a tensor or a name, not {type(fetch).__name__}")
         return find_fetch(fetch, self._entries)
 
-    def __call__(self, feeds: Any = None, /, **inputs: Any) -> Any:
+    def __call__(self, feeds: Any = None, /, *, out: Any = None, **inputs: Any) -> Any:
         """Calls the default signature: an array where it has one output, else a dict of arrays.
 
         `feeds` is the array of the only input, or a dict; inputs may also be keywords.  The default
-        is ``serving_default``, else the only signature.
+        is ``serving_default``, else the only signature.  `out` is where results are written; see
+        `Signature`.
         """
         signature = self._default()
-        values = signature._values(feeds, inputs)
+        values = signature._values(feeds, inputs, out)
         return values[0] if len(values) == 1 else dict(zip(signature._outputs, values, strict=True))
 
     def _default(self) -> Signature:
@@ -372,6 +446,10 @@ class Model:
         from .storage import tfd
 
         return _from_bytes, (tfd.dumps(self._stored()),)
+
+    def memory(self, n: int = 1, /, **shapes: tuple[int, ...]) -> Memory:
+        """Bytes that a call of the default signature takes; see `Signature.memory`."""
+        return self._default().memory(n, **shapes)
 
     def summary(self) -> str:
         """Signatures, roots, op counts and sizes, as text for people."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .config import get_num_threads
+from .errors import FeedError
 from .graph.graph import Graph
+from .graph.types import evaluate, product
 
 if TYPE_CHECKING:
-    from .model import Model, Spec
+    from .model import Memory, Model, Signature, Spec
+    from .runtime.interp import Program
 
 
 def facts(model: Model) -> dict[str, Any]:
@@ -89,3 +94,75 @@ def spell(spec: dict[str, Any]) -> str:
     shape = spec["shape"]
     extents = "..." if shape is None else ", ".join("?" if e is None else str(e) for e in shape)
     return f"{spec['dtype']}[{extents}]"
+
+
+def memory(signature: Signature, n: int, shapes: Mapping[str, tuple[int, ...]]) -> Memory:
+    """Bytes that a call of `signature` takes; see `Signature.memory`."""
+    from .model import Memory
+
+    graph = signature._entry.graph
+    binding: dict[str, int] = {}
+    for name, ref in signature._inputs.items():
+        _bind(graph.type(ref).shape, name, n, shapes, binding)
+    program = _program(signature)
+    weights = sum(array.nbytes for array in {id(a): a for a in _constants(graph)}.values())
+    arena = scratch = packed = results = 0
+    for step in program.steps:
+        feeds = getattr(step.function, "feeds", None)
+        if feeds is None:
+            continue
+        try:
+            sizes = tuple(tuple(evaluate(e, binding) for e in shape) for shape in feeds)
+        except KeyError:
+            raise FeedError(
+                f"sizes inside signature {signature.name!r} depend on the data: no call can be "
+                "weighed before it"
+            ) from None
+        most, each = step.function.memory(sizes)  # type: ignore[attr-defined]
+        arena, scratch = max(arena, most), max(scratch, each * get_num_threads())
+        packed += step.function.packed  # type: ignore[attr-defined]
+    for ref in signature._outputs.values():
+        kind = graph.type(ref)
+        if kind.shape is not None and kind.dtype != "string" and not kind.dtype.is_handle:
+            with suppress(KeyError):  # a size that only the data tell
+                count = evaluate(product(kind.shape), binding)
+                results += count * kind.dtype.numpy.itemsize
+    return Memory(weights, packed, arena, scratch, results)
+
+
+def _bind(
+    shape: Any, name: str, n: int, shapes: Mapping[str, tuple[int, ...]], binding: dict[str, int]
+) -> None:
+    """Adds to `binding` what the symbols of an input's shape stand for."""
+    given = shapes.get(name)
+    if given is not None and shape is not None and len(given) != len(shape):
+        raise FeedError(
+            f"input {name!r} has rank {len(shape)}, the shape given for it {len(given)}"
+        )
+    for axis, extent in enumerate(shape or ()):
+        if isinstance(extent, int):
+            continue
+        if given is None and axis:
+            raise FeedError(f"input {name!r} varies in axis {axis}: give its shape, {name}=(...)")
+        binding[str(extent)] = given[axis] if given is not None else n
+
+
+def inexact(signature: Signature) -> list[str]:
+    """Names and ops of the nodes that are outside the promise of equal bits; see
+    `Signature.bits`.
+    """
+    from .ops import registry
+
+    found = []
+    for step in _program(signature).steps:
+        record = registry.get(step.node.op.removeprefix("own."))
+        if not hasattr(step.function, "feeds") and not (
+            record and record.exact and not record.user
+        ):
+            found.append(f"{step.node.name} ({step.node.op.removeprefix('own.')})")
+    return found
+
+
+def _program(signature: Signature) -> Program:
+    executor = signature._entry.engine
+    return executor.program(list(signature._outputs.values()), signature._inputs.values())

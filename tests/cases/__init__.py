@@ -1,8 +1,8 @@
 """Rows that say on which inputs each op must equal TensorFlow; one module a family.
 
-A module's `CASES` is a list of `case(op, *inputs, **attributes)`.  An input that is a list is a list input of
-the op (``case("ConcatV2", [a, b], 1)``); Python numbers take the dtype that the op's definition asks for.
-Attributes that follow from the inputs (dtypes, counts) are left out.
+A module's `CASES` is a list of `case(op, *inputs, **attributes)`.  An input that is a list is a
+list input of the op (``case("ConcatV2", [a, b], 1)``); Python numbers take the dtype that the op's
+definition asks for. Attributes that follow from the inputs (dtypes, counts) are left out.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 
 @dataclass
 class Case:
-    """One row.  `check` says how close: "exact", "close" (a few float ulps of the output's scale, the
-    default for floats), "shape" (dtype and shape alone, for random ops)."""
+    """One row.  `check` says how close: "exact", "close" (a few float ulps of the output's scale,
+    the default for floats), "shape" (dtype and shape alone, for random ops).
+    """
 
     op: str
     inputs: tuple[Any, ...]

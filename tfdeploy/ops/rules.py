@@ -1,8 +1,8 @@
 """Shape and dtype rules, and the context in which they run.
 
-A rule takes an `Inference` and returns the ValueType of the single output, or a list with one per output.
-It raises ValueError with a sentence where the inputs cannot be (ranks, extents, dtypes that never fit);
-what it cannot know it leaves open: shape None, or fresh extents.
+A rule takes an `Inference` and returns the ValueType of the single output, or a list with one per
+output. It raises ValueError with a sentence where the inputs cannot be (ranks, extents, dtypes
+that never fit); what it cannot know it leaves open: shape None, or fresh extents.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Inference:
         return self._fresh()
 
     def value(self, i: int) -> Known | None:
-        """The value of input `i` where it is a known array of ints and extents (rank 0 or 1), else None."""
+        """The value of input `i` where it is a known array of ints and extents (rank 0 or 1), else
+        None.
+        """
         return self.values[i] if i < len(self.values) else None
 
     def ints(self, i: int) -> list[int] | None:
@@ -70,7 +72,7 @@ class Inference:
         known = self.value(i)
         if known is None:
             return None
-        flat = [v for v in np.ravel(known)]
+        flat = list(np.ravel(known))
         return None if any(isinstance(v, Dim) for v in flat) else [int(v) for v in flat]
 
     def extents(self, i: int) -> list[Extent] | None:
@@ -115,6 +117,7 @@ def broadcast_shapes(c: Inference, *shapes: Shape) -> Shape:
     known = [s for s in shapes if s is not None]
     rank = max((len(s) for s in known), default=0)
     result: list[Extent] = []
+    one: Extent = 1
     for axis in range(-rank, 0):
         extents = {s[axis] for s in known if len(s) >= -axis} - {1}
         numbers = {e for e in extents if isinstance(e, int)}
@@ -123,7 +126,7 @@ def broadcast_shapes(c: Inference, *shapes: Shape) -> Shape:
         if numbers:
             result.append(numbers.pop())
         else:
-            result.append(reduce(Dim.broadcast, sorted(extents, key=repr), 1))
+            result.append(reduce(Dim.broadcast, sorted(extents, key=repr), one))
     return tuple(result)
 
 

@@ -1,8 +1,9 @@
-"""Chains of elementwise ops become one ``td.Map``, which the engine runs over tiles that stay in cache.
+"""Chains of elementwise ops become one ``td.Map``, which the engine runs over tiles that stay in
+cache.
 
 ``td.Map`` has the attributes `code`, rows (operation, result, operand, operand, operand), and
-`constants`; operands are numbered as kernels/map.h says: registers from 0, inputs from 32, constants from 64,
-the output 96.
+`constants`; operands are numbered as kernels/map.h says: registers from 0, inputs from 32,
+constants from 64, the output 96.
 """
 
 from __future__ import annotations

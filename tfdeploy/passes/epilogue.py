@@ -1,9 +1,10 @@
 """Products and convolutions take the steps that follow them into their epilogue.
 
-``td.Conv``, ``td.ConvTranspose``, ``td.Depthwise`` and ``td.MatMul`` compute ``act(sum * scale + shift + residual)``: `scale` and
-`shift` are float64 arrays of one number per output channel (attributes, None where absent), the residual
-is a third input, `act` the name of an activation with its two `params`.  A batch norm, in whichever ops
-it is spelled, becomes scale and shift, and the weights stay as they are stored.
+``td.Conv``, ``td.ConvTranspose``, ``td.Depthwise`` and ``td.MatMul`` compute ``act(sum * scale +
+shift + residual)``: `scale` and `shift` are float64 arrays of one number per output channel
+(attributes, None where absent), the residual is a third input, `act` the name of an activation
+with its two `params`.  A batch norm, in whichever ops it is spelled, becomes scale and shift, and
+the weights stay as they are stored.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def _is_last(node: Node) -> bool:
 
 
 def _begin(op: str) -> Rule:
-    """The rule that makes the node `op` with an empty epilogue of a float32 product or convolution."""
+    """The rule that makes the node `op` with an empty epilogue of a float32 product or
+    convolution.
+    """
 
     def begin(rw: Rewriter, node: Node) -> list[Ref] | None:
         kinds = [rw.type(ref) for ref in node.inputs[:2]]
@@ -82,7 +85,9 @@ def _grow(
 
 
 def _affine(rw: Rewriter, node: Node) -> list[Ref] | None:
-    """``fused + c``, ``fused - c``, ``c - fused``, ``fused * c`` and ``fused / c`` with c per channel."""
+    """``fused + c``, ``fused - c``, ``c - fused``, ``fused * c`` and ``fused / c`` with c per
+    channel.
+    """
     for at in (0, 1):
         fused = _open(rw, node.inputs[at])
         if fused is None or len(fused.inputs) > 2 or fused.types[0].shape != node.types[0].shape:
@@ -117,7 +122,9 @@ def _affine(rw: Rewriter, node: Node) -> list[Ref] | None:
 
 
 def _affine_reshaped(rw: Rewriter, node: Node) -> list[Ref] | None:
-    """``reshape(fused) + c`` where the reshape splits the channels and c has one number for each."""
+    """``reshape(fused) + c`` where the reshape splits the channels and c has one number for
+    each.
+    """
     for at in (0, 1):
         reshape, other = rw.source(node.inputs[at]), node.inputs[1 - at]
         if reshape.op != "Reshape" or not rw.single(node.inputs[at]):

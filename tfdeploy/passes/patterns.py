@@ -57,7 +57,8 @@ def _unscaled(rw: Rewriter, ref: Ref) -> tuple[Ref, float]:
 
 def _factors(rw: Rewriter, ref: Ref, most: int = 4) -> tuple[list[Ref], float]:
     """`ref` as a product of values and a number."""
-    values, factor = [], 1.0
+    values: list[Ref] = []
+    factor = 1.0
     pending = [ref]
     while pending:
         at = pending.pop()
@@ -105,7 +106,9 @@ def _product(rw: Rewriter, node: Node) -> tuple[list[Ref], float]:
 
 
 def gelu(rw: Rewriter, node: Node) -> list[Ref] | None:
-    """``x (1 + erf(x / sqrt 2)) / 2``, by erf, by erfc, or by its tanh approximation (tf.nn.gelu)."""
+    """``x (1 + erf(x / sqrt 2)) / 2``, by erf, by erfc, or by its tanh approximation
+    (tf.nn.gelu).
+    """
     values, factor = _product(rw, node)
     if len(values) != 2 or not math.isclose(factor, 0.5, rel_tol=1e-6):
         return None
@@ -219,7 +222,8 @@ def _is_mean(rw: Rewriter, ref: Ref, axis: int) -> Ref | None:
 
 
 def layer_norm(rw: Rewriter, node: Node) -> list[Ref] | None:
-    """``x inv + (beta - mean inv)`` with ``inv = gamma / sqrt(variance + epsilon)`` over the last axis.
+    """``x inv + (beta - mean inv)`` with ``inv = gamma / sqrt(variance + epsilon)`` over the last
+    axis.
 
     As Keras spells it; gamma and beta are constants, either may be missing.
     """
@@ -416,7 +420,9 @@ def same_shape(rw: Rewriter, node: Node) -> list[Ref] | None:
 
 
 def rows_kept(rw: Rewriter, node: Node) -> list[Ref] | None:
-    """``reshape(matmul(reshape(x), w))`` that only merges the leading axes and takes them apart again."""
+    """``reshape(matmul(reshape(x), w))`` that only merges the leading axes and takes them apart
+    again.
+    """
     product = _is(rw, node.inputs[0], "MatMul")
     inner = _is(rw, product.inputs[0], "Reshape") if product else None
     if product is None or inner is None or product.attrs.get("transpose_a"):

@@ -7,15 +7,17 @@ from typing import NamedTuple
 
 from ..graph.graph import Graph, Node, Ref
 from . import elementwise, epilogue, fold, layout, own, patterns
-from .rewrite import Mapping, Rewriter, Rule, compose
+from .rewrite import Mapping, Rewriter, Rules, compose
 
 VERSION = 1
-"""Rises with every change of what a pass does; a stored prepared graph of another version is remade."""
+"""Rises with every change of what a pass does; a stored prepared graph of another version is
+remade.
+"""
 
 Pass = Callable[[Graph, list[Ref]], tuple[Graph, Mapping]]
 
 
-def rules(table: dict[str, list[Rule]]) -> Pass:
+def rules(table: Rules) -> Pass:
     """The pass that applies a table of rules."""
 
     def run(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:

@@ -1,15 +1,16 @@
 """How a pass works: rules, indexed by op, that put something in the place of a node.
 
-A pass copies the graph in order.  At each live node its rules may emit other nodes and say which values
-now stand for the node's outputs.  What a rule absorbed stays in the graph, dead unless somebody
-fetches it: then it is computed beside the rest, and nothing else changes.  So every value of the graph
-before has one in the graph after, and passes compose by composing these maps.
+A pass copies the graph in order.  At each live node its rules may emit other nodes and say which
+values now stand for the node's outputs.  What a rule absorbed stays in the graph, dead unless
+somebody fetches it: then it is computed beside the rest, and nothing else changes.  So every value
+of the graph before has one in the graph after, and passes compose by composing these maps.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as Table
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ Mapping = dict[Ref, Ref]
 class Rewriter:
     """One pass over a graph: what rules look at, and where they emit.
 
-    Rules see nodes of the graph as it was (`node`, with inputs renamed to values of the new one), look at
-    the new graph, and emit into it.
+    Rules see nodes of the graph as it was (`node`, with inputs renamed to values of the new one),
+    look at the new graph, and emit into it.
     """
 
     def __init__(self, graph: Graph, roots: Iterable[Ref]) -> None:
@@ -41,7 +42,7 @@ class Rewriter:
         self._single: set[Ref] = set()
         self._placed: dict[int, int] = {}  # nodes that were copied; effectful ones always are
 
-    def run(self, rules: dict[str, Sequence[Rule]]) -> tuple[Graph, Mapping]:
+    def run(self, rules: Rules) -> tuple[Graph, Mapping]:
         """The graph after the pass, and the value that stands for each value before."""
         for number, node in enumerate(self.old.nodes):
             inputs = tuple(self.map[ref] for ref in node.inputs)
@@ -120,9 +121,13 @@ class Rewriter:
         return self.emit("Const", (), {"value": value, "dtype": dtype}, [kind], name)[0]
 
 
-Rule = Callable[[Rewriter, Node], "list[Ref] | None"]
-"""Takes a node whose inputs are values of the new graph; gives the values that stand for its outputs, or
-None where it has nothing to say."""
+Rule = Callable[["Rewriter", Node], "list[Ref] | None"]
+"""Takes a node whose inputs are values of the new graph; gives the values that stand for its
+outputs, or None where it has nothing to say.
+"""
+
+Rules = Table[str, Sequence[Rule]]
+"""Rules by the op that they look at; those of "*" look at every node."""
 
 
 def compose(first: Mapping, second: Mapping) -> Mapping:

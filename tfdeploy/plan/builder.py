@@ -1,7 +1,7 @@
 """Builds one plan: extents, values and steps as the lists that `_engine.Plan` takes.
 
-Lowerings (lowering.py) describe a node to a `Builder` as calls of kernels and as views; what they cannot
-describe they refuse with `NoKernel`, and the node runs through its reference.
+Lowerings (lowering.py) describe a node to a `Builder` as calls of kernels and as views; what they
+cannot describe they refuse with `NoKernel`, and the node runs through its reference.
 """
 
 from __future__ import annotations
@@ -86,9 +86,10 @@ class Step:
 class Builder:
     """A plan in the making over `graph`.
 
-    `packed` keeps packed weights between plans.  `uses` counts what reads a value.  `placed` maps the
-    identity of a value that was moved into a larger one to the number of its node; `fixed` are the
-    numbers of nodes whose results must stay dense, `wants_dense` of those that take dense inputs alone.
+    `packed` keeps packed weights between plans.  `uses` counts what reads a value.  `placed` maps
+    the identity of a value that was moved into a larger one to the number of its node; `fixed` are
+    the numbers of nodes whose results must stay dense, `wants_dense` of those that take dense
+    inputs alone.
     """
 
     engine: ModuleType
@@ -180,7 +181,9 @@ class Builder:
         return self.operand(self.node.inputs[i])
 
     def operand(self, ref: Ref) -> Value:
-        """The value of an input of the node at hand, copied where the node takes dense ones alone."""
+        """The value of an input of the node at hand, copied where the node takes dense ones
+        alone.
+        """
         assert self.node is not None
         value = self.value(ref)
         return self.dense(value) if self.graph.index[self.node.name] in self.wants_dense else value
@@ -282,16 +285,18 @@ class Builder:
         self.call("copy", [source], [target])
 
     def own(self, ref: Ref) -> Value | None:
-        """The value of `ref` where its memory is free for other uses once the node at hand is done: in the
-        arena, read by this node alone."""
+        """The value of `ref` where its memory is free for other uses once the node at hand is
+        done: in the arena, read by this node alone.
+        """
         value = self.values.get(ref)
         if value is None or value.kind != ARENA or value.viewed or self.uses[ref] != 1:
             return None
         return value
 
     def place(self, ref: Ref, target: Value, strides: Sequence[Extent], offset: Extent) -> bool:
-        """Moves the value of `ref` into `target`, so that it is made where it is wanted; False where it
-        must stay."""
+        """Moves the value of `ref` into `target`, so that it is made where it is wanted; False
+        where it must stay.
+        """
         value = self.own(ref)
         if value is None or ref.node in self.fixed or id(value) in self.placed:
             return False
@@ -329,8 +334,9 @@ class Builder:
         self.steps.append(Step(kernel, list(inputs), list(outputs), ints, list(floats), self.node))
 
     def pack(self, weights: Array, key: Any, kernel: str = "pack") -> Value:
-        """Weights in the form that kernels read, made by kernel `pack` (from [groups, taps, len, n]) or
-        `pack_winograd` (from [3, 3, len, n]).  The same `key` gives the same array."""
+        """Weights in the form that kernels read, made by kernel `pack` (from [groups, taps,
+        len, n]) or `pack_winograd` (from [3, 3, len, n]).  The same `key` gives the same array.
+        """
         found = self.packed.get(key)
         if found is None:
             weights = np.ascontiguousarray(weights, np.float32)
@@ -344,6 +350,14 @@ class Builder:
             plan = inner.finish([source], [target])
             found = self.packed[key] = plan.run((weights,))[0]
         return self.const(found)
+
+    def packed_bytes(self) -> int:
+        """Bytes of the packed weights that the steps read."""
+        kept = {id(array) for array in self.packed.values()}
+        used = {
+            id(v.array): v.array for s in self.steps for v in s.inputs if v and v.array is not None
+        }
+        return sum(array.nbytes for key, array in used.items() if key in kept)
 
     def finish(self, feeds: Sequence[Value], results: Sequence[Value]) -> Any:
         """The engine's plan.  `results` are values whose memory is a RESULT, by their order."""
@@ -359,7 +373,7 @@ class Builder:
             )
             for s in self.steps
         ]
-        formats = [memoryview(np.empty(0, v.dtype.numpy)).format.encode() for v in feeds]
+        formats = [np.empty(0, v.dtype.numpy).data.format.encode() for v in feeds]
         outputs = [(order[id(v)], v.dtype.numpy) for v in results]
         return self.engine.Plan(self.extents, rows, steps, formats, outputs, np.empty)
 
@@ -382,9 +396,9 @@ class Builder:
         for value in feeds:
             use(value, 0)
         for number, step in enumerate(self.steps):
-            for value in (*step.inputs, *step.outputs):
-                if value is not None:
-                    use(value, number)
+            for operand in (*step.inputs, *step.outputs):
+                if operand is not None:
+                    use(operand, number)
         for value in results:
             use(value, len(self.steps))
         order = {key: number for number, key in enumerate(used)}

@@ -1,7 +1,7 @@
 """How each op becomes calls of kernels: one function an op, indexed by op name.
 
-A lowering takes a `Builder` whose `node` is the one at hand, describes where each output lies, and raises
-`NoKernel` where the kernels do not do what the node asks.
+A lowering takes a `Builder` whose `node` is the one at hand, describes where each output lies, and
+raises `NoKernel` where the kernels do not do what the node asks.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from ..config import WINOGRAD
 from ..graph.types import Dim, Extent, product
 from ..ops.rules import normalize_axis
-from ..config import WINOGRAD
 from .builder import MAX_RANK, Array, Builder, NoKernel, Value
 
 Lowering = Callable[[Builder], None]
 LOWERINGS: dict[str, Lowering] = {}
 USES: dict[str, tuple[int, ...]] = {}
-"""Inputs that a lowered op reads, where that is not all of them: shapes are known from the types."""
+"""Inputs that a lowered op reads, where that is not all of them: shapes are known from the
+types.
+"""
 
 
 def lowers(*ops: str, uses: tuple[int, ...] | None = None) -> Callable[[Lowering], Lowering]:
@@ -148,8 +150,9 @@ def _conv(b: Builder) -> None:
 
 
 def _for_winograd(b: Builder, weights: Array) -> bool:
-    """Whether a convolution gains by Winograd's F(4 x 4, 3 x 3): enough channels, an image of enough
-    tiles.  Decided by what does not vary between calls."""
+    """Whether a convolution gains by Winograd's F(4 x 4, 3 x 3): enough channels, an image of
+    enough tiles.  Decided by what does not vary between calls.
+    """
     a = attrs(b)
     shape = b.type().shape
     plain = [1] * len(shape)
@@ -243,7 +246,9 @@ def _batch_matmul(b: Builder) -> None:
 
 @lowers("Einsum")
 def _einsum(b: Builder) -> None:
-    """Two operands, no ellipsis, at most one axis each that is summed, or that one operand alone has."""
+    """Two operands, no ellipsis, at most one axis each that is summed, or that one operand
+    alone has.
+    """
     a = attrs(b)
     terms, _, result = a["equation"].replace(" ", "").partition("->")
     operands = terms.split(",")
@@ -263,7 +268,9 @@ def _einsum(b: Builder) -> None:
 
 
 def _arranged(b: Builder, value: Value, labels: str, order: Sequence[str]) -> Value:
-    """A view of `value`, whose axes are called `labels`, with axes in `order`; "-" is an axis of 1."""
+    """A view of `value`, whose axes are called `labels`, with axes in `order`; "-" is an axis
+    of 1.
+    """
     strides = b.strides(value)
     at = [labels.index(c) if c != "-" else -1 for c in order]
     return b.view(

@@ -1,8 +1,8 @@
 """Cuts what a set of fetches needs into segments for the engine and single references between them.
 
-A segment is a run of nodes that kernels can do, in one plan.  A node joins the segment at hand unless it
-depends on a reference that depends on that segment; references run as early as they can.  What a
-segment hands on (to references, later segments, the caller) is an array of its own.
+A segment is a run of nodes that kernels can do, in one plan.  A node joins the segment at hand
+unless it depends on a reference that depends on that segment; references run as early as they can.
+What a segment hands on (to references, later segments, the caller) is an array of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..config import get_num_threads
 from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
-from ..graph.types import Dim, product
+from ..graph.types import Dim, Extent, product
 from ..runtime.interp import Program, Step, owner, reference_step, with_frees
 from .builder import ARENA, RESULT, Builder, NoKernel, Value
 from .lowering import LOWERINGS, USES
@@ -31,16 +31,25 @@ _SAMPLE = 97  # stands for every varying extent where kernels are asked before a
 class Segment:
     """Nodes as one plan; callable on the arrays that it is fed."""
 
-    __slots__ = ("_nodes", "_plan")
+    __slots__ = ("_nodes", "_plan", "feeds", "packed")
 
-    def __init__(self, plan: Any, nodes: list[Node]) -> None:
+    def __init__(
+        self, plan: Any, nodes: list[Node], feeds: list[tuple[Extent, ...]], packed: int
+    ) -> None:
         self._plan = plan
         self._nodes = nodes
+        self.feeds = feeds
+        """Shapes of what it is fed."""
+        self.packed = packed
+        """Bytes of its weights that are kept packed."""
 
-    def run(self, feeds: tuple[Any, ...]) -> list[Array]:
-        """The results for C-contiguous arrays of the right types; the engine's Refused for others."""
+    def run(self, feeds: tuple[Any, ...], out: tuple[Array, ...] | None = None) -> list[Array]:
+        """The results for C-contiguous arrays of the right types; the engine's Refused for others.
+
+        They are written to `out` where it is given.
+        """
         try:
-            found: list[Array] = self._plan.run(feeds, get_num_threads())
+            found: list[Array] = self._plan.run(feeds, get_num_threads(), out)
             return found
         except (IndexError, ArithmeticError) as error:
             node = self._nodes[error.args[0]]
@@ -50,6 +59,11 @@ class Segment:
                 else ("integer division by zero")
             )
             raise EvaluationError(f"node {node.name} ({node.op}) failed: {what}") from None
+
+    def memory(self, shapes: tuple[tuple[int, ...], ...]) -> tuple[int, int]:
+        """Bytes of arena and of one thread's scratch for feeds of these shapes."""
+        found: tuple[int, int] = self._plan.memory(shapes)
+        return found
 
     def __call__(self, *feeds: Array) -> tuple[Array, ...]:
         return tuple(
@@ -94,7 +108,9 @@ class Maker:
         return len(self._refused), len(self._fixed), len(self._dense)
 
     def _refuse(self, number: int) -> None:
-        """Sends a node to its reference; a fused one has none, and with it goes the whole program."""
+        """Sends a node to its reference; a fused one has none, and with it goes the whole
+        program.
+        """
         node = self.graph.nodes[number]
         if node.op.startswith("td."):
             raise self.engine.Refused(f"{node.op} {node.name}")
@@ -168,7 +184,9 @@ class Maker:
         wanted: set[Ref],
         uses: dict[Ref, list[int]],
     ) -> None:
-        """Makes a step of the segment at hand; its refused nodes are remembered for the next attempt."""
+        """Makes a step of the segment at hand; its refused nodes are remembered for the next
+        attempt.
+        """
         if not cut.nodes:
             return
         inside = set(cut.nodes)
@@ -214,7 +232,8 @@ class Maker:
         plan = b.finish([b.values[ref] for ref in b.feeds], values)
         if self._accepted(b, plan):
             node = self.graph.nodes[cut.nodes[-1]]
-            segment = Segment(plan, [s.node for s in b.steps])
+            shapes = [b.values[ref].shape for ref in b.feeds]
+            segment = Segment(plan, [s.node for s in b.steps], shapes, b.packed_bytes())
             steps.append(Step(node, segment, {}, tuple(b.feeds), tuple(results)))
 
     def _feed_symbols(self, b: Builder, fed: frozenset[Ref]) -> None:
@@ -229,7 +248,9 @@ class Maker:
                         continue
 
     def _accepted(self, b: Builder, plan: Any) -> bool:
-        """Whether every kernel takes its step, for sample extents; remembers a node whose does not."""
+        """Whether every kernel takes its step, for sample extents; remembers a node whose does
+        not.
+        """
         shapes = tuple(
             tuple(e if isinstance(e, int) else e.evaluate(_Sample()) for e in b.values[ref].shape)
             for ref in b.feeds
@@ -263,7 +284,9 @@ class _Sample(dict[str, int]):
 
 
 def _as_results(b: Builder, results: Sequence[Ref]) -> list[Value]:
-    """Values whose memory is the caller's, in the order of `results`; copies where it must be so."""
+    """Values whose memory is the caller's, in the order of `results`; copies where it must be
+    so.
+    """
     values = []
     for index, ref in enumerate(results):
         b.node = b.graph.nodes[ref.node]

@@ -151,8 +151,8 @@ class Body:
 class Direct(NamedTuple):
     """A call that goes straight to one plan.
 
-    `run` raises `refused` where the arrays are not for it.  It holds while the executor's `edits` and
-    the registry's version are these.
+    `run` raises `refused` where the arrays are not for it.  It holds while the executor's `edits`
+    and the registry's version are these.
     """
 
     run: Run
@@ -253,8 +253,7 @@ class _Compiled:
         if len(program.steps) != 1 or program.steps[0].outputs != program.fetches:
             return None
         step = program.steps[0]
-        run: Run | None
-        run = getattr(step.function, "run", None)
+        run: Run | None = getattr(step.function, "run", None)
         mapped = [places[ref] for ref in feeds]
         if run is None or not set(step.inputs) <= set(mapped):
             return None
