@@ -342,6 +342,58 @@ def test_stored_and_remade_plans_agree(files: Any) -> None:
     np.testing.assert_array_equal(model(x), other(x))
 
 
+def test_out_takes_the_results(files: Any) -> None:
+    model = td.Model(files["convnet"][0])
+    x = images(2)
+    want = model(x)
+    out = np.full_like(want, 9.0)
+    assert model(x, out=out) is out
+    np.testing.assert_array_equal(out, want)
+    named = {"output_0": np.empty_like(want)}
+    results = model.signatures["serving_default"](x, out=named)
+    assert results["output_0"] is named["output_0"]
+    np.testing.assert_array_equal(results["output_0"], want)
+    model(x.astype(np.float64), out=out)  # the long way
+    np.testing.assert_array_equal(out, want)
+
+
+def test_out_that_does_not_fit(files: Any) -> None:
+    model = td.Model(files["convnet"][0])
+    x = images(2)
+    want = model(x)
+    frozen = want.copy()
+    frozen.flags.writeable = False
+    memory = np.zeros(x.size + want.size, np.float32)
+    memory[: x.size] = x.ravel()
+    inside = memory[: x.size].reshape(x.shape)
+    for bad in (want[:1], want.astype(np.float64), frozen, want.T.copy().T, [1.0]):
+        for _ in range(2):
+            with pytest.raises((td.FeedError, ValueError)):
+                model(x, out=bad)
+    with pytest.raises((td.FeedError, ValueError), match="shares memory"):
+        model(inside, out=memory[: want.size].reshape(want.shape))
+    with pytest.raises(td.FeedError, match="other"):
+        model.signatures["serving_default"](x, out={"other": want})
+
+
+def test_memory_is_told_before_the_call(files: Any) -> None:
+    model = td.Model(files["convnet"][0])
+    signature = model.signatures["serving_default"]
+    (name,) = signature.inputs
+    small = model.memory(1, **{name: (1, 20, 20, 3)})
+    large = model.memory(1, **{name: (16, 20, 20, 3)})
+    assert large.arena > 4 * small.arena > 0
+    assert (small.weights, small.packed) == (large.weights, large.packed)
+    assert large.results == 16 * 10 * 4
+    with pytest.raises(td.FeedError, match="axis 1"):
+        model.memory(4)
+
+
+def test_every_node_keeps_the_promise_of_bits(files: Any) -> None:
+    for path, _ in files.values():
+        assert td.Model(path).signatures["serving_default"].bits() == []
+
+
 LOWERED = Path(__file__).parent / "lowered"
 
 
