@@ -219,19 +219,17 @@ static void td_conv_table_wide(const td_conv *c, const float *x, const float *ze
     const td_window *w = &c->w;
     const int64_t width = td_conv_padded(w), step = w->stride[2] * w->channels;
     td_pixel p = td_pixel_at(w, row);
-    int64_t line = -1, lines = 0; /* current output row; copies made */
+    int64_t lines = 0; /* copies made */
     const float *of_row[TD_WIDE_ROWS]; /* copy of each kernel row, or zeros */
     const float *source[TD_WIDE_ROWS];
     const int64_t kernel_rows = c->taps;
     for (int64_t i = 0; i < rows; i++, td_pixel_next(w, &p)) {
-        const int64_t this_line = (row + i) / w->out[2];
-        if (this_line != line) {
+        if (i == 0 || p.out[2] == 0) {
             const float *seen[TD_WIDE_ROWS];
             const float *copy_of[TD_WIDE_ROWS];
-            const int64_t before = line < 0 ? 0 : kernel_rows;
+            const int64_t before = i == 0 ? 0 : kernel_rows;
             memcpy(seen, source, sizeof(float *) * (size_t)before);
             memcpy(copy_of, of_row, sizeof(float *) * (size_t)before);
-            line = this_line;
             for (int64_t k = 0; k < kernel_rows; k++) {
                 const int64_t d = p.at[0] + k / w->kernel[1] * w->dilation[0];
                 const int64_t h = p.at[1] + k % w->kernel[1] * w->dilation[1];
