@@ -264,11 +264,13 @@ def test_assignments_in_loops_and_branches(tmp_path):
 def test_values_inside_a_branch_can_be_fetched(tmp_path):
     def build():
         x = scalar("x")
-        v1.cond(x > 0, lambda: tf.identity(x * 2, name="inside"), lambda: x)
+        inner = lambda: v1.cond(x > 1, lambda: x * 2, lambda: -x)  # noqa: E731
+        v1.cond(x > 0, lambda: tf.identity(inner(), name="inside"), lambda: x)
         return "cond/inside"
 
     pair = Pair(build, tmp_path)
     assert pair.model.eval("cond/inside", {"x": 3.0}) == 6.0
+    assert pair.model.eval("cond/inside", {"x": 0.5}) == -0.5
 
 
 def test_training_graphs_convert_where_gradients_are_not_asked_for(tmp_path):
@@ -345,6 +347,46 @@ def test_live_sessions(tmp_path):
         model = td.convert(y, session=session)
         rows = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
         np.testing.assert_allclose(model(rows), session.run(y, {x: rows}), rtol=1e-5)
+
+
+def test_damaged_control_flow_is_an_error(tmp_path):
+    """Inputs left out, exchanged and added: an error of ours, or a graph."""
+
+    def build():
+        x, n = scalar("x"), scalar("n", tf.int32)
+        rows = tf.TensorArray(tf.float32, n)
+        body = lambda i, y, r: (  # noqa: E731
+            i + 1,
+            v1.cond(y > 0, lambda: y * 2, lambda: y - 1),
+            r.write(i, y),
+        )
+        _, y, rows = v1.while_loop(lambda i, *_: i < n, body, [0, x, rows])
+        tf.identity(y + tf.reduce_sum(rows.stack()), name="y")
+        return "y"
+
+    pair = Pair(build, tmp_path)
+    pair.check(x=1.5, n=4)
+    random = np.random.default_rng(5)
+    refused = 0
+    for _ in range(200):
+        graph = parse_graph_def(pair.data, "graph")
+        flow = [n for n in graph.nodes if n.op in OLD or n.op.startswith("TensorArray")]
+        node, other = flow[random.integers(len(flow))], flow[random.integers(len(flow))]
+        kind, at = random.integers(4), random.integers(max(len(node.inputs), 1))
+        if kind == 0:
+            del node.inputs[at : at + 1]
+        elif kind == 1:
+            node.inputs[at : at + 1] = [other.name]
+        elif kind == 2:
+            node.op = other.op
+        else:
+            node.inputs.append("^" + other.name)
+        try:
+            structured(graph, ["y"], (), "graph")
+        except td.TfdeployError as error:
+            assert "graph" in str(error)
+            refused += 1
+    assert refused > 20
 
 
 def test_graphs_without_control_flow_stay_as_they_are():

@@ -21,6 +21,15 @@ _PASS = frozenset({"Enter", "Identity", "Switch", "Merge", "Exit", "NextIteratio
 _PREFIX = "TensorArray"
 
 
+_LEAST = {"": 1, "Write": 4, "Read": 3, "Scatter": 4, "Gather": 3, "Size": 2, "Concat": 2}
+_LEAST |= {"Split": 4}
+
+
+def least_inputs(node: RawNode) -> int:
+    """How many inputs an op on TensorArrays has at least; 0 for others."""
+    return _LEAST.get(_base(node.op), 0)
+
+
 def as_lists(nodes: Nodes) -> Nodes:
     """The nodes with ops on TensorArrays as ops on lists."""
     if not any(node.op.startswith(_PREFIX) for node in nodes.values()):
@@ -29,23 +38,29 @@ def as_lists(nodes: Nodes) -> Nodes:
 
 
 def _base(op: str) -> str:
-    """``TensorArrayReadV3`` is ``Read``, ``TensorArrayV3`` the empty name; None for others."""
+    """``TensorArrayReadV3`` is ``Read``, ``TensorArrayV3`` the empty name; ``-`` for others."""
     name = op.removeprefix(_PREFIX)
     return name.removesuffix("V3").removesuffix("V2") if op.startswith(_PREFIX) else "-"
 
 
+def _sorted(node: RawNode) -> RawNode:
+    """The node with its control inputs last, as TensorFlow writes them."""
+    inputs = sorted(node.inputs, key=lambda spelled: spelled.startswith("^"))
+    return RawNode(node.name, node.op, inputs, node.attrs)
+
+
 class _Arrays:
     def __init__(self, nodes: Nodes) -> None:
-        self.nodes = nodes
+        self.nodes = {name: _sorted(node) for name, node in nodes.items()}
         self.done: Nodes = {}
-        sizes = [n.inputs[0] for n in nodes.values() if _base(n.op) == "Size"]
+        sizes = [n.inputs[0] for n in self.nodes.values() if _base(n.op) == "Size"]
         self.measured = {self._origin(spelled) for spelled in sizes}
 
     def rewritten(self) -> Nodes:
         for name, node in self.nodes.items():
-            build = getattr(self, f"_{_base(node.op).lower() or 'new'}", None)
-            if node.op.startswith(_PREFIX) and build is not None:
-                made = build(node)
+            base = _base(node.op)
+            if base in _LEAST:
+                made: RawNode = getattr(self, f"_{base.lower() or 'new'}")(node)
                 made.inputs += [each for each in node.inputs if each.startswith("^")]
             else:
                 made = RawNode(name, node.op, list(node.inputs), node.attrs)

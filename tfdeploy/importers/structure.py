@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..dtypes import FLOAT32, DType
-from ..errors import UnsupportedError
+from ..errors import FormatError, UnsupportedError
 from ..graph.graph import FuncRef, split_name
-from .arrays import as_lists
+from .arrays import as_lists, least_inputs
 from .raw import RawArg, RawFunction, RawGraph, RawNode
 
 Nodes = dict[str, RawNode]
@@ -28,6 +28,7 @@ Context = frozenset[tuple[Tensor, int]]
 
 _SWITCH, _MERGE, _ENTER, _EXIT = "Switch", "Merge", "Enter", "Exit"
 _NEXT, _LOOP_COND = "NextIteration", "LoopCond"
+_LEAST = {_SWITCH: 2, _MERGE: 1, _ENTER: 1, _EXIT: 1, _NEXT: 1, _LOOP_COND: 1, "Identity": 1}
 _MOST_CLONED = 256  # elements of a constant that a function gets a copy of
 _DEEPEST = 60
 _NEVER: Context = frozenset({(("", 0), 0), (("", 0), 1)})
@@ -37,16 +38,28 @@ def structured(graph: RawGraph, roots: Iterable[str], cut: Iterable[str], origin
     """The graph without control flow of TensorFlow 1 in what the nodes `roots` need.
 
     Nothing beyond the tensors `cut` is looked at.  Raises UnsupportedError, naming the node, where
-    the control flow is not that of conditionals and loops.
+    the control flow is not that of conditionals and loops, FormatError where inputs are missing.
     """
     if not any(_kind(node) in (_SWITCH, _MERGE, _ENTER) for node in graph.nodes):
         return graph
     stops = {split_name(name) for name in cut}
     nodes = needed({node.name: node for node in graph.nodes}, roots, stops)
+    for node in nodes.values():
+        _check(node, origin)
     builder = _Structurer(graph, origin)
     done = builder.scope(as_lists(nodes), list(roots), 0)
     others = [node for node in graph.nodes if node.name not in nodes and node.name not in done]
     return replace(graph, nodes=[*done.values(), *others], functions=builder.functions)
+
+
+def _check(node: RawNode, origin: str) -> None:
+    """Raises FormatError where a node of control flow has too few inputs."""
+    count = len(_data(node))
+    least = _LEAST.get(_kind(node), 0) or least_inputs(node)
+    if count < least:
+        raise FormatError(
+            f"{origin}: node {node.name} ({node.op}) has {count} inputs, expected {least}"
+        )
 
 
 def _kind(node: RawNode) -> str:
@@ -161,6 +174,71 @@ def _is_small(node: RawNode) -> bool:
     return node.op == "Const" and isinstance(value, np.ndarray) and value.size <= _MOST_CLONED
 
 
+class _Loop:
+    """A frame: `merges` are its values, each with its `Enter` and with what the next one is."""
+
+    def __init__(
+        self, nodes: Nodes, frame: str, paths: dict[str, tuple[str, ...]], origin: str
+    ) -> None:
+        self.frame, self.origin, self._paths = frame, origin, paths
+        self.level = {n: nodes[n] for n, path in paths.items() if path == (frame,)}
+        conditions = [n for n, node in self.level.items() if _kind(node) == _LOOP_COND]
+        if len(conditions) != 1:
+            raise UnsupportedError(
+                f"{origin}: loop {frame!r} has {len(conditions)} conditions, not one"
+            )
+        self.condition = conditions[0]
+        self.merges: dict[str, tuple[RawNode, Tensor]] = {}
+        for name, node in self.level.items():
+            back = [t for t in _data(node) if t[0] in nodes and _kind(nodes[t[0]]) == _NEXT]
+            if _kind(node) == _MERGE and back:
+                enters = [t[0] for t in _data(node) if _kind(nodes.get(t[0], node)) == _ENTER]
+                if len(enters) != 1:
+                    raise UnsupportedError(
+                        f"{origin}: node {name} (Merge) of loop {frame!r} has {len(enters)} first "
+                        "values, not one"
+                    )
+                self.merges[name] = nodes[enters[0]], _data(nodes[back[0][0]])[0]
+        self.own = {name: f"argument~{i}" for i, name in enumerate(self.merges)}
+        self._switches = {
+            name: _data(node)[0]
+            for name, node in self.level.items()
+            if _kind(node) == _SWITCH and _through(nodes, _data(node)[1])[0] == self.condition
+        }
+
+    def resolve(self, tensor: Tensor) -> Tensor | str:
+        """A value of the loop as its argument, others past what leads into the body."""
+        for _ in self.level:  # switches may stand behind each other
+            if tensor[0] not in self._switches:
+                break
+            tensor = self._switches[tensor[0]]
+        node = self.level.get(tensor[0])
+        if node is not None and _kind(node) == _ENTER:
+            return _data(node)[0]
+        return self.own.get(tensor[0], tensor)
+
+    def inside(self, name: str) -> bool:
+        """Whether a node is in the frame or in one inside of it."""
+        return self._paths.get(name, ())[:1] == (self.frame,)
+
+    def exits(self, nodes: Nodes, call: str) -> Nodes:
+        """The exits as identities of results of the node `call`."""
+        numbers = {(merge, 0): i for i, merge in enumerate(self.merges)}
+        found = {}
+        for name, node in nodes.items():
+            source = _data(node)[0][0] if _kind(node) == _EXIT else ""
+            if source not in self.level:
+                continue
+            number = numbers.get(self._switches.get(source, ("", 0)))
+            if number is None:
+                raise UnsupportedError(
+                    f"{self.origin}: node {name} leaves loop {self.frame!r} with no value of it"
+                )
+            held = [f"^{control}" for control in _controls(node)]
+            found[name] = RawNode(name, "Identity", [_spell((call, number)), *held], node.attrs)
+        return found
+
+
 class _Structurer:
     """Structures scopes: the top graph, then the functions that were cut out of it."""
 
@@ -177,10 +255,9 @@ class _Structurer:
             paths = _paths(nodes)
             for frame in dict.fromkeys(path[0] for path in paths.values() if path):
                 self._loop(nodes, frame, paths, depth)
+        nodes = needed(nodes, roots)
         while any(_kind(node) in (_SWITCH, _MERGE) for node in nodes.values()):
-            nodes = needed(nodes, roots)
-            if not self._conditionals(nodes, depth):
-                _open(nodes)
+            self._conditionals(nodes, depth)
             nodes = needed(nodes, roots)
         return nodes
 
@@ -204,76 +281,34 @@ class _Structurer:
         self, nodes: Nodes, frame: str, paths: dict[str, tuple[str, ...]], depth: int
     ) -> None:
         """Makes one `While` of a frame at the outermost level of a scope."""
-        level = {n: nodes[n] for n, path in paths.items() if path == (frame,)}
-        conditions = [n for n, node in level.items() if _kind(node) == _LOOP_COND]
-        if len(conditions) != 1:
-            raise UnsupportedError(
-                f"{self.origin}: loop {frame!r} has {len(conditions)} conditions, not one"
-            )
-        merges: dict[str, tuple[RawNode, Tensor]] = {}
-        for name, node in level.items():
-            back = [t for t in _data(node) if t[0] in nodes and _kind(nodes[t[0]]) == _NEXT]
-            if _kind(node) == _MERGE and back:
-                enter = next(t for t in _data(node) if t not in back)
-                merges[name] = nodes[enter[0]], _data(nodes[back[0][0]])[0]
-        arguments: dict[Tensor, str] = {}
-        own = {name: f"argument~{i}" for i, name in enumerate(merges)}
-        for name, spelled in own.items():
-            arguments[(name, -1)] = spelled
-
-        def resolve(tensor: Tensor) -> Tensor | str:
-            while tensor[0] in level:
-                node = level[tensor[0]]
-                if tensor[0] in own:
-                    return own[tensor[0]]
-                if _kind(node) == _ENTER:
-                    return _data(node)[0]
-                if _kind(node) != _SWITCH or _through(nodes, _data(node)[1])[0] != conditions[0]:
-                    break
-                tensor = _data(node)[0]
-            return tensor
-
-        def inside(name: str) -> bool:
-            return paths.get(name, ())[:1] == (frame,)
-
-        dtypes = [_dtype(enter) for enter, _ in merges.values()]
-        cond, body = _Cut(nodes, arguments, inside), _Cut(nodes, arguments, inside)
-        test = cond.tensor(_data(level[conditions[0]])[0], resolve)
-        results = [body.tensor(after, resolve) for _, after in merges.values()]
+        loop = _Loop(nodes, frame, paths, self.origin)
+        arguments: dict[Tensor, str] = {(merge, -1): own for merge, own in loop.own.items()}
+        cond, body = (_Cut(nodes, arguments, loop.inside) for _ in range(2))
+        test = cond.tensor(_data(nodes[loop.condition])[0], loop.resolve)
+        results = [body.tensor(after, loop.resolve) for _, after in loop.merges.values()]
         captured = [tensor for tensor in arguments if tensor[1] >= 0]
         results += [arguments[tensor] for tensor in captured]
-        dtypes += [FLOAT32] * len(captured)
+        dtypes = [_dtype(enter) for enter, _ in loop.merges.values()] + [FLOAT32] * len(captured)
         name = _free(frame, nodes)
-        inputs = [enter.inputs[0] for enter, _ in merges.values()] + [_spell(t) for t in captured]
-        waits = {f"^{n}" for enter, _ in merges.values() for n in _controls(enter)}
+        enters = [enter for enter, _ in loop.merges.values()]
+        inputs = [_spell(_data(enter)[0]) for enter in enters] + [_spell(t) for t in captured]
+        waits = {f"^{control}" for enter in enters for control in _controls(enter)}
         attrs = {
             "cond": self._function(f"{name}/cond", cond, [test], [DType("bool")], depth),
             "body": self._function(f"{name}/body", body, results, dtypes, depth),
         }
-        exits = {
-            exit: _data(nodes[_data(node)[0][0]])[0][0]
-            for exit, node in nodes.items()
-            if _kind(node) == _EXIT and _data(node)[0][0] in level
-        }
-        numbers = {merge: i for i, merge in enumerate(merges)}
-        for exit, merge in exits.items():
-            if merge not in numbers:
-                raise UnsupportedError(
-                    f"{self.origin}: node {exit} leaves loop {frame!r} with no value of the loop"
-                )
-            spelled = _spell((name, numbers[merge]))
-            held = [f"^{control}" for control in _controls(nodes[exit])]
-            nodes[exit] = RawNode(exit, "Identity", [spelled, *held], nodes[exit].attrs)
-        for member in [n for n in nodes if inside(n)]:
+        nodes.update(loop.exits(nodes, name))
+        for member in [n for n in nodes if loop.inside(n)]:
             del nodes[member]
         nodes[name] = RawNode(name, "While", inputs + sorted(waits), attrs)
 
-    def _conditionals(self, nodes: Nodes, depth: int) -> bool:
-        """Makes an `If` of each outermost conditional; whether there was anything to do."""
+    def _conditionals(self, nodes: Nodes, depth: int) -> None:
+        """Makes an `If` of each outermost conditional; where there is none, opens the branches."""
         contexts = _Contexts(nodes, self.origin)
         for group in contexts.groups():
             self._conditional(nodes, group, contexts, depth)
-        return contexts.changed
+        if not contexts.changed:
+            contexts.open()
 
     def _conditional(
         self, nodes: Nodes, merges: list[str], contexts: _Contexts, depth: int
@@ -326,8 +361,11 @@ def _dtype(node: RawNode) -> DType:
 
 def _through(nodes: Nodes, tensor: Tensor) -> Tensor:
     """The tensor that a predicate is, past what only hands it on."""
-    while tensor[0] in nodes and _kind(nodes[tensor[0]]) in ("Identity", _SWITCH):
-        tensor = _data(nodes[tensor[0]])[0]
+    for _ in nodes:
+        node = nodes.get(tensor[0])
+        if node is None or _kind(node) not in ("Identity", _SWITCH):
+            break
+        tensor = _data(node)[0]
     return tensor
 
 
@@ -335,18 +373,6 @@ def _free(name: str, nodes: Nodes) -> str:
     while name in nodes:
         name += "_"
     return name
-
-
-def _open(nodes: Nodes) -> None:
-    """Makes identities of switches that no merge ends: what is behind them was asked for."""
-    for name, node in nodes.items():
-        if _kind(node) == _MERGE:
-            raise UnsupportedError(
-                f"node {name} (Merge) joins values that no common predicate tells apart"
-            )
-    for name, node in list(nodes.items()):
-        if _kind(node) == _SWITCH:
-            nodes[name] = RawNode(name, "IdentityN", [node.inputs[0]] * 2, node.attrs)
 
 
 class _Contexts:
@@ -401,7 +427,9 @@ class _Contexts:
         """Tensors past the switches of a predicate."""
 
         def resolve(tensor: Tensor) -> Tensor:
-            while self.switch(tensor[0]) == predicate:
+            for _ in self.nodes:
+                if self.switch(tensor[0]) != predicate:
+                    break
                 tensor = _data(self.nodes[tensor[0]])[0]
             return tensor
 
@@ -445,6 +473,18 @@ class _Contexts:
         for name in self.predicates:
             self._refuse_index(name)
         return list(groups.values())
+
+    def open(self) -> None:
+        """Makes identities of outermost switches: what is in their branches was asked for."""
+        found = [n for n in self._order if self.switch(n) is not None and not self.of[n]]
+        for name in found:
+            node = self.nodes[name]
+            self.nodes[name] = RawNode(name, "IdentityN", [node.inputs[0]] * 2, node.attrs)
+        if not found:
+            left = next(n for n, node in self.nodes.items() if _kind(node) in (_SWITCH, _MERGE))
+            raise UnsupportedError(
+                f"{self.origin}: node {left} ({self.nodes[left].op}) is part of no conditional"
+            )
 
     def _refuse_index(self, name: str) -> None:
         for node in self.nodes.values():
