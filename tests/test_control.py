@@ -171,6 +171,14 @@ def condition_that_is_no_scalar(x: Any) -> Any:
     )  # fmt: skip
 
 
+@shows(
+    *(spec(dtype=d, rank=False) for d in (F32, tf.string)),
+    feeds=[(0.0, b""), (-1.5, b"x"), (np.zeros(2), np.zeros(0, object)), (np.nan, [b""])],
+)
+def conditions_as_such(x: Any, text: Any) -> Any:
+    return RAW.ToBool(input=x), RAW.ToBool(input=text)
+
+
 @shows(number(), spec(2), feeds=[(0, grid(2)), (4, grid(2))])
 def for_loop(n: Any, x: Any) -> Any:
     @tf.function(input_signature=[number(), spec(2), spec(2)])

@@ -236,6 +236,8 @@ def test_references_of_tensorflow_1() -> None:
             lambda: tf1.scatter_nd_add(v, [[1], [1]], [1.0, 1.0]),
             lambda: tf1.scatter_nd_sub(v, [[0]], [1.0]),
             lambda: tf1.assign(v, v.read_value() * 2.0),
+            lambda: v[1:].assign([x, 8.0]),
+            lambda: tf1.assign(tf.raw_ops.RefIdentity(input=v.op.outputs[0]), [3.0, x, 1.0]),
         ]
         seen: list[Any] = []
         last: Any = tf.no_op()
@@ -266,10 +268,40 @@ def test_references_of_tensorflow_1() -> None:
         for name in record.names
         if record.family == "variables" and not name.startswith(("Resource", "Var"))
     }
-    later = {"ScatterNdMin", "ScatterNdMax", "Variable"}  # no API; the same records as others
+    later = {"ScatterNdMin", "ScatterNdMax", "Variable", "DestroyResourceOp"}  # have no API
+    later |= {"TemporaryVariable", "DestroyTemporaryVariable"}
     assert names - later <= used | {"ReadVariableOp", "AssignVariableOp"} | {
         name for name in names if name.endswith("VariableOp")
     }
+
+
+def test_variables_of_a_call_alone() -> None:
+    with tf.Graph().as_default(), tf1.Session() as session:
+        x = tf1.placeholder(F32, [2], name="x")
+        held = tf.raw_ops.TemporaryVariable(shape=[2], dtype=F32, var_name="held")
+        first = tf1.assign(held, x)
+        with tf.control_dependencies([first]):
+            second = tf1.assign_add(held, x * 3.0)
+        out = tf.raw_ops.DestroyTemporaryVariable(ref=second, var_name="held")
+        model = td.convert(out, session=session)
+        for values in ([1.0, 2.0], [5.0, -1.0]):
+            np.testing.assert_array_equal(
+                model(np.float32(values)), session.run(out, {x: values})
+            )
+
+
+def test_handles_that_are_passed_on() -> None:
+    weight = tf.Variable([1.0, 2.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([2])])
+    def function(x: Any) -> Any:
+        tf.raw_ops.DisableCopyOnRead(resource=weight.handle)
+        weight.assign_add(x)
+        return weight + 0.0
+
+    model = td.convert(function)
+    for _ in range(2):
+        np.testing.assert_array_equal(model(np.float32([1, 2])), function(tf.constant([1.0, 2.0])))
 
 
 def test_seeds_of_keras_layers_move_on(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ CASES = [
     case("PlaceholderWithDefault", f32(2), shape=[None]),
     case("IdentityN", [f32(2), ints(3)]),
     case("NoOp"),
+    case("ControlTrigger"),
     case("Assert", True, [f32(2)]),
     case("Assert", False, [f32(2)], raises=True),
     case("Const", value=f32(2, 2), dtype=np.float32),

@@ -43,9 +43,14 @@ _RETURN_REFERENCE = frozenset(
         "ScatterNdUpdate",
         "ScatterSub",
         "ScatterUpdate",
+        "StridedSliceAssign",
     }
 )
-_TAKE_REFERENCE = _RETURN_REFERENCE | {"CountUpTo", "IsVariableInitialized"}
+_TAKE_REFERENCE = _RETURN_REFERENCE | {
+    "CountUpTo",
+    "DestroyTemporaryVariable",
+    "IsVariableInitialized",
+}
 
 Signatures = dict[str, SignatureDef]
 Origins = frozenset[int]

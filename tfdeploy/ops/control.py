@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dtypes import INT32
+from ..dtypes import BOOL, INT32
 from ..graph.graph import FuncRef, Graph
 from ..graph.types import Extent, Shape, ValueType
 from .elements import Content, Elements
 from .registry import WRITES, op
-from .rules import Inference, Known
+from .rules import Inference, Known, scalar
 
 Array = NDArray[Any]
 Values = tuple[Any, ...]
@@ -136,6 +136,12 @@ def _join_shapes(c: Inference, old: Shape, new: Shape, own: set[Extent]) -> Shap
             own.add(a)
         extents.append(a)
     return tuple(extents)
+
+
+@op("ToBool", type=scalar(BOOL), exact=True)
+def to_bool(input: Array) -> Array:
+    """Whether a condition holds, as `truth` says."""
+    return np.asarray(truth(input))
 
 
 @op(

@@ -193,8 +193,8 @@ def assign_sub_variable(resource: Any, value: Array) -> Nothing:
     return ()
 
 
-@op("ResourceStridedSliceAssign", type=_no_output, effect=WRITES, exact=True)
-def resource_strided_slice_assign(
+@op("StridedSliceAssign", type=_reference, effect=WRITES, exact=True)
+def strided_slice_assign(
     ref: Any,
     begin: Array,
     end: Array,
@@ -206,8 +206,8 @@ def resource_strided_slice_assign(
     ellipsis_mask: int = 0,
     new_axis_mask: int = 0,
     shrink_axis_mask: int = 0,
-) -> Nothing:
-    """Assigns to a strided slice of a variable (``v[1:3].assign(x)``)."""
+) -> Variable:
+    """Assigns to a strided slice of a variable (tf.compat.v1.strided_slice's assign)."""
     target = _variable(ref)
     target.take(
         array.tensor_strided_slice_update(
@@ -223,6 +223,46 @@ def resource_strided_slice_assign(
             shrink_axis_mask=shrink_axis_mask,
         )
     )
+    return target
+
+
+@op("ResourceStridedSliceAssign", type=_no_output, effect=WRITES, exact=True)
+def resource_strided_slice_assign(
+    ref: Any,
+    begin: Array,
+    end: Array,
+    strides: Array,
+    value: Array,
+    *,
+    begin_mask: int = 0,
+    end_mask: int = 0,
+    ellipsis_mask: int = 0,
+    new_axis_mask: int = 0,
+    shrink_axis_mask: int = 0,
+) -> Nothing:
+    """Assigns to a strided slice of a variable (``v[1:3].assign(x)``)."""
+    masks = begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask
+    names = "begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"
+    given = dict(zip(names, masks, strict=True))
+    strided_slice_assign(ref, begin, end, strides, value, **given)
+    return ()
+
+
+@op("TemporaryVariable", type=_variable_type, effect=WRITES, exact=True)
+def temporary_variable(*, shape: tuple[int, ...], dtype: DType) -> Variable:
+    """A variable of this call alone, without value."""
+    return Variable(None, "temporary")
+
+
+@op("DestroyTemporaryVariable", type=_content, effect=WRITES, exact=True)
+def destroy_temporary_variable(ref: Any) -> Array:
+    """The last value of a variable of this call alone."""
+    return _variable(ref).read()
+
+
+@op("DestroyResourceOp", type=_no_output, effect=WRITES, exact=True)
+def destroy_resource(resource: Any) -> Nothing:
+    """Nothing: what a resource of this call holds goes with the last who has it."""
     return ()
 
 
