@@ -22,8 +22,8 @@ SURFACE = """
 """.split()  # noqa: SIM905
 
 MEMBERS = {
-    td.Model: "add eval get load reset_state roots save signatures summary",
-    td.Signature: "inputs name outputs",
+    td.Model: "add eval get load memory reset_state roots save signatures summary",
+    td.Signature: "bits inputs memory name outputs",
     td.Spec: "dtype shape",
     td.Tensor: "dtype eval get name op shape value value_index",
     td.Operation: "add_impl attrs eval factory func get impl impls inputs kwargs name new "
