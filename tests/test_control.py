@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,7 @@ from tfdeploy.graph.graph import Graph, functions
 from tfdeploy.graph.types import Dim
 from tfdeploy.ops import registry
 from tfdeploy.ops.lists import TensorList
+from tfdeploy.storage import tfd
 
 RAW = tf.raw_ops
 F32 = tf.float32
@@ -575,6 +577,26 @@ def test_a_branch_that_no_library_holds() -> None:
         call.attr[name].func.name = "nowhere"
     with pytest.raises(td.ConversionError, match="'nowhere', which the library does not"):
         td.convert(graph, outputs="call:0")
+
+
+def test_a_file_whose_function_is_missing_is_refused(tmp_path: Any) -> None:
+    model = td.convert(traced("mapped"))
+    model.save(tmp_path / "whole.tfd")
+    stored = model._stored()
+    (graph,) = stored.graphs
+    broken = replace(graph, subgraphs={k: v for k, v in graph.subgraphs.items() if "cond" in k})
+    tfd.write(str(tmp_path / "m.tfd"), stored._replace(graphs=[broken]))
+    with pytest.raises(td.FormatError, match=r"no subgraph '\S*body'"):
+        td.Model(tmp_path / "m.tfd")
+
+
+def test_a_function_of_other_arguments_is_an_error(tmp_path: Any) -> None:
+    model = td.convert(traced("mapped"))
+    graph = model._entries[0].graph
+    (body,) = [g for name, g in graph.subgraphs.items() if "body" in name]
+    del body.inputs[-1]
+    with pytest.raises(td.EvaluationError, match="While"):
+        model(grid(2, 3))
 
 
 @pytest.mark.parametrize(

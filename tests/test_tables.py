@@ -194,6 +194,23 @@ def test_tables_of_tensorflow_1(tmp_path: Path) -> None:
         np.testing.assert_array_equal(model(keys), session.run(found, {k: keys}))
 
 
+def test_a_text_file_of_a_session_is_embedded(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("one\ntwo\nthree\n")
+    with tf.Graph().as_default(), tf1.Session() as session:
+        i = tf1.placeholder(tf.int64, [None], name="i")
+        table = RAW.HashTableV2(key_dtype=tf.int64, value_dtype=tf.string, shared_name="t")
+        fill = RAW.InitializeTableFromTextFileV2(
+            table_handle=table, filename=str(path), key_index=-1, value_index=-2, offset=10
+        )
+        found = RAW.LookupTableFindV2(table_handle=table, keys=i, default_value="?")
+        session.run(fill)
+        model = td.convert(found, session=session)
+        path.unlink()
+        numbers = np.int64([10, 12, 3])
+        np.testing.assert_array_equal(model(numbers), session.run(found, {i: numbers}))
+
+
 def test_tables_of_this_call_alone() -> None:
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, "k")])
     def function(k: Any) -> Any:

@@ -546,7 +546,7 @@ def _report_missing(raw: RawModel, missing: dict[str, list[str]]) -> None:
     if state:
         lines = [f"  {op} at {', '.join(names[:3])}" for op, names in sorted(state.items())]
         raise UnsupportedError(
-            f"{raw.origin}: the graph assigns to variables while it runs, which is not supported:\n"
+            f"{raw.origin}: the graph trains variables, by ops that are not supported:\n"
             + "\n".join(lines)
             + "\nchoose outputs= that do not need these nodes"
         )

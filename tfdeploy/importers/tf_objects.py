@@ -332,7 +332,19 @@ def read_tensors(tensors: Sequence[Any], session: Any) -> RawModel:
     graph = parse_graph_def(session.graph.as_graph_def().SerializeToString(), "the session's graph")
     raw = RawModel(graph, origin="the session's graph")
     raw.variables = _session_values(tensors, session)
+    raw.assets = _files(session)
     return raw
+
+
+def _files(session: Any) -> dict[str, bytes]:
+    """The contents of the files that lookup tables of a session are filled from."""
+    contents = {}
+    for op in session.graph.get_operations():
+        if op.type.startswith("InitializeTableFromTextFile"):
+            name = op.inputs[1]
+            with suppress(OSError, ValueError), open(session.run(name), "rb") as file:
+                contents[name.name] = file.read()
+    return contents
 
 
 def _graph(tensor: Any) -> Any:
