@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dtypes import FLOAT32, INT32, DType
+from ..dtypes import INT32, DType
 from ..graph.types import Extent, Shape, ValueType
+from .products import adjoint_of, product_shape, widened
 from .registry import Function, op, scipy_variant
 from .rules import Inference, broadcast_shapes, merge_extents
 
 Array = NDArray[Any]
 Label = Hashable
 COMPLEX64 = DType("complex64")
-
-
-def _wide(x: Array) -> Array:
-    """Half precision as float32, in which TensorFlow computes it; the rest as it is."""
-    return x.astype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
-
-
-def _adjoint(x: Array) -> Array:
-    return np.conj(np.swapaxes(x, -1, -2)) if x.dtype.kind == "c" else np.swapaxes(x, -1, -2)
 
 
 def _check_square(x: Array) -> None:
@@ -38,201 +30,6 @@ def _check_invertible(x: Array) -> None:
     _check_square(x)
     if np.isnan(x[..., :1]).any():
         raise ValueError("the matrix is not invertible: its first column has a NaN")
-
-
-def _product_shape(
-    c: Inference, a: Shape, b: Shape, flip_a: bool, flip_b: bool, batch: bool = True
-) -> Shape:
-    """Shape of a @ b with batch extents that broadcast; raises ValueError where they do not fit."""
-    if a is None or b is None:
-        return None
-    if min(len(a), len(b)) < 2 or (not batch and max(len(a), len(b)) > 2):
-        raise ValueError(f"matrices are needed, not ranks {len(a)} and {len(b)}")
-    rows, inner = (a[-1], a[-2]) if flip_a else (a[-2], a[-1])
-    columns, outer = (b[-2], b[-1]) if flip_b else (b[-1], b[-2])
-    merge_extents(inner, outer)
-    stacked = broadcast_shapes(c, a[:-2], b[:-2])
-    return None if stacked is None else (*stacked, rows, columns)
-
-
-def _matmul_type(c: Inference) -> ValueType:
-    shape = _product_shape(
-        c,
-        c.inputs[0].shape,
-        c.inputs[1].shape,
-        c.attrs["transpose_a"],
-        c.attrs["transpose_b"],
-        batch=False,
-    )
-    return ValueType(c.inputs[0].dtype, shape or c.unknown(2))
-
-
-def _batch_matmul_type(c: Inference) -> ValueType:
-    shape = _product_shape(
-        c, c.inputs[0].shape, c.inputs[1].shape, c.attrs["adj_x"], c.attrs["adj_y"]
-    )
-    return ValueType(c.attrs.get("Tout") or c.inputs[0].dtype, shape)
-
-
-@op("MatMul", type=_matmul_type)
-def matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False) -> Any:
-    """The product of two matrices (tf.linalg.matmul of rank 2)."""
-    if a.ndim != 2 or b.ndim != 2:
-        raise ValueError(f"matrices are needed, not shapes {a.shape} and {b.shape}")
-    x = _wide(a).T if transpose_a else _wide(a)
-    y = _wide(b).T if transpose_b else _wide(b)
-    return np.matmul(x, y).astype(a.dtype)
-
-
-@op("SparseMatMul", type=lambda c: _matmul_type(c)._replace(dtype=FLOAT32))
-def sparse_matmul(
-    a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False
-) -> Any:
-    """The product of two matrices with many zeros, in float32 (tf.raw_ops.SparseMatMul)."""
-    return matmul(
-        a.astype(np.float32), b.astype(np.float32), transpose_a=transpose_a, transpose_b=transpose_b
-    )
-
-
-@op("BatchMatMulV2", "BatchMatMulV3", type=_batch_matmul_type)
-def batch_matmul_v2(
-    x: Array, y: Array, *, adj_x: bool = False, adj_y: bool = False, Tout: DType | None = None
-) -> Any:
-    """Products of stacked matrices whose batch extents broadcast, adjoint where asked for
-    (tf.linalg.matmul); `Tout` is the type to compute in, if any."""
-    if min(x.ndim, y.ndim) < 2:
-        raise ValueError(f"matrices are needed, not shapes {x.shape} and {y.shape}")
-    result = np.dtype(x.dtype if Tout is None else Tout.numpy)
-    if Tout is not None and result.kind in "iu":
-        x, y = x.astype(result), y.astype(result)
-    left = _adjoint(_wide(x)) if adj_x else _wide(x)
-    right = _adjoint(_wide(y)) if adj_y else _wide(y)
-    return np.matmul(left, right).astype(result)
-
-
-@op("BatchMatMul", type=_batch_matmul_type)
-def batch_matmul(x: Array, y: Array, *, adj_x: bool = False, adj_y: bool = False) -> Any:
-    """As BatchMatMulV2, with equal batch extents."""
-    if x.shape[:-2] != y.shape[:-2]:
-        raise ValueError(f"batches {x.shape[:-2]} and {y.shape[:-2]} should be equal")
-    return batch_matmul_v2(x, y, adj_x=adj_x, adj_y=adj_y)
-
-
-def _labels(equation: str, ranks: Sequence[int]) -> tuple[list[list[Label]], list[Label]]:
-    """Labels of each operand's axes and of the result's.
-
-    A label is a character; the axes that an ellipsis stands for have the labels ..., -2, -1.
-    Raises ValueError where the equation does not fit the ranks.
-    """
-    left, arrow, right = equation.partition("->")
-    terms = left.split(",")
-    if not arrow or len(terms) != len(ranks):
-        raise ValueError(f"equation {equation!r} does not fit {len(ranks)} operands")
-    hidden = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
-    operands: list[list[Label]] = []
-    for term, rank, extra in zip(terms, ranks, hidden, strict=True):
-        before, dots, after = term.partition("...")
-        if extra < 0 or (extra and not dots):
-            raise ValueError(f"in equation {equation!r}, {term!r} does not fit rank {rank}")
-        operands.append([*before, *range(-extra, 0), *after])
-    before, dots, after = right.partition("...")
-    most = max(hidden, default=0)
-    if most and not dots:
-        raise ValueError(f"equation {equation!r} has an ellipsis on its left side only")
-    result: list[Label] = [*before, *range(-most, 0), *after]
-    unknown = set(result) - {label for operand in operands for label in operand}
-    if unknown:
-        raise ValueError(f"equation {equation!r} makes {unknown} out of nothing")
-    return operands, result
-
-
-def _einsum_type(c: Inference) -> ValueType:
-    dtype = c.inputs[0].dtype
-    shapes = [t.shape for t in c.inputs if t.shape is not None]
-    if len(shapes) < len(c.inputs):
-        return ValueType(dtype)
-    operands, result = _labels(c.attrs["equation"], [len(s) for s in shapes])
-    extents: dict[Label, Extent] = {}
-    for labels, shape in zip(operands, shapes, strict=True):
-        for label, extent in zip(labels, shape, strict=True):
-            if isinstance(label, int):
-                joint = broadcast_shapes(c, (extents.get(label, 1),), (extent,))
-                extents[label] = joint[0] if joint else c.fresh()
-            else:
-                extents[label] = merge_extents(extents.get(label, extent), extent)
-    return ValueType(dtype, tuple(extents[label] for label in result))
-
-
-def _reduce(x: Array, labels: list[Label], keep: set[Label]) -> tuple[Array, list[Label]]:
-    """Takes diagonals where a label repeats, sums over labels that nobody needs."""
-    while len(set(labels)) < len(labels):
-        label = next(name for name in labels if labels.count(name) > 1)
-        first = labels.index(label)
-        second = labels.index(label, first + 1)
-        if x.shape[first] != x.shape[second]:
-            raise ValueError(f"label {label!r} has extents {x.shape[first]} and {x.shape[second]}")
-        x = np.diagonal(x, axis1=first, axis2=second)
-        labels = [*(n for i, n in enumerate(labels) if i not in (first, second)), label]
-    gone = tuple(i for i, label in enumerate(labels) if label not in keep)
-    return x.sum(axis=gone, dtype=x.dtype), [label for label in labels if label in keep]
-
-
-def contract(
-    a: tuple[Array, list[Label]], b: tuple[Array, list[Label]], keep: set[Label]
-) -> tuple[Array, list[Label]]:
-    """The product of two operands, summed over what both have and nobody needs."""
-    (x, left), (y, right) = a, b
-    for label in set(left) & set(right):
-        extents = (x.shape[left.index(label)], y.shape[right.index(label)])
-        if extents[0] != extents[1] and not (isinstance(label, int) and 1 in extents):
-            raise ValueError(f"label {label!r} has extents {extents[0]} and {extents[1]}")
-    batch = [label for label in left if label in right and label in keep]
-    inner = [label for label in left if label in right and label not in keep]
-    rows = [label for label in left if label not in right]
-    columns = [label for label in right if label not in left]
-    x = x.transpose([left.index(label) for label in batch + rows + inner])
-    y = y.transpose([right.index(label) for label in batch + inner + columns])
-    n, r = len(batch), len(batch) + len(rows)
-    row_extents, column_extents = x.shape[n:r], y.shape[n + len(inner) :]
-    depth = math.prod(x.shape[r:])
-    found = np.matmul(
-        x.reshape((*x.shape[:n], math.prod(row_extents), depth)),
-        y.reshape((*y.shape[:n], depth, math.prod(column_extents))),
-    )
-    return found.reshape(found.shape[:n] + row_extents + column_extents), batch + rows + columns
-
-
-@op("Einsum", type=_einsum_type)
-def einsum(*inputs: Array, equation: str) -> Any:
-    """Sums of products by Einstein's convention, with ellipsis and repeated labels on either side
-    (tf.einsum).
-
-    Raises ValueError where the equation does not fit the operands.
-    """
-    operands, result = _labels(equation, [x.ndim for x in inputs])
-    terms = [(_wide(x), labels) for x, labels in zip(inputs, operands, strict=True)]
-    while True:
-        for i, (x, labels) in enumerate(terms):
-            others = {label for j, term in enumerate(terms) if j != i for label in term[1]}
-            terms[i] = _reduce(x, labels, others | set(result))
-        if len(terms) == 1:
-            break
-        later = {label for _, labels in terms[2:] for label in labels}
-        terms[:2] = [contract(terms[0], terms[1], later | set(result))]
-    x, labels = terms[0]
-    once = list(dict.fromkeys(result))
-    x = x.transpose([labels.index(label) for label in once])
-    if len(once) < len(result):
-        x = _inflate(x, once, result)
-    return x.astype(inputs[0].dtype)
-
-
-def _inflate(x: Array, labels: list[Label], result: list[Label]) -> Array:
-    """Puts `x` on the diagonals of zeros where `result` repeats a label."""
-    spread = np.zeros([x.shape[labels.index(label)] for label in result], x.dtype)
-    grid = np.ogrid[tuple(slice(e) for e in x.shape)]
-    spread[tuple(grid[labels.index(label)] for label in result)] = x
-    return spread
 
 
 def _square_type(c: Inference) -> ValueType:
@@ -269,8 +66,8 @@ def matrix_inverse(input: Array, *, adjoint: bool = False) -> Any:
     Raises ValueError where a matrix is singular.
     """
     _check_invertible(input)
-    wide = _wide(input)
-    return np.linalg.inv(_adjoint(wide) if adjoint else wide).astype(input.dtype)
+    wide = widened(input)
+    return np.linalg.inv(adjoint_of(wide) if adjoint else wide).astype(input.dtype)
 
 
 @op("MatrixDeterminant", "BatchMatrixDeterminant", type=_stack_type)
@@ -298,7 +95,7 @@ def _solve_type(c: Inference) -> ValueType:
     if a is None or b is None:
         return ValueType(c.inputs[0].dtype)
     _square_type(c)
-    return ValueType(c.inputs[0].dtype, _product_shape(c, a, b, False, False))
+    return ValueType(c.inputs[0].dtype, product_shape(c, a, b, False, False))
 
 
 @op("MatrixSolve", "BatchMatrixSolve", type=_solve_type)
@@ -310,7 +107,7 @@ def matrix_solve(matrix: Array, rhs: Array, *, adjoint: bool = False) -> Any:
     _check_invertible(matrix)
     if rhs.shape[:-1] != matrix.shape[:-1]:
         raise ValueError(f"a right side of shape {rhs.shape} for matrices of shape {matrix.shape}")
-    return np.linalg.solve(_adjoint(matrix) if adjoint else matrix, rhs)
+    return np.linalg.solve(adjoint_of(matrix) if adjoint else matrix, rhs)
 
 
 @op("MatrixTriangularSolve", "BatchMatrixTriangularSolve", type=_solve_type)
@@ -320,7 +117,7 @@ def matrix_triangular_solve(
     """x in matrix x = rhs, where only one triangle of the matrix is read
     (tf.linalg.triangular_solve); batch extents broadcast."""
     _check_square(matrix)
-    a = _adjoint(matrix) if adjoint else matrix
+    a = adjoint_of(matrix) if adjoint else matrix
     forward = lower != adjoint
     size = matrix.shape[-1]
     batch = np.broadcast_shapes(matrix.shape[:-2], rhs.shape[:-2])
@@ -372,7 +169,7 @@ def matrix_solve_ls(matrix: Array, rhs: Array, l2_regularizer: Array, *, fast: b
     if not fast:
         rcond = np.finfo(matrix.dtype).eps * max(rows, columns)
         return np.matmul(np.linalg.pinv(matrix, rcond), rhs).astype(rhs.dtype)
-    adjoint = _adjoint(matrix)
+    adjoint = adjoint_of(matrix)
     small, large = (adjoint, matrix) if rows >= columns else (matrix, adjoint)
     gram = np.matmul(small, large)
     gram = gram + (np.eye(gram.shape[-1]) * l2_regularizer).astype(matrix.dtype)
@@ -457,7 +254,7 @@ def svd(
         none = np.zeros((0,), input.dtype)
         return np.linalg.svd(x, compute_uv=False) + fill[..., 0], none, none
     u, s, v = np.linalg.svd(x, full_matrices=full_matrices)
-    return s + fill[..., 0], u + fill, _adjoint(v) + fill
+    return s + fill[..., 0], u + fill, adjoint_of(v) + fill
 
 
 def _qr_types(c: Inference) -> list[ValueType]:
@@ -472,7 +269,7 @@ def _qr_types(c: Inference) -> list[ValueType]:
 @op("Qr", type=_qr_types, outputs=("q", "r"))
 def qr(input: Array, *, full_matrices: bool = False) -> tuple[Array, Array]:
     """Orthonormal columns and an upper triangle whose product is the input (tf.linalg.qr)."""
-    q, r = np.linalg.qr(_wide(input), mode="complete" if full_matrices else "reduced")
+    q, r = np.linalg.qr(widened(input), mode="complete" if full_matrices else "reduced")
     return q.astype(input.dtype), r.astype(input.dtype)
 
 

@@ -32,6 +32,7 @@ FAMILIES = (
     "layout",
     "index",
     "math",
+    "products",
     "reduction",
     "nn",
     "conv",

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..dtypes import DType
 from ..graph.types import Extent, Shape, ValueType
-from .linalg import contract, einsum, svd
+from .linalg import svd
+from .products import contract, einsum
 from .registry import op
 from .rules import Inference, same
 
