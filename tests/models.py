@@ -106,7 +106,7 @@ FAMILIES = {
         _whole("MobileNet"),
         (39, 45),
         (224, 224),
-        shift=1.1,
+        shift=1.4,
     ),
     "MobileNetV2": Family(
         _member(keras.applications.MobileNetV2, alpha=0.35),
@@ -124,8 +124,9 @@ FAMILIES = {
     "DenseNet121": Family(
         _member(applications.densenet.DenseNet, blocks=[2, 2, 2, 2]),
         _whole("DenseNet121"),
-        (37, 45),
+        (69, 77),
         (224, 224),
+        shift=1.1,
     ),
     "NASNetMobile": Family(
         _member(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,7 @@ def assert_same_answers(make: Callable[[], object], folder: Path) -> None:
         assert got[name].shape == expected.shape, name
         error = np.abs(got[name] - expected).max() / np.abs(expected).max()
         assert error <= TOLERANCE, f"{name}: differs by {error:.2g} of scale"
+    shutil.rmtree(folder)  # hundreds of megabytes
 
 
 def _answer(folder: Path) -> None:
