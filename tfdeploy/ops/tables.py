@@ -7,6 +7,7 @@ the node that makes it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -101,14 +102,12 @@ class Table(Handle):
         if default.shape == shape and default.shape != self.value_shape:
             blanks: Iterable[Any] = _entries(default, rank)
         elif default.shape == self.value_shape:
-            (blank,) = _entries(default[None], 1)
-            blanks = (blank for _ in range(int(np.prod(keys.shape[:rank], dtype=np.int64))))
+            blanks = repeat(next(iter(_entries(default[None], 1))))
         else:
             raise ValueError(
                 f"a default of shape {default.shape} for values of shape {self.value_shape}"
             )
-        get = self.items.get
-        found = [get(key, blank) for key, blank in zip(_entries(keys, rank), blanks, strict=True)]
+        found = list(map(self.items.get, _entries(keys, rank), blanks))
         return _array(found, self.value_dtype).reshape(shape)
 
     def _check(self, keys: Array) -> None:
