@@ -26,6 +26,7 @@
 #include "attention.h"
 #include "move.h"
 #include "resize.h"
+#include "probe.h"
 
 #define TD_SLOT(name) [TD_KERNEL_##name] = {name##_plan, name##_run},
 const td_isa TD_ISA_NAME(td_isa) = {
