@@ -13,6 +13,7 @@ HANDLES = {"RefIdentity", "DisableCopyOnRead"}  # their inputs cannot be fed: te
 IN_GRAPHS = {  # families with tests of their own
     "control",
     "lists",
+    "stacks",
     "variables",
     "tables",
     "console",

@@ -284,6 +284,44 @@ def test_training_graphs_convert_where_gradients_are_not_asked_for(tmp_path):
     Pair(build, tmp_path).check(x=np.ones((2, 3)))
 
 
+@pytest.mark.parametrize("branches", [False, True])
+def test_gradients_of_loops(tmp_path, branches):
+    """Forces as gradients of an energy: the values of the way there come back from stacks."""
+
+    def step(y, w):
+        if branches:
+            return v1.cond(tf.reduce_sum(y) > 0, lambda: tf.sin(y), lambda: tf.cos(y))
+        return tf.sin(y @ w) * y
+
+    def build():
+        x = v1.placeholder(tf.float32, [None, 3], name="x")
+        n = scalar("n", tf.int32)
+        w = tf.constant(np.linspace(-1, 1, 9).reshape(3, 3), tf.float32)
+        _, y = v1.while_loop(lambda i, _: i < n, lambda i, y: (i + 1, step(y, w)), [0, x])
+        tf.identity(v1.gradients(tf.reduce_sum(y * y), x)[0], name="force")
+        return "force"
+
+    if branches:  # what a branch leaves on its stack hangs on no result of it
+        with pytest.raises(UnsupportedError, match="acts in a branch"):
+            Pair(build, tmp_path)
+        return
+    pair = Pair(build, tmp_path)
+    x = np.linspace(-1, 2, 6).reshape(2, 3)
+    for n in (0, 1, 4, 3):
+        pair.check(x=x, n=n)
+
+
+def test_gradients_of_tensor_arrays_are_refused(tmp_path):
+    def build():
+        x = v1.placeholder(tf.float32, [None, 3], name="x")
+        y = v1.map_fn(lambda row: row * row, x)
+        tf.identity(v1.gradients(tf.reduce_sum(y), x)[0], name="g")
+        return "g"
+
+    with pytest.raises(UnsupportedError, match="gradient of a TensorArray"):
+        Pair(build, tmp_path)
+
+
 def test_deep_chains_of_conditionals(tmp_path):
     def build():
         x = scalar("x")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import INT32, from_numpy
+from ..errors import UnsupportedError
 from ..graph.graph import split_name
 from .raw import RawNode, Shape
 
@@ -30,10 +31,20 @@ def least_inputs(node: RawNode) -> int:
     return _LEAST.get(_base(node.op), 0)
 
 
-def as_lists(nodes: Nodes) -> Nodes:
-    """The nodes with ops on TensorArrays as ops on lists."""
+def as_lists(nodes: Nodes, origin: str) -> Nodes:
+    """The nodes with ops on TensorArrays as ops on lists.
+
+    Raises UnsupportedError where gradients with respect to a TensorArray are needed: they live
+    beside it, where a list has no place for them.
+    """
     if not any(node.op.startswith(_PREFIX) for node in nodes.values()):
         return nodes
+    for node in nodes.values():
+        if _base(node.op).startswith("Grad"):
+            raise UnsupportedError(
+                f"{origin}: node {node.name} ({node.op}) is part of the gradient of a TensorArray, "
+                "which is not supported; choose outputs= that do not need it"
+            )
     return _Arrays(nodes).rewritten()
 
 

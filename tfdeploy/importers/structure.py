@@ -18,6 +18,8 @@ import numpy as np
 from ..dtypes import FLOAT32, DType
 from ..errors import FormatError, UnsupportedError
 from ..graph.graph import FuncRef, split_name
+from ..ops import registry
+from ..ops.effects import ORDERED
 from .arrays import as_lists, least_inputs
 from .raw import RawArg, RawFunction, RawGraph, RawNode
 
@@ -47,7 +49,7 @@ def structured(graph: RawGraph, roots: Iterable[str], cut: Iterable[str], origin
     for node in nodes.values():
         _check(node, origin)
     builder = _Structurer(graph, origin)
-    done = builder.scope(as_lists(nodes), list(roots), 0)
+    done = builder.scope(as_lists(nodes, origin), list(roots), 0)
     others = [node for node in graph.nodes if node.name not in nodes and node.name not in done]
     return replace(graph, nodes=[*done.values(), *others], functions=builder.functions)
 
@@ -132,11 +134,24 @@ class _Cut:
         self.outer, self.arguments, self.inside = nodes, arguments, inside
         self.nodes: Nodes = {}
         self.waits: set[str] = set()
+        self.held: list[str] = []
         self._pending: list[str] = []
 
     def tensor(self, tensor: Tensor, resolve: Callable[[Tensor], Tensor | str]) -> str:
         """How the function spells a tensor of the scope; takes over all that it needs."""
         spelled = self._use(resolve(tensor))
+        self._take(resolve)
+        return spelled
+
+    def hold(self, control: str, resolve: Callable[[Tensor], Tensor | str]) -> None:
+        """Makes the function run a node whose results it does not need."""
+        if self.inside(control) and isinstance(resolve((control, 0)), tuple):
+            self.held.append(control)
+            self._pending.append(control)
+            self._take(resolve)
+
+    def _take(self, resolve: Callable[[Tensor], Tensor | str]) -> None:
+        """Takes over the nodes that are waiting, with all that they need."""
         while self._pending:
             name = self._pending.pop()
             if name in self.nodes:
@@ -152,7 +167,6 @@ class _Cut:
                     inputs.append(f"^{control}")
                     self._pending.append(control)
             self.nodes[name] = RawNode(name, node.op, inputs, node.attrs)
-        return spelled
 
     def _use(self, found: Tensor | str) -> str:
         if isinstance(found, str):
@@ -189,6 +203,7 @@ class _Loop:
             )
         self.condition = conditions[0]
         self.merges: dict[str, tuple[RawNode, Tensor]] = {}
+        self.held: list[str] = []
         for name, node in self.level.items():
             back = [t for t in _data(node) if t[0] in nodes and _kind(nodes[t[0]]) == _NEXT]
             if _kind(node) == _MERGE and back:
@@ -199,6 +214,7 @@ class _Loop:
                         "values, not one"
                     )
                 self.merges[name] = nodes[enters[0]], _data(nodes[back[0][0]])[0]
+                self.held += _controls(nodes[back[0][0]])
         self.own = {name: f"argument~{i}" for i, name in enumerate(self.merges)}
         self._switches = {
             name: _data(node)[0]
@@ -269,12 +285,13 @@ class _Structurer:
             name += "_"
         self.functions[name] = RawFunction(name, [], [], [], {})  # the name is taken
         arguments = list(cut.arguments.values())
-        roots = [split_name(result)[0] for result in results]
+        roots = [split_name(result)[0] for result in results] + cut.held
         nodes = self.scope(cut.nodes, roots, depth + 1)
         outputs = [RawArg(f"result~{i}", dtype) for i, dtype in enumerate(dtypes)]
         inputs = [RawArg(each, FLOAT32) for each in arguments]  # the call decides on the dtype
         ret = {arg.name: result for arg, result in zip(outputs, results, strict=True)}
-        self.functions[name] = RawFunction(name, inputs, outputs, list(nodes.values()), ret)
+        held = {control: control for control in cut.held}
+        self.functions[name] = RawFunction(name, inputs, outputs, list(nodes.values()), ret, held)
         return FuncRef(name, {})
 
     def _loop(
@@ -286,6 +303,8 @@ class _Structurer:
         cond, body = (_Cut(nodes, arguments, loop.inside) for _ in range(2))
         test = cond.tensor(_data(nodes[loop.condition])[0], loop.resolve)
         results = [body.tensor(after, loop.resolve) for _, after in loop.merges.values()]
+        for control in dict.fromkeys(loop.held):
+            body.hold(control, loop.resolve)
         captured = [tensor for tensor in arguments if tensor[1] >= 0]
         results += [arguments[tensor] for tensor in captured]
         dtypes = [_dtype(enter) for enter, _ in loop.merges.values()] + [FLOAT32] * len(captured)
@@ -477,6 +496,12 @@ class _Contexts:
     def open(self) -> None:
         """Makes identities of outermost switches: what is in their branches was asked for."""
         found = [n for n in self._order if self.switch(n) is not None and not self.of[n]]
+        for name, node in self.nodes.items():
+            record = registry.get(node.op)
+            if self.of[name] and record is not None and record.effect in ORDERED:
+                raise UnsupportedError(
+                    f"{self.origin}: node {name} ({node.op}) acts in a branch that no Merge ends"
+                )
         for name in found:
             node = self.nodes[name]
             self.nodes[name] = RawNode(name, "IdentityN", [node.inputs[0]] * 2, node.attrs)

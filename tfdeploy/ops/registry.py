@@ -25,6 +25,7 @@ FAMILIES = (
     "state",
     "control",
     "lists",
+    "stacks",
     "variables",
     "tables",
     "console",
