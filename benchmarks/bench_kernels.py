@@ -2,8 +2,8 @@
 
     taskset -c 1 python benchmarks/bench_kernels.py [isa]
 
-The table's shares are of the peak that multiply-adds in registers reach, and of the speed at which as
-many bytes are summed, both measured in the same run.  Times are processor time, the best of many
+The table's shares are of the peak that multiply-adds in registers reach, and of the speed at which
+as many bytes are summed, both measured in the same run.  Times are processor time, the best of many
 rounds.
 """
 
@@ -252,9 +252,8 @@ def table(isa: str | None) -> None:
     x, y = normal(1 << 22), np.empty(1 << 22, np.float32)
     theirs = min(timed(lambda: np.copyto(y, x)) for _ in range(ROUNDS))
     ours = best(call("copy", [x], y, (), (), isa))
-    print(
-        f"{'copy of 16 MiB':42} {ours * 1e6:10.1f} us ({100 * theirs / ours:.0f} % of numpy's speed)"
-    )
+    share = f"{100 * theirs / ours:.0f} % of numpy's speed"
+    print(f"{'copy of 16 MiB':42} {ours * 1e6:10.1f} us {share}")
 
 
 if __name__ == "__main__":
