@@ -368,16 +368,24 @@ class _Builder:
         elif op not in VARIABLES:
             self.missing.setdefault(op, []).append(label)
         unique = self._unique(label)
-        made = Node(op, unique, refs, attrs, control=tuple(sorted(effects)))
+        made = Node(op, unique, refs, attrs)
         number = self.graph.add(made)
         if unique != label:
             self.names[label] = number
-        if effect(self.graph, made) in ORDERED:
-            effects = {number}
+        kind = effect(self.graph, made)
+        sources = [self._done[frame, source] for source in self._sources(frame, node)]
+        implied = effects.union(*(built.effects for built in sources))
+        if kind in ORDERED or kind == registry.READS:
+            effects = implied  # TensorFlow leaves out what already follows from an input
+        elif op == "Const":
+            effects = set()  # whoever takes it waits instead
         else:
-            for source in self._sources(frame, node):
-                effects |= set(self._done[frame, source].effects)
-        return _Built(number, tuple(sorted(effects)))
+            effects.update(e for built in sources if self._constant(built) for e in built.effects)
+        made.control = tuple(sorted(effects))
+        return _Built(number, (number,) if kind in ORDERED else tuple(sorted(implied)))
+
+    def _constant(self, built: _Built) -> bool:
+        return isinstance(built.refs, int) and self.graph.nodes[built.refs].op == "Const"
 
     def _leave(
         self, frame: _Frame, node: RawNode, function: RawFunction, waits: set[int]
