@@ -126,3 +126,14 @@ def test_without_tensorflow(models):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.split()) == sum(len(names.split()) for names in MODELS.values())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", ["conv", "loops", "embeddings", "lookup", "layer_norm"])
+def test_what_saves_and_trains_is_no_output(models, version, name):
+    folder = models / version / name
+    with pytest.warns(UserWarning, match="converted to its sinks"):
+        model = td.convert(folder / "ckpt" / "model.ckpt.meta")
+    _, fetches = answers(folder)
+    assert set(model.signatures["default"].outputs) <= set(fetches)
+    assert_answers(model, folder)

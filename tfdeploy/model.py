@@ -499,7 +499,8 @@ def convert(
     Raises ConversionError, FormatError, UnsupportedError, or UnknownOperationException with all ops
     that are missing.
     """
-    from .importers.lower import lower, sinks
+    from .importers.lower import lower
+    from .importers.sinks import sinks
     from .storage.open import is_pickle
 
     if isinstance(source, (str, os.PathLike)) and is_pickle(expand(source)):

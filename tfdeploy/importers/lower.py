@@ -33,21 +33,12 @@ from .raw import (
     Unreadable,
 )
 from .share import share
+from .sinks import ASSIGNS, sinks
 from .structure import structured
 from .tables import fill
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _DEEPEST = 60  # functions inside functions that are not inlined
-_ASSIGNS = (
-    "Assign",
-    "ResourceScatter",
-    "ResourceApply",
-    "ResourceStridedSliceAssign",
-    "Scatter",
-    "ResourceCountUpTo",
-    "CountUpTo",
-)
-_SILENT_SINKS = frozenset({"NoOp", "Const", "Assert", "Placeholder", "PlaceholderWithDefault"})
 
 
 class _Frame:
@@ -536,21 +527,8 @@ def label(name: str) -> str:
     return name[:-2] if name.endswith(":0") else name
 
 
-def sinks(raw: RawModel) -> list[str]:
-    """Names of the tensors that nothing consumes, in the order of the file."""
-    used = {s.lstrip("^").partition(":")[0] for n in raw.graph.nodes for s in n.inputs}
-    found = [
-        n.name
-        for n in raw.graph.nodes
-        if n.name not in used and n.op not in _SILENT_SINKS and not n.op.startswith(_ASSIGNS)
-    ]
-    if not found:
-        raise ConversionError(f"{raw.origin}: the graph has no outputs; name them with outputs=")
-    return found
-
-
 def _report_missing(raw: RawModel, missing: dict[str, list[str]]) -> None:
-    state = {op: names for op, names in missing.items() if op.startswith(_ASSIGNS)}
+    state = {op: names for op, names in missing.items() if op.startswith(ASSIGNS)}
     if state:
         lines = [f"  {op} at {', '.join(names[:3])}" for op, names in sorted(state.items())]
         raise UnsupportedError(
