@@ -8,7 +8,7 @@ import pkgutil
 import tests.cases
 from tfdeploy.ops import registry
 
-SOURCES = {"Placeholder"}  # nothing to compare: their value is what is fed
+SOURCES = {"Placeholder", "PlaceholderV2"}  # nothing to compare: their value is what is fed
 HANDLES = {"RefIdentity", "DisableCopyOnRead"}  # their inputs cannot be fed: tests/test_state.py
 IN_GRAPHS = {  # families with tests of their own
     "control",

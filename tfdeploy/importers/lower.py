@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..dtypes import DType
 from ..errors import ConversionError, UnknownOperationException, UnsupportedError, near
 from ..graph.graph import Graph, Node, Ref, SignatureDef, split_name
-from ..ops import registry
+from ..ops import refused, registry
 from ..ops.effects import ORDERED, effect
 from ..ops.infer import Typing
 from .age import modern
@@ -33,7 +33,7 @@ from .raw import (
     Unreadable,
 )
 from .share import share
-from .sinks import ASSIGNS, sinks
+from .sinks import sinks
 from .structure import structured
 from .tables import fill
 
@@ -441,6 +441,8 @@ def _output_dtype(node: RawNode, slot: int) -> DType:
     for attr in ("dtype", "DstT", "output_type", "out_type", "T"):
         if isinstance(node.attrs.get(attr), DType):
             return DType(node.attrs[attr])
+    if slot < len(refused.DTYPES.get(node.op, ())):
+        return refused.DTYPES[node.op][slot]
     raise ConversionError(
         f"the dtype of input {node.name}:{slot} does not show in its op {node.op}"
     )
@@ -457,8 +459,8 @@ def lower(
     Where `outputs` are given (tensor names), they make one signature ``default`` whose inputs are
     `inputs`, else the placeholders that they need; otherwise the model's own `signatures` are taken
     (all by default), and where it has none, its sinks.  Raises ConversionError for names that do
-    not exist, UnknownOperationException with every op that tfdeploy lacks, UnsupportedError for
-    assigned state.
+    not exist, UnknownOperationException with every op that tfdeploy lacks, UnsupportedError where
+    it refuses all of these.
     """
     raw = replace(raw, graph=_structured(raw, inputs, outputs, signatures))
     if outputs is None and raw.signatures:
@@ -528,27 +530,31 @@ def label(name: str) -> str:
 
 
 def _report_missing(raw: RawModel, missing: dict[str, list[str]]) -> None:
-    state = {op: names for op, names in missing.items() if op.startswith(ASSIGNS)}
-    if state:
-        lines = [f"  {op} at {', '.join(names[:3])}" for op, names in sorted(state.items())]
-        raise UnsupportedError(
-            f"{raw.origin}: the graph trains variables, by ops that are not supported:\n"
-            + "\n".join(lines)
-            + "\nchoose outputs= that do not need these nodes"
+    """Raises one error with every op without record that was reached, if there is any."""
+    if not missing:
+        return
+    width = max(map(len, missing))
+    unknown: list[str] = []
+    refusals: dict[str, list[str]] = {}
+    for op, names in sorted(missing.items(), key=lambda item: -len(item[1])):
+        reason = refused.why(op)
+        lines = unknown if reason is None else refusals.setdefault(reason, [])
+        lines.append(f"  {op:{width}}  {len(names):5} x  first: {', '.join(names[:3])}")
+    text: list[str] = []
+    if refusals:
+        text.append(f"{len(missing) - len(unknown)} op type(s) of this graph are refused:")
+        for reason, lines in refusals.items():
+            text += [*lines, f"    {reason}"]
+    if unknown:
+        text += [f"{len(unknown)} op type(s) of this graph are unknown to tfdeploy:", *unknown]
+        text.append(
+            "register each as a subclass of tfdeploy.Operation before converting, or choose "
+            "outputs= that do not need them"
         )
-    if missing:
-        width = max(map(len, missing))
-        lines = [
-            f"  {op:{width}}  {len(names):5} x  first: {', '.join(names[:3])}"
-            for op, names in sorted(missing.items(), key=lambda item: -len(item[1]))
-        ]
-        raise UnknownOperationException(
-            f"{raw.origin}: {len(missing)} op type(s) of this graph are unknown to tfdeploy:\n"
-            + "\n".join(lines)
-            + "\nregister each as a subclass of tfdeploy.Operation before converting, or choose "
-            "outputs= that do not need them",
-            missing,
-        )
+    message = f"{raw.origin}: " + "\n".join(text)
+    if unknown:
+        raise UnknownOperationException(message, missing)
+    raise UnsupportedError(message)
 
 
 def assign_types(origin: str, graph: Graph, used: Iterable[Ref] = ()) -> None:

@@ -33,7 +33,7 @@ def _placeholder_type(c: Inference) -> ValueType:
     return ValueType(c.attrs["dtype"], tuple(c.fresh() if e is None else e for e in shape))
 
 
-@op("Placeholder", type=_placeholder_type, exact=True)
+@op("Placeholder", "PlaceholderV2", type=_placeholder_type, exact=True)
 def placeholder(
     *, dtype: DType, shape: tuple[Extent | None, ...] | None = None, default: Array | None = None
 ) -> Array:
