@@ -76,6 +76,10 @@ def _controls(node: RawNode) -> list[str]:
     return [spelled[1:] for spelled in node.inputs if spelled.startswith("^")]
 
 
+def _sources(node: RawNode) -> list[str]:
+    return [source for source, _ in _data(node)] + _controls(node)
+
+
 def _spell(tensor: Tensor) -> str:
     return tensor[0] if tensor[1] == 0 else f"{tensor[0]}:{tensor[1]}"
 
@@ -107,7 +111,7 @@ def _ordered(nodes: Nodes) -> list[str]:
             if name in done:
                 stack.pop()
                 continue
-            sources = [source for source, _ in _data(nodes[name])] + _controls(nodes[name])
+            sources = _sources(nodes[name])
             missing = [
                 source
                 for source in sources
@@ -363,7 +367,7 @@ def _paths(nodes: Nodes) -> dict[str, tuple[str, ...]]:
     paths: dict[str, tuple[str, ...]] = {}
     for name in _ordered(nodes):
         node = nodes[name]
-        sources = [source for source, _ in _data(node)] + _controls(node)
+        sources = _sources(node)
         around = max((paths.get(source, ()) for source in sources), key=len, default=())
         if _kind(node) == _ENTER:
             around = (*paths.get(_data(node)[0][0], ()), str(node.attrs.get("frame_name")))
@@ -407,6 +411,7 @@ class _Contexts:
         self.changed = False
         self._switches: dict[str, Tensor | None] = {}
         self._order = _ordered(nodes)
+        self._places = {name: i for i, name in enumerate(self._order)}
         for name in self._order:
             node = nodes[name]
             if _kind(node) == _MERGE:
@@ -474,8 +479,7 @@ class _Contexts:
 
     def _inner(self, predicates: list[Tensor]) -> Tensor:
         """Of several predicates the one that is computed last."""
-        places = {name: i for i, name in enumerate(self._order)}
-        return max(predicates, key=lambda p: places.get(p[0], -1))
+        return max(predicates, key=lambda p: self._places.get(p[0], -1))
 
     def groups(self) -> list[list[str]]:
         """Merges of outermost conditionals: those of one `tf.cond` together."""
@@ -483,15 +487,27 @@ class _Contexts:
         for name, predicate in self.predicates.items():
             if self.of[name]:
                 continue
-            above = needed(self.nodes, [name]).keys()
             scope, number = name.rpartition("/")[0], 0
-            while not above.isdisjoint(groups.get((predicate, scope, number), ())):
+            while self._needs(name, groups.get((predicate, scope, number), [])):
                 number += 1
             groups.setdefault((predicate, scope, number), []).append(name)
             self.changed = True
-        for name in self.predicates:
-            self._refuse_index(name)
+        self._refuse_indices()
         return list(groups.values())
+
+    def _needs(self, name: str, others: list[str]) -> bool:
+        """Whether a node needs one of the others."""
+        first = min((self._places[other] for other in others), default=len(self._places))
+        seen: set[str] = set()
+        pending = [name]
+        while pending:
+            for source in _sources(self.nodes[pending.pop()]):
+                if source in others:
+                    return True
+                if source not in seen and self._places.get(source, -1) > first:
+                    seen.add(source)
+                    pending.append(source)
+        return False
 
     def open(self) -> None:
         """Makes identities of outermost switches: what is in their branches was asked for."""
@@ -511,11 +527,12 @@ class _Contexts:
                 f"{self.origin}: node {left} ({self.nodes[left].op}) is part of no conditional"
             )
 
-    def _refuse_index(self, name: str) -> None:
+    def _refuse_indices(self) -> None:
+        indices = {(name, 1) for name in self.predicates}
         for node in self.nodes.values():
-            if f"{name}:1" in node.inputs:
+            for asked in indices.intersection(_data(node)):
                 raise UnsupportedError(
-                    f"{self.origin}: node {node.name} asks which way node {name} (Merge) took"
+                    f"{self.origin}: node {node.name} asks which way node {asked[0]} (Merge) took"
                 )
 
 
