@@ -15,6 +15,7 @@ from ..graph.graph import Graph, Node, Ref
 from .rewrite import Mapping, Rewriter
 
 _REGISTERS, _INPUTS, _CONSTANTS = 12, 16, 16
+_LONGEST = 40  # instructions of one map; longer chains are cut
 _IN, _CONST, _OUT = 32, 64, 96
 
 # op -> operation of the map for floats, for integers, for truth values ("" where there is none)
@@ -188,6 +189,8 @@ def _emit(rw: Rewriter, joined: _Group, node: Node) -> list[Ref] | None:
 def _encode(rw: Rewriter, joined: _Group, node: Node) -> tuple[list[Ref], dict[str, Any]] | None:
     """Inputs and attributes of the ``td.Map`` that computes `node` after the nodes of `joined`."""
     nodes = [*joined.nodes, node]
+    if len(nodes) > _LONGEST:
+        return None
     made = dict(zip(joined.refs, range(len(joined.refs)), strict=True))
     last: dict[int, int] = {}
     for at, each in enumerate(nodes):

@@ -28,6 +28,9 @@ def _about(rw: Rewriter, ref: Ref, number: float) -> bool:
     return value is not None and math.isclose(value, number, rel_tol=1e-6)
 
 
+_STEPS = 8  # that a composition may have between the ops that tell what it is
+
+
 def _scaled(rw: Rewriter, ref: Ref) -> tuple[Ref, float] | None:
     """`ref` as another value times a number: ``-x``, ``x * c``, ``x / c``."""
     node = rw.source(ref)
@@ -46,13 +49,14 @@ def _scaled(rw: Rewriter, ref: Ref) -> tuple[Ref, float] | None:
 
 
 def _unscaled(rw: Rewriter, ref: Ref) -> tuple[Ref, float]:
-    """`ref` as a value times a number, through any run of such steps."""
+    """`ref` as a value times a number, through a few such steps."""
     factor = 1.0
-    while True:
+    for _ in range(_STEPS):
         found = _scaled(rw, ref)
         if found is None or not rw.single(ref):
-            return ref, factor
+            break
         ref, factor = found[0], factor * found[1]
+    return ref, factor
 
 
 def _factors(rw: Rewriter, ref: Ref, most: int = 4) -> tuple[list[Ref], float]:
@@ -60,11 +64,13 @@ def _factors(rw: Rewriter, ref: Ref, most: int = 4) -> tuple[list[Ref], float]:
     values: list[Ref] = []
     factor = 1.0
     pending = [ref]
+    steps = 0
     while pending:
         at = pending.pop()
+        steps += 1
         node = rw.source(at)
         scaled = _scaled(rw, at)
-        inner = at == ref or rw.single(at)
+        inner = (at == ref or rw.single(at)) and steps < _STEPS
         if scaled is not None and inner:
             factor *= scaled[1]
             pending.append(scaled[0])

@@ -25,6 +25,7 @@ from .lowering import LOWERINGS, USES
 
 Array = NDArray[Any]
 
+_LONGEST = 2000  # nodes of one segment: laying out an arena takes the square of its values
 _SAMPLE = 97  # stands for every varying extent where kernels are asked before anything is fed
 
 
@@ -129,6 +130,9 @@ class Maker:
             if node.op == "Const":
                 constants[Ref(number)] = node.attrs["value"]
             elif self._for_kernels(number):
+                if len(cut.nodes) == _LONGEST:
+                    self._close(cut, steps, fed, wanted, uses)
+                    cut = _Cut(self)
                 cut.add(number)
             else:
                 step = reference_step(node, number)
