@@ -1,6 +1,7 @@
 """Whole models: a call, its memory, converting and loading, a fresh process.
 
-Run with asv (``asv run --python=same -b bench_models``); `compare.py` has the same models beside the peers.
+Run with asv (``asv run --python=same -b bench_models``); `compare.py` has the same models beside
+the peers.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def _file(model: str) -> Path:
 class Call:
     """One call of each row of the comparison, one thread."""
 
-    params = list(ROWS)
+    params = tuple(ROWS)
     param_names = ("row",)
     timeout = 600
 
