@@ -291,7 +291,8 @@ class _Builder:
                     continue
                 if isinstance(source, Instance):
                     index = _field(tensor, "value_index", int, self.path)
-                    return self._output_dtypes(source)[index]
+                    found: DType = self._output_dtypes(source)[index]
+                    return found
                 if isinstance(value, Array) and value.value is not None:
                     return from_numpy(value.value.dtype)
             if kind not in _OTHER_INPUT:
