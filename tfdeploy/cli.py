@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--signature", help="the signature to call, if not the default one")
 
     _command(commands, "demo", _demo, "converts a small trained network and checks its answers")
+    ops = _command(commands, "ops", _ops, "the ops that tfdeploy has, and those that it refuses")
+    ops.add_argument("--markdown", action="store_true", help="print a page of the docs")
+
     _command(commands, "config", _config, "versions, engine, instruction sets, switches")
     return parser
 
@@ -167,6 +170,19 @@ def _demo(args: argparse.Namespace) -> int:
     from . import demo
 
     return demo.run(json=args.json)
+
+
+def _ops(args: argparse.Namespace) -> int:
+    from . import coverage
+
+    facts = coverage.facts()
+    if args.json:
+        print(json.dumps(facts, indent=2))
+    elif args.markdown:
+        print(coverage.markdown(facts), end="")
+    else:
+        print(coverage.text(facts))
+    return 0
 
 
 def _config(args: argparse.Namespace) -> int:

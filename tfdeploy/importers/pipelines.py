@@ -14,7 +14,7 @@ from ..graph.graph import split_name
 from .raw import RawGraph, RawNode
 from .structure import Nodes, needed
 
-_SOURCES = frozenset(
+SOURCES = frozenset(
     {
         *(f"QueueDequeue{many}{v}" for many in ("", "Many", "UpTo") for v in ("", "V2")),
         "IteratorGetNext",
@@ -22,6 +22,7 @@ _SOURCES = frozenset(
         "Unstage",
     }
 )
+"""Op types that take values out of a pipeline."""
 _DTYPES = ("component_types", "output_types", "dtypes")
 _SHAPES = ("output_shapes", "_output_shapes")
 
@@ -33,12 +34,12 @@ def without_pipelines(
 
     Warns with the names of the new inputs.  Nothing beyond the tensors `cut` is looked at.
     """
-    if not any(node.op in _SOURCES for node in graph.nodes):
+    if not any(node.op in SOURCES for node in graph.nodes):
         return graph
     nodes = {node.name: node for node in graph.nodes}
     found = needed(nodes, roots, {split_name(name) for name in cut})
     replaced: dict[str, str] = {}
-    for node in [node for node in found.values() if node.op in _SOURCES]:
+    for node in [node for node in found.values() if node.op in SOURCES]:
         del nodes[node.name]
         made = _placeholders(node, nodes)
         if made:

@@ -116,6 +116,8 @@ _CASTS = {
     ("float32", "bool"): "truth",
     ("float32", "int32"): "to_int",
 }
+OPS = frozenset({"Cast", "SelectV2", "LeakyRelu"}).union(*_BY_DTYPE.values())
+"""Op types that have an operation for some types."""
 
 
 def operation(rw: Rewriter, node: Node) -> str:
