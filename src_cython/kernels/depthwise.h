@@ -42,8 +42,31 @@ TD_INLINE td_line td_line_at(const td_window *w, const float *x, float *y, int64
     return line;
 }
 
+/* Taps of the last axis that lie inside, for each output position, and the positions where all do. */
+typedef struct td_edges {
+    int32_t *first, *last;
+    int64_t inner, outer;
+} td_edges;
+
+TD_INLINE int64_t td_edges_bytes(const td_window *w) {
+    return w->out[2] * 2 * (int64_t)sizeof(int32_t);
+}
+
+static void td_edges_of(td_edges *e, const td_window *w, void *memory) {
+    e->first = memory;
+    e->last = e->first + w->out[2];
+    td_interior(w, &e->inner, &e->outer);
+    for (int64_t i = 0; i < w->out[2]; i++) {
+        int64_t first, last;
+        td_inside(w, 2, i * w->stride[2] - w->pad[2], &first, &last);
+        e->first[i] = (int32_t)first;
+        e->last[i] = (int32_t)last;
+    }
+}
+
 typedef struct td_depthwise {
     td_window w;
+    td_edges edges;
     const float *weights, *scale, *shift, *residual;
     int64_t residual_step;
     td_act act;
@@ -94,23 +117,21 @@ TD_INLINE void td_depthwise_pixels(const td_depthwise *d, const td_line *line, i
 TD_INLINE void td_depthwise_line(const td_depthwise *d, const td_line *line, int64_t c, int64_t n,
                                  const int full) {
     const td_window *w = &d->w;
-    const int64_t all = w->kernel[2];
-    int64_t inner, outer, at = 0;
-    td_interior(w, &inner, &outer);
-    while (at < w->out[2]) {
-        if (at < inner || at >= outer) {
-            int64_t k0, k1;
-            td_inside(w, 2, at * w->stride[2] - w->pad[2], &k0, &k1);
-            td_depthwise_pixels(d, line, at, c, n, k0, k1, 1, full);
-            at++;
-        } else if (outer - at >= 8) {
-            td_depthwise_pixels(d, line, at, c, n, 0, all, 8, full);
+    const td_edges *e = &d->edges;
+    for (int64_t at = 0; at < w->out[2];) {
+        const int64_t k0 = e->first[at], k1 = e->last[at];
+        const int64_t room = at < e->inner ? 1 : e->outer - at;
+        if (room >= 8) {
+            td_depthwise_pixels(d, line, at, c, n, k0, k1, 8, full);
             at += 8;
-        } else if (outer - at >= 4) {
-            td_depthwise_pixels(d, line, at, c, n, 0, all, 4, full);
+        } else if (room >= 4) {
+            td_depthwise_pixels(d, line, at, c, n, k0, k1, 4, full);
             at += 4;
+        } else if (room >= 2) {
+            td_depthwise_pixels(d, line, at, c, n, k0, k1, 2, full);
+            at += 2;
         } else {
-            td_depthwise_pixels(d, line, at, c, n, 0, all, 1, full);
+            td_depthwise_pixels(d, line, at, c, n, k0, k1, 1, full);
             at++;
         }
     }
@@ -147,7 +168,7 @@ static int depthwise_plan(const td_call *call, td_work *work) {
     const td_window *w = &d.w;
     const int64_t cost = w->out[2] * w->channels * w->kernel[0] * w->kernel[1] * w->kernel[2];
     const int64_t lines = w->batch * w->out[0] * w->out[1];
-    *work = (td_work){cost ? lines : 0, 1 + (256 << 10) / (cost + 1), 0};
+    *work = (td_work){cost ? lines : 0, 1 + (256 << 10) / (cost + 1), td_edges_bytes(w)};
     return td_epilogue_plan(call, 2, call->out[0]);
 }
 
@@ -155,6 +176,7 @@ static int depthwise_run(const td_call *call) {
     td_depthwise d = {0};
     td_depthwise_of(&d, call);
     const td_window *w = &d.w;
+    td_edges_of(&d.edges, w, call->scratch);
     for (int64_t u = call->begin; u < call->end; u++) {
         const td_line line = td_line_at(w, call->in[0]->data, call->out[0]->data, u);
         int64_t c = 0;
