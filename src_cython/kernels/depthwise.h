@@ -76,62 +76,84 @@ TD_INLINE vf td_load_some(const float *p, int64_t n, const int full) {
     return full ? td_load(p) : td_loadn(p, n);
 }
 
-/* `count` neighbouring output pixels from `at` on, one vector of channels. */
-TD_INLINE void td_depthwise_pixels(const td_depthwise *d, const td_line *line, int64_t at, int64_t c,
-                                   int64_t n, int64_t k0, int64_t k1, const int count,
+/* The taps of a group of pixels that lie inside: where the first pixel reads, and the weights. */
+typedef struct td_taps {
+    int64_t count;
+    const float *x[TD_BLOCK], *weights[TD_BLOCK];
+} td_taps;
+
+TD_INLINE void td_taps_of(td_taps *taps, const td_depthwise *d, const td_line *line, int64_t at) {
+    const td_window *w = &d->w;
+    const float *first = line->x + at * w->stride[2] * w->in_step[2];
+    taps->count = 0;
+    for (int64_t kd = line->d0; kd < line->d1; kd++)
+        for (int64_t kh = line->h0; kh < line->h1; kh++)
+            for (int64_t kw = d->edges.first[at]; kw < d->edges.last[at]; kw++) {
+                taps->x[taps->count] = first + kd * w->dilation[0] * w->in_step[0] +
+                                       kh * w->dilation[1] * w->in_step[1] +
+                                       kw * w->dilation[2] * w->in_step[2];
+                taps->weights[taps->count++] =
+                    d->weights + ((kd * w->kernel[1] + kh) * w->kernel[2] + kw) * w->channels;
+            }
+}
+
+/* n channels from c on of `count` neighbouring pixels from `at` on. */
+TD_INLINE void td_depthwise_vector(const td_depthwise *d, const td_taps *taps, const td_line *line,
+                                   int64_t at, int64_t c, int64_t n, const int count,
                                    const int full) {
     const td_window *w = &d->w;
-    const int64_t step = w->stride[2] * w->in_step[2], tap = w->dilation[2] * w->in_step[2];
+    const int64_t step = w->stride[2] * w->in_step[2], out_step = w->out_step[2];
     vf acc[8];
 #pragma GCC unroll 8
     for (int i = 0; i < count; i++) acc[i] = (vf){0};
-    for (int64_t kd = line->d0; kd < line->d1; kd++)
-        for (int64_t kh = line->h0; kh < line->h1; kh++) {
-            const float *x = line->x + at * step + kd * w->dilation[0] * w->in_step[0] +
-                             kh * w->dilation[1] * w->in_step[1] + k0 * tap + c;
-            const float *weight = d->weights +
-                                  ((kd * w->kernel[1] + kh) * w->kernel[2] + k0) * w->channels + c;
-            for (int64_t k = k0; k < k1; k++, x += tap, weight += w->channels) {
-                const vf by = td_load_some(weight, n, full);
+    for (int64_t t = 0; t < taps->count; t++) {
+        const float *x = taps->x[t] + c;
+        const vf by = td_load_some(taps->weights[t] + c, n, full);
 #pragma GCC unroll 8
-                for (int i = 0; i < count; i++)
-                    acc[i] = td_fma(td_load_some(x + i * step, n, full), by, acc[i]);
-            }
-        }
+        for (int i = 0; i < count; i++)
+            acc[i] = td_fma(td_load_some(x + i * step, n, full), by, acc[i]);
+    }
     const vf scale = d->scale ? td_load_some(d->scale + c, n, full) : td_set(1.0f);
     const vf shift = (d->shift ? td_load_some(d->shift + c, n, full) : td_set(0.0f)) + 0.0f;
     const vf low = td_set(d->act.low), high = td_set(d->act.high);
-    float *y = line->y + at * w->out_step[2] + c;
+    float *y = line->y + at * out_step + c;
 #pragma GCC unroll 8
     for (int i = 0; i < count; i++) {
         vf v = td_fma(acc[i], scale, shift);
         if (d->residual)
             v += td_load_some(d->residual + (line->row + at + i) * d->residual_step + c, n, full);
         v = td_clamp(v, low, high);
-        if (full) td_store(y + i * w->out_step[2], v);
-        else td_storen(y + i * w->out_step[2], n, v);
+        if (full) td_store(y + i * out_step, v);
+        else td_storen(y + i * out_step, n, v);
     }
 }
 
-/* All pixels of a line for one vector of channels. */
-TD_INLINE void td_depthwise_line(const td_depthwise *d, const td_line *line, int64_t c, int64_t n,
-                                 const int full) {
-    const td_window *w = &d->w;
-    const td_edges *e = &d->edges;
-    for (int64_t at = 0; at < w->out[2];) {
-        const int64_t k0 = e->first[at], k1 = e->last[at];
-        const int64_t room = at < e->inner ? 1 : e->outer - at;
+/* All channels of `count` neighbouring pixels. */
+TD_INLINE void td_depthwise_pixels(const td_depthwise *d, const td_line *line, int64_t at,
+                                   const int count) {
+    td_taps taps;
+    td_taps_of(&taps, d, line, at);
+    int64_t c = 0;
+    for (; c + TD_LANES <= d->w.channels; c += TD_LANES)
+        td_depthwise_vector(d, &taps, line, at, c, TD_LANES, count, 1);
+    if (c < d->w.channels)
+        td_depthwise_vector(d, &taps, line, at, c, d->w.channels - c, count, 0);
+}
+
+static void td_depthwise_line(const td_depthwise *d, const td_line *line) {
+    for (int64_t at = 0; at < d->w.out[2];) {
+        const int64_t room = at < d->edges.inner ? 1 : d->edges.outer - at;
         if (room >= 8) {
-            td_depthwise_pixels(d, line, at, c, n, k0, k1, 8, full);
+            td_depthwise_pixels(d, line, at, 8);
             at += 8;
         } else if (room >= 4) {
-            td_depthwise_pixels(d, line, at, c, n, k0, k1, 4, full);
+            td_depthwise_pixels(d, line, at, 4);
             at += 4;
         } else if (room >= 2) {
-            td_depthwise_pixels(d, line, at, c, n, k0, k1, 2, full);
+            td_depthwise_pixels(d, line, at, 2);
             at += 2;
         } else {
-            td_depthwise_pixels(d, line, at, c, n, k0, k1, 1, full);
+            td_depthwise_pixels(d, line, at, 1);
             at++;
         }
     }
@@ -179,10 +201,7 @@ static int depthwise_run(const td_call *call) {
     td_edges_of(&d.edges, w, call->scratch);
     for (int64_t u = call->begin; u < call->end; u++) {
         const td_line line = td_line_at(w, call->in[0]->data, call->out[0]->data, u);
-        int64_t c = 0;
-        for (; c + TD_LANES <= w->channels; c += TD_LANES)
-            td_depthwise_line(&d, &line, c, TD_LANES, 1);
-        if (c < w->channels) td_depthwise_line(&d, &line, c, w->channels - c, 0);
+        td_depthwise_line(&d, &line);
         if (d.act.kind > TD_ACT_clamp)
             td_act_tile(&d.act, line.y, w->out_step[2], w->out[2], w->channels);
     }
