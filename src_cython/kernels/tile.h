@@ -42,19 +42,26 @@ typedef struct td_sum {
     td_act act;
 } td_sum;
 
-/* Rows of `width` columns of sums become results: the slow path of the last columns. */
-TD_FUNC void td_tile_edge(const td_sum *s, const float *sums, int64_t row, int64_t col, int rows,
-                          int width) {
-    for (int i = 0; i < rows; i++)
-        for (int64_t j = col; j < s->n; j += TD_LANES) {
-            int64_t n = TD_MIN(s->n - j, TD_LANES);
-            vf x = td_load(sums + i * width + (j - col));
-            vf shift = s->shift ? td_loadn(s->shift + j, n) + 0.0f : td_set(0.0f);
-            x = s->scale ? td_fma(x, td_loadn(s->scale + j, n), shift) : x + shift;
-            if (s->residual) x += td_loadn(s->residual + (row + i) * s->residual_stride + j, n);
-            x = td_clamp(x, td_set(s->act.low), td_set(s->act.high));
-            td_storen(s->out + (row + i) * s->out_stride + j, n, x);
+/* Vector j of the columns of mr rows of sums becomes results; n of its columns exist. */
+TD_INLINE void td_tile_column(const td_sum *s, const vf *sums, int64_t row, int64_t col, int64_t n,
+                              const int mr, const int width, const int full) {
+    const vf low = td_set(s->act.low), high = td_set(s->act.high);
+    vf scale = td_set(1.0f), shift = td_set(0.0f);
+    if (s->scale) scale = full ? td_load(s->scale + col) : td_loadn(s->scale + col, n);
+    if (s->shift) shift += full ? td_load(s->shift + col) : td_loadn(s->shift + col, n);
+    float *out = s->out + row * s->out_stride + col;
+    const float *residual = s->residual ? s->residual + row * s->residual_stride + col : NULL;
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++) {
+        vf x = td_fma(sums[i * width], scale, shift);
+        if (residual) {
+            const float *more = residual + i * s->residual_stride;
+            x += full ? td_load(more) : td_loadn(more, n);
         }
+        x = td_clamp(x, low, high);
+        if (full) td_store(out + i * s->out_stride, x);
+        else td_storen(out + i * s->out_stride, n, x);
+    }
 }
 
 /* mr rows from `row` on by np panels from `panel` on; rows[i * taps + t] leads to tap t of row i.  What
@@ -130,28 +137,11 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
     }
 
     const int64_t col = panel * TD_PANEL;
-    if (col + np * TD_PANEL > s->n) {
-#pragma GCC unroll 16
-        for (int i = 0; i < mr; i++)
 #pragma GCC unroll 32
-            for (int j = 0; j < nv; j++) td_store(total + (i * nv + j) * TD_LANES, acc[i][j]);
-        td_tile_edge(s, total, row, col, mr, np * TD_PANEL);
-    } else {
-        const vf low = td_set(s->act.low), high = td_set(s->act.high);
-        float *out = s->out + row * s->out_stride + col;
-        const float *residual = s->residual ? s->residual + row * s->residual_stride + col : NULL;
-#pragma GCC unroll 32
-        for (int j = 0; j < nv; j++) {
-            const int at = j * TD_LANES;
-            vf shift = s->shift ? td_load(s->shift + col + at) + 0.0f : td_set(0.0f);
-            vf scale = s->scale ? td_load(s->scale + col + at) : td_set(1.0f);
-#pragma GCC unroll 16
-            for (int i = 0; i < mr; i++) {
-                vf x = td_fma(acc[i][j], scale, shift);
-                if (residual) x += td_load(residual + i * s->residual_stride + at);
-                td_store(out + i * s->out_stride + at, td_clamp(x, low, high));
-            }
-        }
+    for (int j = 0; j < nv; j++) {
+        const int64_t at = col + j * TD_LANES, n = s->n - at;
+        if (n >= TD_LANES) td_tile_column(s, &acc[0][j], row, at, TD_LANES, mr, WIDEST, 1);
+        else if (n > 0) td_tile_column(s, &acc[0][j], row, at, n, mr, WIDEST, 0);
     }
     if (s->act.kind > TD_ACT_clamp)
         td_act_tile(&s->act, s->out + row * s->out_stride + col, s->out_stride, mr,
