@@ -286,3 +286,16 @@ def test_one_error_lists_every_missing_op(tmp_path):
     }
     model = td.convert(str(path), outputs="known")
     assert_allclose(model(X), np.maximum(X, 0))
+
+
+def test_a_cut_has_the_dtype_of_the_result_there() -> None:
+    v1 = tf.compat.v1
+    with v1.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None, 3], "x")
+        equal = tf.equal(x, 1.0, name="equal")
+        tf.where(equal, x * 2, x * 3, name="y")
+        tf.cast(tf.argmax(x, 1, name="greatest"), tf.float32, name="z")
+    model = td.convert(graph.as_graph_def(), inputs=["x", "equal"], outputs=["y"])
+    assert model.signatures["default"].inputs["equal"].dtype == "bool"
+    model = td.convert(graph.as_graph_def(), inputs=["greatest"], outputs=["z"])
+    assert model.signatures["default"].inputs["greatest"].dtype == "int64"

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 from ..dtypes import DType
 from ..errors import ConversionError, UnknownOperationException, UnsupportedError, near
 from ..graph.graph import Graph, Node, Ref, SignatureDef, split_name
+from ..graph.types import Dim, ValueType
 from ..ops import refused, registry
 from ..ops.effects import ORDERED, effect
-from ..ops.infer import Typing
+from ..ops.infer import Typing, infer
 from .age import modern
 from .freeze import VARIABLES, freeze
 from .pipelines import without_pipelines
@@ -388,9 +389,7 @@ class _Builder:
         for spelled in function.control_ret.values():
             effects |= set(self._done[inner, spelled.lstrip("^").partition(":")[0]].effects)
         label = frame.prefix + node.name
-        refs = [
-            self._after(ref, effects, f"{label}/output_{i}") for i, ref in enumerate(refs)
-        ]
+        refs = [self._after(ref, effects, f"{label}/output_{i}") for i, ref in enumerate(refs)]
         for i, ref in enumerate(refs):
             self.graph.aliases[f"{label}:{i}"] = ref
         return _Built(tuple(refs), tuple(sorted(effects)))
@@ -438,14 +437,35 @@ def _output_dtype(node: RawNode, slot: int) -> DType:
     for attr in ("component_types", "output_types", "Tout", "dtypes"):
         if isinstance(node.attrs.get(attr), list):
             return DType(node.attrs[attr][slot])
-    for attr in ("dtype", "DstT", "output_type", "out_type", "T"):
+    for attr in ("dtype", "DstT", "output_type", "out_type"):
         if isinstance(node.attrs.get(attr), DType):
             return DType(node.attrs[attr])
+    if isinstance(node.attrs.get("T"), DType):
+        return _ruled_dtype(node, slot)
     if slot < len(refused.DTYPES.get(node.op, ())):
         return refused.DTYPES[node.op][slot]
     raise ConversionError(
         f"the dtype of input {node.name}:{slot} does not show in its op {node.op}"
     )
+
+
+def _ruled_dtype(node: RawNode, slot: int) -> DType:
+    """The dtype that the op's rule gives for inputs of type ``T``; ``T`` where it does not say."""
+    kind = DType(node.attrs["T"])
+    count = sum(not source.startswith("^") for source in node.inputs)
+    record = registry.get(node.op)
+    attrs = {k: v for k, v in node.attrs.items() if record and k in record.attrs}
+    try:
+        types, _ = infer(
+            record, attrs, [ValueType(kind)] * count, [None] * count, _anything, slot + 1
+        )
+        return types[slot].dtype
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError):
+        return kind
+
+
+def _anything() -> Dim:
+    return Dim.symbol("?")
 
 
 def lower(
