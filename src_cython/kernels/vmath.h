@@ -38,15 +38,15 @@ TD_POLY(td_poly_cos, 0.0416666679f, -0.001388898f, 2.48219112e-05f, -2.88593128e
 TD_POLY(td_poly_atan, -0.333333015f, 0.199986279f, -0.14265126f, 0.109569333f, -0.0841754302f,
         0.0582012571f, -0.0314221419f, 0.011046255f, -0.00182311598f)
 
-/* 2^n for -126 <= n <= 127 */
-TD_INLINE vf td_pow2(vi n) { return (vf)((n + 127) << 23); }
+/* 2^n for -126 <= n <= 127, anything for the n that comes of NaN. */
+TD_INLINE vf td_pow2(vi n) { return (vf)(((vu)n + 127) << 23); }
 
 /* y 2^n for whole n from -150 to 129 and 0.5 < y < 2: denormals and inf come out of one rounding. */
 TD_INLINE vf td_scale(vf y, vf n) {
 #if defined(__AVX512F__)
     return (vf)_mm512_scalef_ps((__m512)y, (__m512)n);
 #else
-    vi half = td_toi(n) >> 1, rest = td_toi(n) - half;
+    vi half = td_toi(n) >> 1, rest = (vi)((vu)td_toi(n) - (vu)half);
     return y * td_pow2(half) * td_pow2(rest);
 #endif
 }
@@ -67,7 +67,7 @@ TD_INLINE vf td_exp(vf x) {
 /* exp(x) - 1, exact where x is small.  Half of it is computed, since 2^128 is no float. */
 TD_INLINE vf td_expm1(vf x) {
     vf r, n = td_exp_reduce(td_clamp(x, td_set(-20.0f), td_set(89.0f)), &r);
-    vf y = td_fma(td_poly_exp(r) * r, r, r), half = td_pow2(td_toi(n) - 1);
+    vf y = td_fma(td_poly_exp(r) * r, r, r), half = td_pow2((vi)((vu)td_toi(n) - 1));
     y = 2.0f * td_fma(y, half, half - 0.5f);
     return td_sel(x == 0.0f, x, y);
 }
@@ -79,10 +79,10 @@ TD_INLINE vf td_nan(void) { return (vf)((vi){0} + 0x7fc00000); }
 TD_INLINE vf td_split(vf x, vf *e) {
     vi tiny = x < 1.17549435e-38f;
     vi bits = (vi)td_sel(tiny, x * 8388608.0f, x);
-    vi shifted = bits - 0x3f3504f3; /* sqrt(1/2) */
+    vi shifted = (vi)((vu)bits - 0x3f3504f3); /* sqrt(1/2) */
     vi n = shifted >> 23;
     *e = td_tof(n - (tiny & 23));
-    return (vf)(bits - (n << 23));
+    return (vf)((vu)bits - ((vu)n << 23));
 }
 
 TD_INLINE vf td_log_finish(vf x, vf y) {
