@@ -404,9 +404,18 @@ class Builder:
         order = {key: number for number, key in enumerate(used)}
         return [self._value_row(v, order) for v in used.values()], order
 
+    def _extent_of(self, v: Value, axis: int) -> int:
+        """The number of an extent; of a feed the one that it brings, where nothing else tells."""
+        try:
+            return self.extent(v.shape[axis])
+        except NoKernel:
+            if v.kind != FEED:
+                raise
+            return self._row((_FEED, v.index, axis, 0))
+
     def _value_row(self, v: Value, order: dict[int, int]) -> Any:
         strides = None if v.strides is None else [self.extent(s) for s in v.strides]
         offset = -1 if v.kind != VIEW or v.offset == 0 else self.extent(v.offset)
         index = order[id(v.base)] if v.base is not None else v.index
-        shape = [self.extent(e) for e in v.shape]
+        shape = [self._extent_of(v, axis) for axis in range(v.rank)]
         return (v.kind, index, DTYPES[v.dtype], shape, strides, offset, v.first, v.last, v.array)

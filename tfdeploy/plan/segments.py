@@ -19,7 +19,7 @@ from ..config import get_num_threads
 from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
 from ..graph.types import Dim, Extent, product
-from ..runtime.interp import Program, Step, owner, reference_step, with_frees
+from ..runtime.interp import Program, Step, Unplanned, owner, reference_step, with_frees
 from .builder import ARENA, RESULT, Builder, NoKernel, Value
 from .lowering import LOWERINGS, USES
 
@@ -32,13 +32,19 @@ _SAMPLE = 97  # stands for every varying extent where kernels are asked before a
 class Segment:
     """Nodes as one plan; callable on the arrays that it is fed."""
 
-    __slots__ = ("_nodes", "_plan", "feeds", "packed")
+    __slots__ = ("_nodes", "_plan", "_refused", "feeds", "packed")
 
     def __init__(
-        self, plan: Any, nodes: list[Node], feeds: list[tuple[Extent, ...]], packed: int
+        self,
+        plan: Any,
+        nodes: list[Node],
+        feeds: list[tuple[Extent, ...]],
+        packed: int,
+        refused: type[Exception],
     ) -> None:
         self._plan = plan
         self._nodes = nodes
+        self._refused = refused
         self.feeds = feeds
         """Shapes of what it is fed."""
         self.packed = packed
@@ -67,9 +73,12 @@ class Segment:
         return found
 
     def __call__(self, *feeds: Array) -> tuple[Array, ...]:
-        return tuple(
-            self.run(tuple(f if f.flags.c_contiguous else np.ascontiguousarray(f) for f in feeds))
-        )
+        """As `run`; Unplanned where the plan does not hold for these arrays."""
+        dense = tuple([f if f.flags.c_contiguous else np.ascontiguousarray(f) for f in feeds])
+        try:
+            return tuple(self.run(dense))
+        except self._refused as refused:
+            raise Unplanned(str(refused)) from None
 
 
 class _Cut:
@@ -232,12 +241,18 @@ class Maker:
             except NoKernel:
                 self._refuse(number)
                 return
-        values = _as_results(b, results)
+        try:
+            values = _as_results(b, results)
+        except NoKernel:
+            assert b.node is not None
+            self._refuse(self.graph.index[b.node.name])
+            return
         plan = b.finish([b.values[ref] for ref in b.feeds], values)
         if self._accepted(b, plan):
             node = self.graph.nodes[cut.nodes[-1]]
             shapes = [b.values[ref].shape for ref in b.feeds]
-            segment = Segment(plan, [s.node for s in b.steps], shapes, b.packed_bytes())
+            nodes = [s.node for s in b.steps]
+            segment = Segment(plan, nodes, shapes, b.packed_bytes(), self.engine.Refused)
             steps.append(Step(node, segment, {}, tuple(b.feeds), tuple(results)))
 
     def _feed_symbols(self, b: Builder, fed: frozenset[Ref]) -> None:

@@ -33,6 +33,10 @@ Array = NDArray[Any]
 _MOST_FOLDED = 1 << 24  # bytes that a folded value may have beyond those of its inputs
 
 
+class Unplanned(Exception):
+    """A plan does not hold for the values that a step was given; the references do."""
+
+
 class Step(NamedTuple):
     """One call: where its inputs stand, where its outputs go, what nobody needs afterwards.
 
@@ -218,7 +222,7 @@ def call(step: Step, values: dict[Ref, Array]) -> None:
     arguments = [values[ref] for ref in step.inputs]
     try:
         result = step.function(*arguments, **step.attrs)
-    except TfdeployError:
+    except (TfdeployError, Unplanned):
         raise
     except Exception as error:
         if step.node.op == "Placeholder":

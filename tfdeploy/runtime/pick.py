@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import config
-from ..errors import TfdeployError
+from ..errors import EvaluationError, TfdeployError
 from ..graph.graph import Graph, Ref
 from ..ops import registry
 from ..ops.effects import ordered
 from .context import Context, State
-from .interp import Interpreter, Program, call, owner, references, release
+from .interp import Interpreter, Program, Unplanned, call, owner, references, release
 
 if TYPE_CHECKING:
     from ..passes.pipeline import Prepared
@@ -94,6 +94,12 @@ class Executor:
             return self._made(engine).run(fetches, feeds)
         except engine.Refused:
             return self._references.run(fetches, feeds)
+        except Unplanned as error:
+            if ordered(self._graph):  # nothing may happen twice
+                raise EvaluationError(
+                    f"a plan does not hold for what it was given: {error}"
+                ) from None
+            return self._references.run(fetches, feeds)
 
     def direct(self, fetches: Sequence[Ref], feeds: Sequence[Ref]) -> Direct | None:
         """The shortest way to `fetches` where all of `feeds` are fed, None where there is none."""
@@ -144,7 +150,7 @@ class Body:
             compiled = self._compiled = _Compiled(engine, self._graph, roots, self._context, None)
         try:
             return compiled.apply(arguments)
-        except engine.Refused:
+        except (engine.Refused, Unplanned):
             return self._references(*arguments)
 
 
