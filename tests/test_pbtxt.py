@@ -113,6 +113,7 @@ REFUSED = [
     r's: "\x"',
     r's: "\ud800"',
     r's: "\U00110000"',
+    r's: "\U80000000"',
     'placeholder: "\\377"',
     "type: DT_NOTHING",
     "i 5",

@@ -320,5 +320,5 @@ def _unescape(reader: _Reader, text: bytes) -> bytes:
 
     try:
         return _ESCAPE.sub(one, text)
-    except (ValueError, KeyError):
+    except (ValueError, OverflowError, KeyError):
         raise reader.error("a string whose escapes are bytes or characters") from None
