@@ -627,6 +627,22 @@ def attack_prepared(tmp_path: Any, count: int) -> str:
     return result.stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize("document", [5, [], [7], [[]], [{}], {}, [{"version": 1}], ["text"]])
+def test_prepared_graphs_of_another_structure(document):
+    text = json.dumps(document).encode()
+    graph, tensors = parts()
+    prepared = {"~prepared": np.frombuffer(text, np.uint8)}
+    data = pack(json.dumps(graph).encode(), tensors | prepared)
+    header, start = split(data)
+    header["__metadata__"]["prepared_crc32"] = f"{zlib.crc32(text):08x}"
+    stored = tfd.loads(join(header, data[start:]), "evil.tfd")
+    if document == [{"version": 1}]:
+        assert stored.prepared(0) is None
+        return
+    with pytest.raises(td.FormatError, match=r"evil\.tfd: .*structure"):
+        stored.prepared(0)
+
+
 def test_attacks_on_the_prepared_graph(tmp_path):
     assert attack_prepared(tmp_path, 150).startswith(("pure", "survived"))
 

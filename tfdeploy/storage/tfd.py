@@ -563,10 +563,11 @@ class _Reader:
 
         if _PREPARED not in self.entries:
             return None
-        row = self._document(_PREPARED, "prepared_crc32")[number]
-        if row is None or row["version"] != VERSION:
-            return None
+        rows = self._document(_PREPARED, "prepared_crc32")
         try:
+            row = rows[number]
+            if row is None or row["version"] != VERSION:
+                return None
             graph = self._graph(row["graph"], f"prepared graph {number}")
             values = {Ref(a, b): Ref(c, d) for a, b, c, d in row["values"]}
         except _STRUCTURE as error:
