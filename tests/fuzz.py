@@ -23,6 +23,7 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -148,14 +149,14 @@ def rearranged(text: bytes, others: list[bytes], draw: random.Random) -> bytes:
             break
         kind = draw.randrange(6)
         if kind <= 1:
-            at[step] = draw.choice(NASTY)
+            at[step] = deepcopy(draw.choice(NASTY))
         elif kind == 2:
             del at[step]
         elif kind == 3 and isinstance(at[step], int):
             at[step] += draw.choice((-1, 1))
         else:
             other, place = _somewhere(json.loads(draw.choice((text, *others))), draw)
-            value = draw.choice(NASTY) if other is None else other[place]
+            value = None if other is None else other[place]
             if kind == 4 and isinstance(at, list):
                 at.insert(step, value)
             else:
@@ -349,6 +350,8 @@ def _read_all(tensors: Any, expected: dict[str, Any], changed: bytes) -> None:
 
 def read_bundle(folder: str) -> Attempt:
     """Checkpoints of format V2: damage in the index, behind its checksum, or in the data."""
+    from tests.test_bundle import VALUES, save
+
     end = ".data-00000-of-00001"
     data = members(end, most=2000)
     pairs = [
@@ -357,6 +360,8 @@ def read_bundle(folder: str) -> Attempt:
         if name[:-6] + end in data
     ]
     prefix = os.path.join(folder, "m")
+    save(prefix, list(VALUES.items()))  # every dtype, and so of more weight
+    pairs += [(Path(prefix + ".index").read_bytes(), Path(prefix + end).read_bytes())] * 5
     expected = []
     for pair in pairs:
         _write(prefix, {".index": pair[0], end: pair[1]})
@@ -386,8 +391,17 @@ def _write(prefix: str, files: dict[str, bytes]) -> None:
 
 def read_v1(folder: str) -> Attempt:
     """Checkpoints of format V1: damage in the table, or behind its checksum."""
+    import tensorflow as tf
+
+    from tests.test_bundle import VALUES
+
     seeds = list(members("model.ckpt-3", most=1500).values())
     path = os.path.join(folder, "m")
+    names = ["float", "strings", "text", "empty", "no_strings", "bool", "half", "complex", "naïve"]
+    values = [VALUES[name] for name in names]
+    tensors = [tf.constant(v, tf.string if v.dtype == object else None) for v in values]
+    tf.raw_ops.Save(filename=path, tensor_names=names, data=tensors)
+    seeds += [Path(path).read_bytes()] * 5
     expected = []
     for seed in seeds:
         _write(path, {"": seed})
