@@ -35,7 +35,7 @@ TD_INLINE vf td_gelu_tanh(vf x) {
 }
 
 TD_INLINE vf td_selu(vf x) {
-    return td_sel(x < 0.0f, td_expm1(x) * 1.75809932f, x * 1.05070099f);
+    return td_sel_less(x, td_set(0.0f), td_expm1(x) * 1.75809932f, x * 1.05070099f);
 }
 
 /* One kind over rows of a tile: the loop that every activation shares. */
@@ -63,9 +63,9 @@ TD_FUNC void td_act_tile(const td_act *act, float *p, int64_t stride, int64_t ro
     case TD_ACT_gelu_tanh: TD_ACT_LOOP(td_gelu_tanh(x))
     case TD_ACT_hard_swish: TD_ACT_LOOP(x * (td_relu6_of(x) * 0.166666672f))
     case TD_ACT_hard_sigmoid: TD_ACT_LOOP(td_relu6_of(x) * 0.166666672f)
-    case TD_ACT_elu: TD_ACT_LOOP(td_sel(x < 0.0f, td_expm1(x), x))
+    case TD_ACT_elu: TD_ACT_LOOP(td_sel_less(x, td_set(0.0f), td_expm1(x), x))
     case TD_ACT_selu: TD_ACT_LOOP(td_selu(x))
-    case TD_ACT_leaky: TD_ACT_LOOP(td_sel(x < 0.0f, x * slope, x))
+    case TD_ACT_leaky: TD_ACT_LOOP(td_sel_less(x, td_set(0.0f), x * slope, x))
     case TD_ACT_softplus: TD_ACT_LOOP(td_softplus(x))
     case TD_ACT_softsign: TD_ACT_LOOP(x / (td_abs(x) + 1.0f))
     case TD_ACT_exp: TD_ACT_LOOP(td_exp(x))

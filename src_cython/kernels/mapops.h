@@ -32,7 +32,7 @@
     K(sign, td_sign(a)) \
     K(relu, td_max2(td_set(0.0f), a)) \
     K(relu6, td_clamp(a, td_set(0.0f), td_set(6.0f))) \
-    K(elu, td_sel(a < 0.0f, td_expm1(a), a)) \
+    K(elu, td_sel_less(a, td_set(0.0f), td_expm1(a), a)) \
     K(selu, td_selu(a)) \
     K(softplus, td_softplus(a)) \
     K(softsign, a / (td_abs(a) + 1.0f)) \
@@ -54,7 +54,7 @@
     K(squared_difference, (a - b) * (a - b)) \
     K(pow, td_pow(a, b)) \
     K(floor_div, td_floor(a / b)) \
-    K(leaky, td_sel(a < 0.0f, a * b, a))
+    K(leaky, td_sel_less(a, td_set(0.0f), a * b, a))
 
 #define TD_MAP_FLOAT3(K) /* float, float, float -> float */ \
     K(fma, td_fma(a, b, c)) \

@@ -58,14 +58,14 @@ TD_INLINE float td_exp_sum(const float *x, float *y, int64_t n, float shift) {
         int64_t i = begin;
         for (; i + TD_PANEL <= end; i += TD_PANEL)
             for (int v = 0; v < TD_NV; v++) {
-                const vf e = td_exp(td_load(x + i + v * TD_LANES) - less);
+                const vf e = td_exp_below(td_load(x + i + v * TD_LANES) - less);
                 td_store(y + i + v * TD_LANES, e);
                 acc[v] += e;
             }
         if (i < end)
             for (int v = 0; v < TD_NV; v++) {
                 const int64_t m = td_part(end - i, v);
-                const vf e = td_exp(td_loadn(x + i + v * TD_LANES, m) - less);
+                const vf e = td_exp_below(td_loadn(x + i + v * TD_LANES, m) - less);
                 td_storen(y + i + v * TD_LANES, m, e);
                 acc[v] += td_sel(td_iota() < (int32_t)m, e, td_set(0.0f));
             }

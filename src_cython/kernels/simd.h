@@ -249,6 +249,15 @@ TD_INLINE vi td_iota(void) {
 }
 
 TD_INLINE vi td_seli(vi mask, vi a, vi b) { return (mask & a) | (~mask & b); }
+/* x < y ? a : b */
+TD_INLINE vf td_sel_less(vf x, vf y, vf a, vf b) {
+#if defined(__AVX512F__)
+    const __mmask16 less = _mm512_cmp_ps_mask((__m512)x, (__m512)y, _CMP_LT_OQ);
+    return (vf)_mm512_mask_mov_ps((__m512)b, less, (__m512)a);
+#else
+    return td_sel(x < y, a, b);
+#endif
+}
 TD_INLINE vf td_abs(vf a) { return (vf)((vi)a & INT32_MAX); }
 TD_INLINE vf td_neg(vf a) { return (vf)((vi)a ^ INT32_MIN); }
 TD_INLINE vf td_copysign(vf size, vf sign) {

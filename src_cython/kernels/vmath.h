@@ -59,10 +59,14 @@ TD_INLINE vf td_exp_reduce(vf x, vf *r) {
     return n;
 }
 
-TD_INLINE vf td_exp(vf x) {
-    vf r, n = td_exp_reduce(td_clamp(x, td_set(-104.0f), td_set(89.0f)), &r);
+/* exp(x) for -104 <= x <= 89 */
+TD_INLINE vf td_exp_within(vf x) {
+    vf r, n = td_exp_reduce(x, &r);
     return td_scale(td_fma(td_fma(td_poly_exp(r), r, td_set(1.0f)), r, td_set(1.0f)), n);
 }
+/* exp(x) for x <= 89 */
+TD_INLINE vf td_exp_below(vf x) { return td_exp_within(td_max2(td_set(-104.0f), x)); }
+TD_INLINE vf td_exp(vf x) { return td_exp_below(td_min2(td_set(89.0f), x)); }
 
 /* exp(x) - 1, exact where x is small.  Half of it is computed, since 2^128 is no float. */
 TD_INLINE vf td_expm1(vf x) {
@@ -107,8 +111,8 @@ TD_INLINE vf td_log1p(vf x) {
 }
 
 TD_INLINE vf td_sigmoid(vf x) {
-    vf e = td_exp(td_neg(td_abs(x)));
-    return td_sel(x < 0.0f, e, td_set(1.0f)) / (1.0f + e);
+    vf e = td_exp_below(td_neg(td_abs(x)));
+    return td_sel_less(x, td_set(0.0f), e, td_set(1.0f)) / (1.0f + e);
 }
 
 TD_INLINE vf td_tanh(vf x) {
@@ -120,7 +124,7 @@ TD_INLINE vf td_tanh(vf x) {
 TD_INLINE vf td_erfc_tail(vf a) {
     a = td_min2(td_set(10.2f), a);
     vf square = a * a, lost = td_fma_once(a, a, td_neg(square));
-    vf e = td_exp(td_neg(square));
+    vf e = td_exp_below(td_neg(square));
     e = td_fma(e, td_neg(lost), e);
     return e * td_poly_erfcx(1.0f / td_fma(a, td_set(0.5f), td_set(1.0f)) - 0.5f);
 }
@@ -128,10 +132,8 @@ TD_INLINE vf td_erfc_tail(vf a) {
 TD_INLINE vf td_erf(vf x) {
     vf a = td_abs(x);
     vf near = td_fma(x, td_poly_erf(x * x), x);
-    vf far = 1.0f - td_exp(td_poly_log_erfc(td_min2(td_set(4.0f), a)));
-    far = td_copysign(far, x);
-    vf y = td_sel(a < 0.9f, near, far);
-    return td_sel(x != x, x, y);
+    vf far = 1.0f - td_exp_within(td_poly_log_erfc(td_min2(td_set(4.0f), a)));
+    return td_sel_less(a, td_set(0.9f), near, td_copysign(far, x));
 }
 
 TD_INLINE vf td_erfc(vf x) {
@@ -143,7 +145,7 @@ TD_INLINE vf td_erfc(vf x) {
 }
 
 TD_INLINE vf td_softplus(vf x) {
-    return td_max2(td_set(0.0f), x) + td_log1p(td_exp(td_neg(td_abs(x))));
+    return td_max2(td_set(0.0f), x) + td_log1p(td_exp_below(td_neg(td_abs(x))));
 }
 
 TD_INLINE vf td_rsqrt(vf x) { return 1.0f / td_sqrt(x); }
