@@ -15,8 +15,8 @@ from tensorflow.core.framework import graph_pb2, tensor_pb2, tensor_shape_pb2, t
 
 from tests import tf_graphs
 from tests.damage import mutations, refusals
-from tfdeploy.dtypes import DTYPES, to_enum
 from tfdeploy import convert
+from tfdeploy.dtypes import DTYPES, to_enum
 from tfdeploy.errors import ConversionError, FormatError, TfdeployError, UnsupportedError
 from tfdeploy.importers import graphdef, protos, tensorproto, wire
 from tfdeploy.importers.raw import FuncRef, Unreadable
