@@ -187,7 +187,10 @@ def family(name: str, size: Size, whole: bool) -> Example:
     pictures = rng.normal(size=(CALIBRATED, *size, 3)) + rng.normal(size=(CALIBRATED, 1, 1, 3))
     pixels = np.tanh(pictures) * 0.5 + 0.5
     enliven(model, [(pixels * chosen.pixels).astype(np.float32)], chosen.shift)
-    return Example(model, [(pixels[:2] * chosen.pixels).astype(np.float32)], stages(model))
+    colours = pixels.mean(axis=(1, 2))
+    far = int(np.abs(colours - colours[0]).sum(axis=-1).argmax()) if whole else 1
+    fed = pixels[[0, far]] * chosen.pixels
+    return Example(model, [fed.astype(np.float32)], stages(model))
 
 
 def transformer() -> Example:
