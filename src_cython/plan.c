@@ -12,7 +12,7 @@
 #define NAME(name, ...) #name,
 const char *const td_map_names[] = {TD_MAP_OPS(NAME) NULL};
 const char *const td_act_names[] = {TD_ACTS(NAME) NULL};
-const char *const td_reduction_names[] = {"sum", "mean", "max", "min", "prod", "sumsq", NULL};
+const char *const td_reduction_names[] = {TD_REDUCTIONS(NAME) NULL};
 #undef NAME
 
 enum { ALIGN = 64 };

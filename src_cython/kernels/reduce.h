@@ -8,7 +8,6 @@
 
 #include "map.h"
 
-#define TD_REDUCTIONS(K) K(sum) K(mean) K(max) K(min) K(prod) K(sumsq)
 #define TD_REDUCE_ENUM(name) TD_REDUCE_##name,
 enum { TD_REDUCTIONS(TD_REDUCE_ENUM) TD_REDUCE_COUNT };
 #undef TD_REDUCE_ENUM

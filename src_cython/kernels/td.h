@@ -78,6 +78,9 @@ typedef struct td_kernel {
     K(softsign) \
     K(exp)
 
+/* Operations of the kernel `reduce`; Python lists them by name. */
+#define TD_REDUCTIONS(K) K(sum) K(mean) K(max) K(min) K(prod) K(sumsq)
+
 #define TD_ACT_ENUM(name) TD_ACT_##name,
 enum { TD_ACTS(TD_ACT_ENUM) TD_ACT_COUNT };
 #undef TD_ACT_ENUM
