@@ -116,7 +116,6 @@ class OpDef:
     type: Function | None
     effect: Effect
     exact: bool
-    kernel: str
     outputs: tuple[str, ...]
     symbolic: bool
     family: str
@@ -193,7 +192,6 @@ def op(
     type: Function | None = None,
     effect: Effect = PURE,
     exact: bool = False,
-    kernel: str = "",
     outputs: tuple[str, ...] = (),
     symbolic: bool = False,
 ) -> Callable[[F], F]:
@@ -216,7 +214,6 @@ def op(
             type,
             effect,
             exact,
-            kernel,
             outputs,
             symbolic,
             family,
