@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 
@@ -59,6 +60,23 @@ def f64(*shape: int, seed: int = 0, low: float = -2.0, high: float = 2.0) -> Any
 def ints(*shape: int, seed: int = 0, low: int = -9, high: int = 10, dtype: Any = np.int32) -> Any:
     """An integer array of uniform numbers in [low, high)."""
     return rng(seed + sum(shape)).integers(low, high, shape).astype(dtype)
+
+
+def as_types(
+    x: Any, types: str = "float32 float64 float16 bfloat16 int32 complex64 bool string"
+) -> list[Any]:
+    """A float array `x` as one array of each type; what is no number becomes 0 in integers."""
+    as_type = {
+        "bool": lambda: x > 0,
+        "string": lambda: np.array([b"%g" % v for v in x.ravel()], object).reshape(x.shape),
+        "bfloat16": lambda: x.astype(ml_dtypes.bfloat16),
+        "complex64": lambda: (x + 1j * x[..., ::-1]).astype(np.complex64),
+        "complex128": lambda: x + 1j * x[..., ::-1].astype(np.float64),
+    }
+    return [
+        as_type[t]() if t in as_type else (np.nan_to_num(x) if "int" in t else x).astype(t)
+        for t in types.split()
+    ]
 
 
 def with_nan(x: Any) -> Any:
