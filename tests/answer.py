@@ -3,6 +3,9 @@
 Imports of TensorFlow, Keras, protobuf and scipy fail here.  FOLDER holds what `tests.models.export`
 writes; ``got.npz`` gets the tensors of ``answers.npz`` from a model that was converted, saved
 and loaded; ``times.json`` says how long each step took.
+
+``python answer.py --calls FOLDER ...`` answers the calls that `tests.applications.export` writes:
+``N/NAME`` of ``got.npz`` is output NAME of call N.
 """
 
 from __future__ import annotations
@@ -75,6 +78,32 @@ def main(folder: Path) -> None:
     assert not loaded, f"imported although blocked: {loaded}"
 
 
+def answer_calls(folder: Path) -> None:
+    """Every call of one application, by a model that was saved and by the one that it was made
+    from.
+    """
+    import tfdeploy as td
+
+    converted = td.convert(str(folder / "saved_model"))
+    converted.save(folder / "model.tfd")
+    model = td.Model(folder / "model.tfd")
+    calls: dict[str, dict[str, Any]] = {}
+    for name, value in np.load(folder / "feeds.npz", allow_pickle=True).items():
+        number, _, name = name.partition("/")
+        calls.setdefault(number, {})[name] = value
+    got = {}
+    for number, feed in calls.items():
+        results = model.signatures["serving_default"](feed)
+        for name, value in converted.signatures["serving_default"](feed).items():
+            np.testing.assert_array_equal(results[name], value)
+            got[f"{number}/{name}"] = value
+    np.savez(folder / "got.npz", **got)
+
+
 if __name__ == "__main__":
     sys.meta_path.insert(0, Blocker())
-    main(Path(sys.argv[1]))
+    if sys.argv[1] == "--calls":
+        for path in sys.argv[2:]:
+            answer_calls(Path(path))
+    else:
+        main(Path(sys.argv[1]))
