@@ -14,8 +14,6 @@ Rows that must be refused count for the first two alone. `EXCEPTIONS` says what 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -26,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-import tests.cases
+from tests import goldens
 from tests.cases import Case
 from tests.oracle import op_def, prepare, tf
 
@@ -52,11 +50,11 @@ EXCEPTIONS = {
 
 def rows(families: Iterable[str] = ()) -> dict[str, dict[str, list[Case]]]:
     """The rows by family (all of them where none is named) and op, in the order of the modules."""
-    names = families or [m.name for m in pkgutil.iter_modules(tests.cases.__path__)]
+    names = families or goldens.FAMILIES
     found: dict[str, dict[str, list[Case]]] = {}
     for name in names:
         by_op = found[name] = defaultdict(list)
-        for row in importlib.import_module(f"tests.cases.{name}").CASES:
+        for row in goldens.cases(name):
             by_op[row.op].append(row)
     return found
 

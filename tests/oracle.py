@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.cases import Case
+from tests.goldens import Answer
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -174,3 +175,36 @@ def expected(case: Case) -> list[np.ndarray]:
                 session.run("op", feeds)
                 return []
             return session.run([f"op:{i}" for i in range(outputs)], feeds)
+
+
+def signature(case: Case) -> tuple[list[Any], dict[str, Any]]:
+    """The `types` and `attrs` of a row's `goldens.Answer`."""
+    flat, attrs = prepare(case)
+    names = iter([array.dtype.name for array in flat])
+    types = [
+        [next(names) for _ in value] if arg.number_attr or arg.type_list_attr else next(names)
+        for arg, value in zip(op_def(case.op).input_arg, case.inputs, strict=True)
+    ]
+
+    def named(value: Any) -> Any:
+        if isinstance(value, list):
+            return [named(item) for item in value]
+        return value.name if isinstance(value, tf.DType) else value
+
+    kinds = {attr.name for attr in op_def(case.op).attr if "type" in attr.type}
+    return types, {n: named(v) for n, v in attrs.items() if n in kinds or n not in case.attrs}
+
+
+def ask(case: Case) -> Answer:
+    """TensorFlow's answer; raises AssertionError where it takes what it should refuse, and its own
+    error where it refuses what it should take.
+    """
+    types, attrs = signature(case)
+    if not case.raises:
+        outputs = [np.asarray(w, object if isinstance(w, bytes) else None) for w in expected(case)]
+        return Answer(types, attrs, outputs)
+    try:
+        expected(case)
+    except (tf.errors.OpError, ValueError, TypeError):
+        return Answer(types, attrs, None)
+    raise AssertionError("TensorFlow does not refuse this")

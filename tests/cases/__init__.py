@@ -62,6 +62,11 @@ def ints(*shape: int, seed: int = 0, low: int = -9, high: int = 10, dtype: Any =
     return rng(seed + sum(shape)).integers(low, high, shape).astype(dtype)
 
 
+def coarse(x: Any) -> Any:
+    """`x` in steps of 1/64: products and short sums of such numbers are the same everywhere."""
+    return np.round(x * 64) / 64
+
+
 def as_types(
     x: Any, types: str = "float32 float64 float16 bfloat16 int32 complex64 bool string"
 ) -> list[Any]:

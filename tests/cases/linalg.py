@@ -3,7 +3,7 @@
 import ml_dtypes
 import numpy as np
 
-from tests.cases import case, f32, f64, ints, with_nan
+from tests.cases import case, coarse, f32, f64, ints, with_nan
 
 NAN, INF = np.nan, np.inf
 each = str.split
@@ -21,11 +21,11 @@ def regular(*shape: int, seed: int = 0) -> np.ndarray:
 
 def positive(*shape: int, dtype: type = np.float32) -> np.ndarray:
     """Symmetric positive matrices, well-conditioned."""
-    x = regular(*shape).astype(np.float64)
+    x = coarse(regular(*shape).astype(np.float64))
     return (x @ np.swapaxes(x, -1, -2)).astype(dtype)
 
 
-HERMITIAN = (lambda x: x @ np.conj(x.T) + 2 * np.eye(3, dtype=np.complex64))(c64(3, 3))
+HERMITIAN = (lambda x: x @ np.conj(x.T) + 2 * np.eye(3, dtype=np.complex64))(coarse(c64(3, 3)))
 COMPLEX = c64(3, 3) + 3 * np.eye(3, dtype=np.complex64)
 SPECIAL = np.array([[1, NAN], [INF, 0]], np.float32)
 SINGULAR = np.ones((2, 2), np.float32)
