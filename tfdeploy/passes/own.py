@@ -1,10 +1,12 @@
-"""Ops whose implementation somebody wrote or chose stay as they are.
+"""Ops whose implementation somebody wrote or chose stay as they are, and so do nodes that kernels
+refused once they were fused.
 
 They are marked by a prefix to their type, which no rule and no kernel knows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,14 @@ def _marked(node: Node) -> Node:
     if record is None or not record.settled():
         return node
     return replace(node, op=_MARK + node.op)
+
+
+def apart(graph: Graph, names: Set[str]) -> Graph:
+    """The graph with the nodes of these names marked."""
+    nodes = [
+        replace(node, op=_MARK + node.op) if node.name in names else node for node in graph.nodes
+    ]
+    return replace(graph, nodes=nodes)
 
 
 def unmarked(node: Node) -> Node:

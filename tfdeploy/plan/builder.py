@@ -7,7 +7,7 @@ cannot describe they refuse with `NoKernel`, and the node runs through its refer
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -31,6 +31,21 @@ MAX_RANK = 8
 
 class NoKernel(Exception):
     """This node is not for the kernels."""
+
+
+class Unbound(NoKernel):
+    """An extent depends on a symbol that nothing tells which is fed."""
+
+
+def symbols_told(shape: Sequence[Extent]) -> Iterator[tuple[str, int, int]]:
+    """Symbols that a shape tells: their axes, and how much larger the extents there are."""
+    for axis, extent in enumerate(shape):
+        if isinstance(extent, Dim):
+            terms = dict(extent.terms)
+            more = terms.pop((), 0)
+            (atoms, factor), *rest = terms.items()
+            if not rest and factor == 1 and len(atoms) == 1 and isinstance(atoms[0], str):
+                yield atoms[0], axis, more
 
 
 @dataclass(slots=True, eq=False)
@@ -86,15 +101,17 @@ class Step:
 class Builder:
     """A plan in the making over `graph`.
 
-    `packed` keeps packed weights between plans.  `uses` counts what reads a value.  `placed` maps
-    the identity of a value that was moved into a larger one to the number of its node; `fixed` are
-    the numbers of nodes whose results must stay dense, `wants_dense` of those that take dense
+    `packed` keeps packed weights between plans.  `told` has, for symbols that no input of the plan
+    may tell, a value that can be fed for its shape.  `uses` counts what reads a value.  `placed`
+    maps the identity of a value that was moved into a larger one to the number of its node; `fixed`
+    are the numbers of nodes whose results must stay dense, `wants_dense` of those that take dense
     inputs alone.
     """
 
     engine: ModuleType
     graph: Graph
     packed: dict[Any, Array]
+    told: Mapping[str, Ref] = field(default_factory=dict)
     extents: list[tuple[int, int, int, int]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     values: dict[Ref, Value] = field(default_factory=dict)
@@ -104,13 +121,13 @@ class Builder:
     fixed: set[int] = field(default_factory=set)
     wants_dense: set[int] = field(default_factory=set)
     placed: dict[int, int] = field(default_factory=dict)
-    _symbols: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _symbols: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _memo: dict[Any, int] = field(default_factory=dict)
 
     # Extents
 
     def extent(self, extent: Extent) -> int:
-        """The number under which the plan computes `extent`; NoKernel for a symbol nobody feeds."""
+        """The number under which the plan computes `extent`; Unbound for a symbol nobody feeds."""
         if isinstance(extent, int):
             return self._row((_NUMBER, 0, 0, extent))
         known = self._memo.get(extent)
@@ -132,8 +149,12 @@ class Builder:
             kind = _DIV if atom[0] == "//" else _BROADCAST
             return self._row((kind, self.extent(atom[1]), self.extent(atom[2]), 0))
         if atom not in self._symbols:
-            raise NoKernel(f"nothing binds {atom}")
-        return self._row((_FEED, *self._symbols[atom], 0))
+            if atom not in self.told:
+                raise Unbound(f"nothing binds {atom}")
+            self.feed(self.told[atom])
+        index, axis, more = self._symbols[atom]
+        fed = self._row((_FEED, index, axis, 0))
+        return self._row((_ADD, fed, self.extent(-more), 0)) if more else fed
 
     def at_least_zero(self, extent: Extent) -> int:
         """The number of max(extent, 0)."""
@@ -155,16 +176,13 @@ class Builder:
     # Values
 
     def feed(self, ref: Ref) -> Value:
-        """The value that the caller hands in; its bare symbols become known."""
+        """The value that the caller hands in; symbols become known that its shape tells."""
         kind = self.graph.type(ref)
         if kind.shape is None or len(kind.shape) > MAX_RANK:
             raise NoKernel(f"rank of {self.graph.name(ref)}")
         index = len(self.feeds)
-        for axis, extent in enumerate(kind.shape):
-            if isinstance(extent, Dim):
-                (atoms, factor), *rest = extent.terms.items()
-                if not rest and factor == 1 and len(atoms) == 1 and isinstance(atoms[0], str):
-                    self._symbols.setdefault(atoms[0], (index, axis))
+        for symbol, axis, more in symbols_told(kind.shape):
+            self._symbols.setdefault(symbol, (index, axis, more))
         value = Value(FEED, self._dtype(kind.dtype), kind.shape, index=index)
         self.feeds.append(ref)
         self.values[ref] = value
@@ -361,6 +379,7 @@ class Builder:
 
     def finish(self, feeds: Sequence[Value], results: Sequence[Value]) -> Any:
         """The engine's plan.  `results` are values whose memory is a RESULT, by their order."""
+        self.told = {}  # what is fed is settled
         rows, order = self._value_rows(feeds, results)
         kernels = self.engine.kernels()
         steps = [
@@ -408,7 +427,7 @@ class Builder:
         """The number of an extent; of a feed the one that it brings, where nothing else tells."""
         try:
             return self.extent(v.shape[axis])
-        except NoKernel:
+        except Unbound:
             if v.kind != FEED:
                 raise
             return self._row((_FEED, v.index, axis, 0))

@@ -18,9 +18,19 @@ from numpy.typing import NDArray
 from ..config import get_num_threads
 from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
-from ..graph.types import Dim, Extent, product
+from ..graph.types import Extent, product
 from ..runtime.interp import Program, Step, Unplanned, owner, reference_step, with_frees
-from .builder import ARENA, RESULT, Builder, NoKernel, Value
+from .builder import (
+    ARENA,
+    DTYPES,
+    MAX_RANK,
+    RESULT,
+    Builder,
+    NoKernel,
+    Unbound,
+    Value,
+    symbols_told,
+)
 from .lowering import LOWERINGS, USES
 
 Array = NDArray[Any]
@@ -102,28 +112,37 @@ class Maker:
         self.engine = engine
         self.graph = graph
         self.packed: dict[Any, Array] = {}
+        self.unfit: set[str] = set()
+        """Names of fused nodes that kernels refused."""
         self._refused: set[int] = set()
         self._fixed: set[int] = set()
         self._dense: set[int] = set()
+        self._told: dict[str, Ref] = {}
+        self._before = self._learned()
 
     def program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
-        """What computes `fetches` from `fed`."""
+        """What computes `fetches` from `fed`; the engine's Refused where a node is `unfit`."""
         while True:
-            before = self._learned()
+            self._before = self._learned()
             program = self._attempt(fetches, fed)
-            if before == self._learned():
+            if self.unfit:
+                raise self.engine.Refused(", ".join(sorted(self.unfit)))
+            if self._before == self._learned():
                 return program
 
     def _learned(self) -> tuple[int, ...]:
         return len(self._refused), len(self._fixed), len(self._dense)
 
-    def _refuse(self, number: int) -> None:
-        """Sends a node to its reference; a fused one has none, and with it goes the whole
-        program.
+    def _refuse(self, number: int, error: NoKernel | None = None) -> None:
+        """Sends a node to its reference; a fused one has none.
+
+        What an extent depends on may yet be told by a node that was refused in the same attempt.
         """
+        if isinstance(error, Unbound) and self._before != self._learned():
+            return
         node = self.graph.nodes[number]
         if node.op.startswith("td."):
-            raise self.engine.Refused(f"{node.op} {node.name}")
+            self.unfit.add(node.name)
         self._refused.add(number)
 
     def _attempt(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
@@ -134,22 +153,25 @@ class Maker:
         cut = _Cut(self)
         uses = self._uses_outside(needed)
         wanted = set(fetches)
+        self._told = {}
+        self._tell(sorted(fed))
         for number in needed:
             node = graph.nodes[number]
             if node.op == "Const":
                 constants[Ref(number)] = node.attrs["value"]
             elif self._for_kernels(number):
                 if len(cut.nodes) == _LONGEST:
-                    self._close(cut, steps, fed, wanted, uses)
+                    self._close(cut, steps, wanted, uses)
                     cut = _Cut(self)
                 cut.add(number)
-            else:
+            elif node.name not in self.unfit:
                 step = reference_step(node, number)
                 if cut.made.intersection(step.inputs) or node.control:
-                    self._close(cut, steps, fed, wanted, uses)
+                    self._close(cut, steps, wanted, uses)
                     cut = _Cut(self)
                 steps.append(step)
-        self._close(cut, steps, fed, wanted, uses)
+                self._tell(step.outputs)
+        self._close(cut, steps, wanted, uses)
         needed_constants = {
             ref: a
             for ref, a in constants.items()
@@ -158,6 +180,14 @@ class Maker:
         owners = frozenset(id(owner(a)) for a in needed_constants.values())
         freeing = with_frees(steps, fetches, fed | set(needed_constants))
         return Program(freeing, needed_constants, fetches, owners)
+
+    def _tell(self, refs: Iterable[Ref]) -> None:
+        """Notes which symbols the shapes of values outside of any plan tell."""
+        for ref in refs:
+            kind = self.graph.type(ref)
+            if kind.shape is not None and len(kind.shape) <= MAX_RANK and kind.dtype in DTYPES:
+                for symbol, _, _ in symbols_told(kind.shape):
+                    self._told.setdefault(symbol, ref)
 
     def _for_kernels(self, number: int) -> bool:
         node = self.graph.nodes[number]
@@ -193,7 +223,6 @@ class Maker:
         self,
         cut: _Cut,
         steps: list[Step],
-        fed: frozenset[Ref],
         wanted: set[Ref],
         uses: dict[Ref, list[int]],
     ) -> None:
@@ -215,6 +244,7 @@ class Maker:
             self.engine,
             self.graph,
             self.packed,
+            self._told,
             uses=counts,
             fixed=self._fixed,
             wants_dense=self._dense,
@@ -228,24 +258,23 @@ class Maker:
         for ref in outer:
             try:
                 b.feed(ref)
-            except NoKernel:
+            except NoKernel as error:
                 for n in cut.nodes:
                     if ref in self._inputs(n):
-                        self._refuse(n)
+                        self._refuse(n, error)
                 return
-        self._feed_symbols(b, fed)
         for number in cut.nodes:
             b.node = self.graph.nodes[number]
             try:
                 LOWERINGS[b.node.op](b)
-            except NoKernel:
-                self._refuse(number)
+            except NoKernel as error:
+                self._refuse(number, error)
                 return
         try:
             values = _as_results(b, results)
-        except NoKernel:
+        except NoKernel as error:
             assert b.node is not None
-            self._refuse(self.graph.index[b.node.name])
+            self._refuse(self.graph.index[b.node.name], error)
             return
         plan = b.finish([b.values[ref] for ref in b.feeds], values)
         if self._accepted(b, plan):
@@ -254,17 +283,7 @@ class Maker:
             nodes = [s.node for s in b.steps]
             segment = Segment(plan, nodes, shapes, b.packed_bytes(), self.engine.Refused)
             steps.append(Step(node, segment, {}, tuple(b.feeds), tuple(results)))
-
-    def _feed_symbols(self, b: Builder, fed: frozenset[Ref]) -> None:
-        """Feeds what was fed to the model where only that tells an extent."""
-        for ref in sorted(fed):
-            if ref not in b.values:
-                kind = self.graph.type(ref)
-                if kind.shape is not None and any(isinstance(e, Dim) for e in kind.shape):
-                    try:
-                        b.feed(ref)
-                    except NoKernel:
-                        continue
+            self._tell(results)
 
     def _accepted(self, b: Builder, plan: Any) -> bool:
         """Whether every kernel takes its step, for sample extents; remembers a node whose does

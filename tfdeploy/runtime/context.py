@@ -95,6 +95,10 @@ class Context:
         nodes = [replace(node, name=self._path + node.name) for node in graph.nodes]
         return replace(graph, nodes=nodes, index={n.name: i for i, n in enumerate(nodes)})
 
+    def name(self, name: str) -> str:
+        """The name in the graph itself of a node of a `named` graph."""
+        return name.removeprefix(self._path)
+
     def bind(self, step: Step) -> Step:
         """The step with what its node needs of the surroundings; a node of a `named` graph or of
         the graph itself.

@@ -191,6 +191,7 @@ class _Compiled:
         self._context, self._foreign = context, foreign
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], _Placed] = {}
         self._lock = threading.Lock()
+        self._unfit: set[str] = set()
         found = stored() if stored is not None else None
         if found is None or not self._usable(found):
             self._prepare()
@@ -206,9 +207,11 @@ class _Compiled:
 
     def _prepare(self) -> None:
         """Runs the passes: every value of the graph has its place then."""
+        from ..passes.own import apart
         from ..passes.pipeline import prepare
 
-        self._set(*prepare(self._graph, self._roots))
+        graph = apart(self._graph, self._unfit) if self._unfit else self._graph
+        self._set(*prepare(graph, self._roots))
 
     def _set(self, prepared: Graph, values: dict[Ref, Ref]) -> None:
         from ..plan.segments import Maker
@@ -222,14 +225,26 @@ class _Compiled:
             with self._lock:
                 if not all(ref in self._map for ref in (*fetches, *feeds)):
                     self._prepare()
-                places = self._map
-                program = self._planned(
-                    tuple(places[ref] for ref in fetches),
-                    frozenset(places[ref] for ref in feeds),
-                )
+                program, places = self._fitted(fetches, feeds)
                 program = program._replace(steps=tuple(map(self._context.bind, program.steps)))
                 found = self._programs[fetches, feeds] = _Placed(program, places)
         return found
+
+    def _fitted(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> _Placed:
+        """A program over a prepared graph in which no node is fused that the kernels refuse."""
+        while True:
+            places = self._map
+            try:
+                program = self._planned(
+                    tuple(places[ref] for ref in fetches), frozenset(places[ref] for ref in feeds)
+                )
+                return _Placed(program, places)
+            except self._engine.Refused:
+                names = {self._context.name(n.partition("~")[0]) for n in self._maker.unfit}
+                if not names or not names.isdisjoint(self._unfit):
+                    raise
+                self._unfit |= names
+                self._prepare()
 
     def _planned(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> Program:
         """A program over the prepared graph; what a file says of types may make no sense."""
