@@ -44,6 +44,8 @@ CLASS_OF = {tf.as_dtype(name): each for each, names in CLASSES.items() for name 
 
 EXCEPTIONS = {
     "kernel of a GPU to choose, without effect on a CPU": "*.use_cudnn_on_gpu=False",
+    "refused: no numbers are made of strings here": "Cast.SrcT=string Cast.DstT=string",
+    "of no effect, but for gradients": "*MatMul*.grad_?=True",
 }
 """Reason: patterns of what is not asked for. Each pattern fits something that rows lack."""
 

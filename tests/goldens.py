@@ -30,6 +30,9 @@ import tests.cases
 from tests.cases import Case
 
 FOLDER = Path(__file__).parent / "goldens"
+READING = 2
+"""Rises when `tests.oracle` comes to read rows otherwise: then no older answer counts."""
+
 FAMILIES = sorted(m.name for m in pkgutil.iter_modules(tests.cases.__path__))
 
 
@@ -66,6 +69,7 @@ def digest(case: Case) -> str:
         else:
             text.update(repr(value).encode())
 
+    add(READING)
     add((case.op, case.inputs, sorted(case.attrs.items()), case.check == "shape", case.raises))
     return text.hexdigest()
 
@@ -166,8 +170,6 @@ def answer(case: Case) -> Answer:
 
 def main(families: Iterable[str], everything: bool) -> int:
     """Brings the files up to date; says which rows do not do in TensorFlow what they say."""
-    from tests.oracle import ask
-
     failed = 0
     for family in families or FAMILIES:
         known = {} if everything else read(family)
@@ -176,10 +178,16 @@ def main(families: Iterable[str], everything: bool) -> int:
             name = digest(case)
             if case.check == "shape":
                 shapes.add(name)
-            if name not in answers and name not in known:
-                asked += 1
+            if name in answers:
+                continue
+            if name in known:
+                answers[name] = known[name]
+                continue
+            from tests.oracle import ask
+
+            asked += 1
             try:
-                answers[name] = known.get(name) or answers.get(name) or ask(case)
+                answers[name] = ask(case)
             except (Exception, pytest.skip.Exception) as error:
                 failed += 1
                 print(f"{family}: {case.op} {case.attrs} {case.note}: {error}")

@@ -45,7 +45,7 @@ def _array(value: Any, dtype: tf.DType | None) -> np.ndarray:
         return np.asarray(
             [v if isinstance(v, bytes) else v.encode() for v in array.ravel().tolist()], object
         ).reshape(array.shape)
-    return array.astype(narrow) if narrow else array
+    return array.astype(narrow) if narrow and not isinstance(value, np.generic) else array
 
 
 def prepare(case: Case) -> tuple[list[np.ndarray], dict[str, Any]]:
@@ -54,6 +54,9 @@ def prepare(case: Case) -> tuple[list[np.ndarray], dict[str, Any]]:
     """
     definition = op_def(case.op)
     attrs = dict(case.attrs)
+    unknown = attrs.keys() - {attr.name for attr in definition.attr}
+    if unknown:
+        raise ValueError(f"{case.op} has no attribute {', '.join(sorted(unknown))}")
     for name, value in attrs.items():
         kind = next((a.type for a in definition.attr if a.name == name), "")
         if kind == "type" and not isinstance(value, tf.DType):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 INT64, HALF = np.int64, np.float16
 SPECIAL = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 1.5, -1.5, 2.5], np.float32)
@@ -34,6 +34,9 @@ def updated(x, begin, end, strides, value, /, **masks):
 
 
 CUBE = ints(4, 5, 6)
+KINDS = as_types(with_nan(f32(2, 3)))
+I0 = np.zeros(0, np.int32)
+F0 = np.zeros(0, np.float32)
 CASES = [
     case("Shape", f32(2, 3)),
     case("Shape", f32(0, 3), out_type=INT64),
@@ -193,24 +196,24 @@ CASES = [
     sliced(CUBE, [1, 1], [0, 0], [1, 1], begin=3, end=3),
     sliced(CUBE, [1, 1], [0, 0], [-1, -1], begin=3, end=3),
     sliced(CUBE, [1, 0, 2], [2, 0, 3], [1, 1, 1], ellipsis=2),
-    sliced(CUBE, [1, 0, 2], [2, 0, 3], [1, 1, 1], ellipsis=2, shrink=5),
+    sliced(CUBE, [1, 0, 2], [2, 0, 3], [1, 1, 1], ellipsis=2, shrink_axis=5),
     sliced(CUBE, [0, 0], [0, 3], [1, 1], ellipsis=1),
-    sliced(CUBE, [0, 1, 0], [0, 2, 0], [1, 1, 1], new_axis=5, shrink=2),
-    sliced(CUBE, [-1, 2], [0, 3], [1, 1], shrink=3),
+    sliced(CUBE, [0, 1, 0], [0, 2, 0], [1, 1, 1], new_axis=5, shrink_axis=2),
+    sliced(CUBE, [-1, 2], [0, 3], [1, 1], shrink_axis=3),
     sliced(CUBE, [0, 0, 0, 0], [4, 0, 5, 6], [1, 1, 1, 2], new_axis=2, ellipsis=4),
     sliced(np.array(5, np.int32), [0], [0], [1], new_axis=1),
     sliced(f32(0, 3), [0, 1], [5, 2], [1, 1]),
     sliced(SPECIAL, [6], [0], [-2]),
     sliced(TEXT, [0, 0], [2, 2], [1, 1]),
-    sliced(TEXT, [0, 1], [1, 2], [1, 1], shrink=3),
-    sliced(COMPLEX, [0], [1], [1], shrink=1),
+    sliced(TEXT, [0, 1], [1, 2], [1, 1], shrink_axis=3),
+    sliced(COMPLEX, [0], [1], [1], shrink_axis=1),
     sliced(ints(5, dtype=INT64), [4], [0], [-3]),
     case("StridedSlice", f32(4), [1], [2], [0], raises=True),
     case("StridedSlice", f32(4), [4], [5], [1], shrink_axis_mask=1, raises=True),
     case("StridedSlice", f32(4), [1, 1], [2, 2], [1, 1], raises=True),
     case("StridedSlice", f32(4), [1], [0], [-1], shrink_axis_mask=1, raises=True),
     updated(f32(4, 5), [1, 0], [3, 5], [1, 2], f32(2, 3)),
-    updated(f32(4, 5), [1, 0], [2, 3], [1, 1], f32(3), shrink=1),
+    updated(f32(4, 5), [1, 0], [2, 3], [1, 1], f32(3), shrink_axis=1),
     updated(f32(4, 5), [3], [0], [-1], f32(3, 5)),
     updated(ints(4), [2], [2], [1], ints(0)),
     case("ConcatV2", [f32(2, 3), f32(2, 1), f32(2, 0)], np.int32(1)),
@@ -267,4 +270,59 @@ CASES = [
     case("SplitV", f32(0, 2), np.array([0, 0], np.int32), np.int32(0), num_split=2),
     case("SplitV", TEXT, np.array([1, 2], np.int32), np.int32(1), num_split=2),
     case("SplitV", f32(4), np.array([1, 2], np.int32), np.int32(0), num_split=2, raises=True),
+]
+for x in KINDS:
+    CASES += [
+        case("Shape", x),
+        case("ShapeN", [x, x[:1]]),
+        case("Size", x),
+        case("Rank", x),
+        case("Reshape", x, np.array([3, -1], np.int32)),
+        case("ExpandDims", x, np.int32(1)),
+        case("Squeeze", x[:1]),
+        case("EnsureShape", x, shape=[2, None]),
+        case("BroadcastTo", x[:, :1], np.array([2, 2, 3], np.int32)),
+        case("Fill", np.array([2, 1], np.int32), x[0, 1:2].reshape(())),
+        case("Slice", x, np.array([0, 1], np.int32), np.array([2, 2], np.int32)),
+        sliced(x, [0, 2], [2, 0], [1, -1]),
+        updated(x, [0, 1], [2, 3], [1, 1], x[:, :2]),
+        case("Concat", np.int32(1), [x, x[:, :1]]),
+        case("ConcatV2", [x, x[:1]], np.int32(0)),
+        case("ParallelConcat", [x[:1], x[1:]], shape=[2, 3]),
+        case("Pack", [x, x], axis=2),
+        case("Unpack", x, num=3, axis=1),
+        case("Split", np.int32(1), x, num_split=3),
+        case("SplitV", x, np.array([2, 1], np.int32), np.int32(1), num_split=2),
+    ]
+for x in KINDS[:4]:
+    ramp = np.arange(6).astype(x.dtype)
+    CASES += [
+        case("Range", ramp[1], ramp[5], (ramp[3] / 4).astype(x.dtype)),
+        case("CheckNumericsV2", x[1], message="m"),
+        case("CheckNumericsV2", x, message="m", raises=True),
+        case("ZerosLike", x),
+        case("OnesLike", x),
+    ]
+CASES += [
+    case("Rank", f32(2, 0)),
+    case("Range", I0, np.int32(3), np.int32(1), raises=True),
+    case("Range", np.float32(np.nan), np.float32(3), np.float32(1), raises=True),
+    case("Range", np.float32(0), np.float32(np.inf), np.float32(1), raises=True),
+    case("LinSpace", f64(1)[0], f64(1, seed=1)[0], np.int32(5)),
+    case("LinSpace", np.float32(np.nan), np.float32(1), np.int32(3)),
+    case("LinSpace", F0, np.float32(1), np.int32(3), raises=True),
+    case("ConcatOffset", np.int32(0), [I0, I0], raises=True),
+    case("ParallelConcat", [f32(1, 0), f32(1, 0)], shape=[2, 0]),
+    case("CheckNumericsV2", f32(0, 2), message="m"),
+    case("Empty", I0, dtype=np.complex64, init=True),
+    *[case("Empty", np.array([2], np.int32), dtype=d, init=True) for d in (HALF, np.bool_)],
+    case("Cast", TEXT, DstT=np.float32, raises=True),
+    case("Cast", f32(2), DstT="string", raises=True),
+    *[case("Bitcast", f64(4), type=t) for t in (np.float32, HALF, np.complex64, "bfloat16")],
+    *[case("Bitcast", x, type=np.uint8) for x in (KINDS[1], KINDS[2], KINDS[3], KINDS[5])],
+    case("Bitcast", ints(3, 2), type=np.float64),
+    case("Bitcast", KINDS[0], type=np.complex64, raises=True),
+    updated(f32(3, 4), [1, 1], [1, 3], [1, 1], f32(3, 2), begin=1, end=1),
+    updated(f32(2, 3, 4), [0, 2], [0, 4], [1, 2], f32(2, 3, 1), ellipsis=1),
+    updated(f32(3, 4), [0, 1], [0, 3], [1, 1], f32(1, 2, 4), new_axis=1),
 ]

@@ -46,7 +46,6 @@ def common(context, lists):
         "feature_list_dense_types": [t for _, t, _, _ in lists.get("dense", ())],
         "feature_list_dense_shapes": [s for _, _, s, _ in lists.get("dense", ())],
         "Ncontext_sparse": len(context.get("sparse", ())),
-        "Ncontext_dense": len(dense),
         "Nfeature_list_sparse": len(lists.get("sparse", ())),
         "Nfeature_list_dense": len(lists.get("dense", ())),
     }
@@ -71,6 +70,7 @@ def v1(serialized, context, lists, **kw):
         feature_list_sparse_keys=keys(lists, "sparse"),
         feature_list_dense_keys=keys(lists, "dense"),
         feature_list_dense_missing_assumed_empty=[c[0] for c in lists.get("dense", ()) if c[3]],
+        Ncontext_dense=len(context.get("dense", ())),
         **common(context, lists),
         **kw,
     )

@@ -260,9 +260,11 @@ def cast(x: Array, *, DstT: DType, Truncate: bool = False) -> Array:
 
     What C leaves open (NaN, infinities and numbers out of an integer's range) is what the processor
     gives.  Numbers become float16 through float32.  `Truncate` cuts bits where floats get narrower,
-    instead of rounding.
+    instead of rounding.  Raises ValueError between strings and anything else.
     """
     target = DstT.numpy
+    if (x.dtype.kind == "O") != (DstT == "string"):
+        raise ValueError(f"Cast: strings are not cast ({x.dtype} to {DstT}); see StringToNumber")
     if x.dtype.kind == "c" and target.kind != "c":
         x = x.real
     cut = _MANTISSA.get(x.dtype.name, 0) - _MANTISSA.get(DstT, 64)
