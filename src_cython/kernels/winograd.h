@@ -9,7 +9,7 @@
 
 #include "conv.h"
 
-enum { TD_W_IN = 6, TD_W_OUT = 4, TD_W_POINTS = 36 };
+enum { TD_W_IN = 6, TD_W_OUT = 4, TD_W_POINTS = 36, TD_W_CACHE = 256 * 1024, TD_W_TILES = 64 };
 #define TD_SQRT_HALF 0.70710678118654752
 #define TD_SQRT_TWO 1.41421356237309505
 
@@ -23,6 +23,13 @@ TD_INLINE void td_w_weights(const double g[3], double out[6]) {
     out[3] = (even2 + odd2) / 6.0;
     out[4] = (even2 - odd2) / 6.0;
     out[5] = g[2];
+}
+
+/* All 36 matrices of a group of panels stand in a row, so that weights are read in one run. */
+enum { TD_W_GROUP = 16 };
+
+TD_INLINE int64_t td_w_group(int64_t panels, int64_t panel) {
+    return TD_MIN(TD_W_GROUP, panels - panel);
 }
 
 /* pack_winograd: w [3, 3, c, c'] of any strides -> 36 packed matrices, 36 * ceil(c' / 16) * c * 16 floats */
@@ -40,12 +47,13 @@ static int pack_winograd_run(const td_call *call) {
     const td_tensor *w = call->in[0];
     const int64_t c = w->shape[2], n = w->shape[3], panels = td_panels(n);
     float *out = call->out[0]->data;
-    const int64_t point = panels * c * TD_PANEL; /* floats of one of the 36 matrices */
-    for (int64_t u = call->begin; u < call->end; u++)
+    for (int64_t u = call->begin; u < call->end; u++) {
+        const int64_t first = u - u % TD_W_GROUP, point = td_w_group(panels, first) * c * TD_PANEL;
+        float *panel = out + (first * TD_W_POINTS + u % TD_W_GROUP) * c * TD_PANEL;
         for (int64_t i = 0; i < c; i++)
             for (int64_t j = 0; j < TD_PANEL; j++) {
                 const int64_t column = u * TD_PANEL + j;
-                float *to = out + (u * c + i) * TD_PANEL + j;
+                float *to = panel + i * TD_PANEL + j;
                 double g[3], half[3][6], full[6];
                 for (int kw = 0; kw < 3 && column < n; kw++) {
                     for (int kh = 0; kh < 3; kh++)
@@ -60,6 +68,7 @@ static int pack_winograd_run(const td_call *call) {
                         to[(a * TD_W_IN + b) * point] = (float)full[b];
                 }
             }
+    }
     return TD_OK;
 }
 
@@ -92,7 +101,7 @@ typedef struct td_winograd {
     td_window w;
     int64_t columns, panels, tiles_h, tiles_w, tiles; /* tiles of all images */
     int64_t block, blocks;                            /* tiles of a unit */
-    int64_t panel_chunk, panel_chunks;
+    int64_t pairs;                                    /* units of a block: panels by two */
 } td_winograd;
 
 static int td_winograd_of(td_winograd *g, const td_call *call) {
@@ -107,14 +116,14 @@ static int td_winograd_of(td_winograd *g, const td_call *call) {
     g->tiles_h = (w->out[1] + TD_W_OUT - 1) / TD_W_OUT;
     g->tiles_w = (w->out[2] + TD_W_OUT - 1) / TD_W_OUT;
     g->tiles = w->batch * g->tiles_h * g->tiles_w;
-    const int64_t floats = TD_W_POINTS * (w->channels + g->panels * TD_PANEL);
-    const int64_t fits = TD_MAX(256 * 1024 / floats, 12);
-    g->blocks = TD_MAX((g->tiles + fits - 1) / fits, 1);
+    const int64_t floats = TD_W_POINTS * (w->channels + TD_W_GROUP * TD_PANEL);
+    const int64_t weights = TD_W_POINTS * w->channels * g->panels * TD_PANEL;
+    /* The tiles of a unit fit the second cache, unless to read all weights for so few costs more than
+     * to spill the numbers of many. */
+    const int64_t most = TD_MAX(TD_W_CACHE / floats, TD_MIN(weights / (2 * floats), TD_W_TILES));
+    g->blocks = TD_MAX((g->tiles + most - 1) / most, 1);
     g->block = (g->tiles + g->blocks - 1) / g->blocks;
-    const int64_t want = g->blocks >= 4 ? 1 : 4 / g->blocks;
-    g->panel_chunk = (g->panels + want - 1) / want;
-    g->panel_chunk = (g->panel_chunk + 1) / 2 * 2;
-    g->panel_chunks = (g->panels + g->panel_chunk - 1) / g->panel_chunk;
+    g->pairs = (g->panels + 1) / 2;
     return TD_OK;
 }
 
@@ -128,9 +137,11 @@ static int winograd_plan(const td_call *call, td_work *work) {
     if (td_winograd_of(&g, call)) return TD_REFUSED;
     const int64_t c = g.w.channels;
     const int64_t floats = td_w_round(TD_W_POINTS * g.block * c) + td_w_round(c) +
-                           td_w_round(TD_W_POINTS * g.block * g.panel_chunk * TD_PANEL);
-    const int64_t cost = TD_W_POINTS * g.block * c * g.panel_chunk * TD_PANEL;
-    *work = (td_work){g.tiles && c ? g.blocks * g.panel_chunks : 0, td_grain(cost),
+                           td_w_round(TD_W_POINTS * g.block * TD_W_GROUP * TD_PANEL);
+    const int64_t cost = TD_W_POINTS * g.block * c * 2 * TD_PANEL;
+    /* Whoever takes a part of a block makes the numbers of its tiles anew: a quarter pays for that. */
+    const int64_t least = g.blocks < 4 ? (g.pairs + 3) / 4 : g.pairs;
+    *work = (td_work){g.tiles && c ? g.blocks * g.pairs : 0, TD_MAX(least, td_grain(cost)),
                       floats * 4 + g.block * (int64_t)sizeof(float *)};
     return td_epilogue_plan(call, 2, call->out[0]);
 }
@@ -217,35 +228,43 @@ static void td_w_tile_out(const td_winograd *g, const td_sum *s, int64_t tile, c
 static int winograd_run(const td_call *call) {
     td_winograd g = {0};
     td_winograd_of(&g, call);
-    const int64_t c = g.w.channels, width = g.panel_chunk * TD_PANEL;
+    const int64_t c = g.w.channels;
     float *zeros = call->scratch, *v = zeros + td_w_round(c);
     float *m = v + td_w_round(TD_W_POINTS * g.block * c);
-    const float **table = (const float **)(m + td_w_round(TD_W_POINTS * g.block * width));
-    const float *weights = call->in[1]->data;
+    const float **table =
+        (const float **)(m + td_w_round(TD_W_POINTS * g.block * TD_W_GROUP * TD_PANEL));
     memset(zeros, 0, sizeof(float) * (size_t)c);
     td_sum s = {0};
     td_epilogue(&s, call, 2, call->out[0]);
-    td_sum product = {.taps = 1, .len = c, .k = c, .n = width, .out_stride = width};
-    product.act = td_act_of(TD_ACT_linear, NULL);
     int64_t ready = -1; /* block whose input stands in v */
-    for (int64_t u = call->begin; u < call->end; u++) {
-        const int64_t block = u / g.panel_chunks, first = u % g.panel_chunks * g.panel_chunk;
-        const int64_t tile = block * g.block, tiles = TD_MIN(g.block, g.tiles - tile);
-        const int64_t panels = TD_MIN(g.panel_chunk, g.panels - first);
+    for (int64_t u = call->begin; u < call->end;) {
+        const int64_t block = u / g.pairs, tile = block * g.block;
+        const int64_t tiles = TD_MIN(g.block, g.tiles - tile);
         if (ready != block)
             for (int64_t t = 0; t < tiles; t++)
                 td_w_tile_in(&g, call->in[0]->data, zeros, tile + t, v + t * c, g.block * c);
         ready = block;
+        /* Panels from `first` on, of one group: as many as there are, or were asked for. */
+        const int64_t first = u % g.pairs * 2, group = first / TD_W_GROUP * TD_W_GROUP;
+        const int64_t together = td_w_group(g.panels, group);
+        const int64_t panels = TD_MIN(group + together - first, (call->end - u) * 2);
+        const int64_t width = panels * TD_PANEL, matrix = together * c * TD_PANEL;
+        td_sum product = {.taps = 1, .len = c, .k = c, .n = width, .out_stride = width};
+        product.act = td_act_of(TD_ACT_linear, NULL);
+        product.panels = (const float *)call->in[1]->data + group * TD_W_POINTS * c * TD_PANEL +
+                         (first - group) * c * TD_PANEL;
+        product.out = m;
         for (int p = 0; p < TD_W_POINTS; p++) {
             for (int64_t t = 0; t < tiles; t++) table[t] = v + (p * g.block + t) * c;
-            product.panels = weights + (p * g.panels + first) * c * TD_PANEL;
-            product.out = m + p * g.block * width;
             td_sum_rows(&product, table, 0, tiles, 0, panels);
+            product.panels += matrix;
+            product.out += g.block * width;
         }
         const int64_t col = first * TD_PANEL;
         for (int64_t t = 0; t < tiles; t++)
             td_w_tile_out(&g, &s, tile + t, m + t * width, g.block * width, col,
-                          TD_MIN(panels * TD_PANEL, g.columns - col));
+                          TD_MIN(width, g.columns - col));
+        u += (panels + 1) / 2;
     }
     return TD_OK;
 }
