@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from models import ROWS, saved_model
+from models import DRAWN, ROWS, drawn_sizes, saved_model
 
 CACHE = Path(__file__).parent / "cache"
 
@@ -53,26 +53,23 @@ class Call:
         return self.call.memory(1, **shapes).arena
 
 
-class VaryingBatch:
+class DrawnBatch:
     """A batch size drawn anew for each of many calls."""
 
-    params = ("mlp5x100", "mnist")
-    param_names = ("model",)
+    params = tuple(DRAWN)
+    param_names = ("row",)
 
-    def setup(self, name: str) -> None:
+    def setup(self, label: str) -> None:
         import tfdeploy as td
 
         td.set_num_threads(1)
-        self.model = td.Model(_file(name))
-        row = next(row for row in ROWS.values() if row.model == name)
-        (shape,) = row.shapes
-        rng = np.random.default_rng(0)
-        rows = rng.standard_normal((200, *shape[1:]), np.float32)
-        self.batches = [rows[:n] for n in rng.integers(0, 201, 500)]
-        for batch in self.batches:
-            self.model(batch)
+        self.model = td.Model(_file(DRAWN[label].model))
+        sizes = drawn_sizes(500)
+        (rows,) = DRAWN[label].feeds()
+        self.batches = [rows[:n] for n in sizes]
+        self.time_calls(label)
 
-    def time_calls(self, name: str) -> None:
+    def time_calls(self, label: str) -> None:
         for batch in self.batches:
             self.model(batch)
 

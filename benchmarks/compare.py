@@ -1,16 +1,24 @@
-"""tfdeploy beside TensorFlow, ONNX Runtime, OpenVINO and LiteRT: the same SavedModels and arrays,
-one sitting.
+"""tfdeploy beside TensorFlow, XLA, ONNX Runtime, OpenVINO, LiteRT and tract: the same SavedModels
+and arrays, one sitting.
 
     python benchmarks/compare.py --threads 1 --rows "resnet50, 1" "mnist cnn, 256"
 
-Every system has a resident process, pinned to as many cores as there are threads; they are timed in
-rotation, round after round, and the best round of each counts.  Arrays go in as numpy and come out
-as numpy.  What is printed are milliseconds and the ratio of the fastest peer's time to tfdeploy's:
-absolute times on a shared machine mean little, ratios within a run do.
+Every system has a resident process, pinned to as many cores as there are threads.  They are timed
+in rotation, round after round, and the best round of each counts; arrays go in as numpy and come
+out as numpy.  Of a row whose batches are drawn, from 0 to 200, the mean over all calls counts, and
+beside it stands tfdeploy's own for the same calls in the order of their sizes: what it takes at
+fixed sizes.
 
-ONNX Runtime and OpenVINO are given a frozen graph in which ``Erfc(x)`` is spelled ``1 - Erf(x)``,
-since they cannot convert some SavedModels of Keras themselves; LiteRT is given static shapes,
-without which XNNPACK stays off.
+Absolute times on a shared machine mean little, ratios within a run do: "ratio" is the fastest
+peer's time by tfdeploy's.  "fma" and "copy" are tfdeploy's shares of what the machine does at most:
+of multiply-adds in registers, every product counted as if done directly, and of a large copy, every
+weight, input and output moved once; what caches hold may be faster.  Errors are the largest against
+TensorFlow in float64, in units of the largest answer.
+
+Systems marked * cannot convert all of these SavedModels themselves: they are given a frozen graph
+in which ``Erfc(x)`` is spelled ``1 - Erf(x)``.  LiteRT is given static shapes where the row has
+them, without which XNNPACK stays off.  A system that fails or takes too long is a "-" with its
+reason; ``--rounds 0`` only prepares the files that are kept in the cache.
 """
 
 from __future__ import annotations
@@ -18,269 +26,168 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from models import ROWS, Row, saved_model
+from graphs import truth, truth_file
+from models import DRAWN, LARGEST_DRAWN, ROWS, Row, drawn_sizes
+from systems import SYSTEMS, Run, yardsticks
 
-Run = Callable[[], list[np.ndarray]]
-
-
-def frozen(model: str, row: Row, cache: Path) -> Path:
-    """A frozen graph of `model` with static shapes, for the peers that need help."""
-    path = cache / model / f"frozen-{'_'.join('x'.join(map(str, s)) for s in row.shapes)}.pb"
-    if not path.exists():
-        import tensorflow as tf
-        from tensorflow.python.framework.convert_to_constants import (
-            convert_variables_to_constants_v2,
-        )
-
-        function = _static(model, row, cache)
-        graph = convert_variables_to_constants_v2(function).graph.as_graph_def()
-        for node in [n for n in graph.node if n.op == "Erfc"]:
-            _spell_erfc(graph, node, tf)
-        path.write_bytes(graph.SerializeToString())
-    return path
+TABLE = ROWS | DRAWN
+Answers = Iterator[dict[str, Any]]
 
 
-def _spell_erfc(graph: Any, node: Any, tf: Any) -> None:
-    erf, one = graph.node.add(), graph.node.add()
-    one.name, one.op = node.name + "/one", "Const"
-    one.attr["dtype"].type = tf.float32.as_datatype_enum
-    one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1.0, tf.float32))
-    erf.name, erf.op = node.name + "/erf", "Erf"
-    erf.input.append(node.input[0])
-    erf.attr["T"].type = tf.float32.as_datatype_enum
-    node.op = "Sub"
-    del node.input[:]
-    node.input.extend([one.name, erf.name])
+def answer_yardsticks(options: argparse.Namespace) -> Answers:
+    """What the machine can do."""
+    yield yardsticks(options.threads)._asdict()
 
 
-def _static(model: str, row: Row, cache: Path) -> Any:
-    """The model's function for one size; arguments in the order of the signature's names."""
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(str(saved_model(model, cache)))
-    signature = loaded.signatures["serving_default"]
-    names = sorted(signature.structured_input_signature[1])
-    kind = tf.int32 if row.integers else tf.float32
-
-    @tf.function(input_signature=[tf.TensorSpec(s, kind) for s in row.shapes])
-    def function(*args: Any) -> Any:
-        return list(signature(**dict(zip(names, args, strict=True))).values())
-
-    function.keep = loaded
-    concrete = function.get_concrete_function()
-    concrete.keep = loaded
-    return concrete
+def answer_truth(options: argparse.Namespace) -> Answers:
+    """What the row costs; its SavedModel and its answers in float64 are made on the way."""
+    flops, moved, _ = truth(TABLE[options.rows[0]], options.cache)
+    yield {"flops": flops, "bytes": moved}
 
 
-def tfdeploy_run(row: Row, cache: Path, threads: int) -> Run:
-    import tfdeploy as td
-
-    td.set_num_threads(threads)
-    path = cache / row.model / "model.tfd"
-    td.convert(saved_model(row.model, cache)).save(path)
-    model = td.Model(path)
+def answer_times(system: str, options: argparse.Namespace) -> Answers:
+    """First the error, then for each line of stdin, an order as JSON, the seconds of a call."""
+    row = TABLE[options.rows[0]]
+    run = SYSTEMS[system].start(row, options.cache, options.threads)
     feeds = row.feeds()
-    if len(feeds) == 1:
-        return lambda: [model(feeds[0])]
-    signature = model.signatures["serving_default"]
-    named = dict(zip(sorted(signature.inputs), feeds, strict=True))
-    return lambda: list(signature(named).values())
+    error = _error(run(*feeds), row, options.cache)
+    smallest = _first_size(run, feeds[0]) if row.drawn else 1
+    yield {"error": error, "smallest": smallest}
+    sizes = drawn_sizes(options.calls)
+    for line in sys.stdin:
+        order = json.loads(line)
+        if not row.drawn:
+            yield {"seconds": _best(run, feeds, order["seconds"])}
+            continue
+        turn = sizes[order["begin"] : order["end"]]
+        if order["sorted"]:
+            turn = np.sort(turn)
+        yield {"seconds": _mean(run, [feeds[0][:n] for n in turn if n >= smallest], len(turn))}
 
 
-def tensorflow_run(row: Row, cache: Path, threads: int, jit: bool = False) -> Run:
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    concrete = _static(row.model, row, cache)
-    function = tf.function(concrete, jit_compile=True) if jit else concrete
-    feeds = row.feeds()
-    return lambda: [y.numpy() for y in function(*map(tf.constant, feeds))]
-
-
-def xla_run(row: Row, cache: Path, threads: int) -> Run:
-    return tensorflow_run(row, cache, threads, jit=True)
+def _error(results: Any, row: Row, cache: Path) -> float:
+    """The largest error in units of the largest answer; NaN where the truth could not be had."""
+    if not truth_file(row, cache).exists():
+        return float("nan")
+    results = list(results.values()) if isinstance(results, dict) else results
+    results = results if isinstance(results, list) else [results]
+    pairs = zip(results, truth(row, cache).answers, strict=True)
+    return max(float(np.abs(y - x).max() / np.abs(x).max()) for y, x in pairs)
 
 
-def onnxruntime_run(row: Row, cache: Path, threads: int) -> Run:
-    import onnxruntime
-
-    path = frozen(row.model, row, cache).with_suffix(".onnx")
-    if not path.exists():
-        _to_onnx(row, cache, path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-    names = sorted((i.name for i in session.get_inputs()), key=_position)
-    feeds = dict(zip(names, row.feeds(), strict=True))
-    return lambda: session.run(None, feeds)
+def _first_size(run: Run, rows: np.ndarray) -> int:
+    """The smallest batch that a system runs, 0 or 1; every size has run once after this."""
+    try:
+        run(rows[:0])
+        first = 0
+    except Exception:
+        first = 1
+    for n in range(1, LARGEST_DRAWN + 1):
+        run(rows[:n])
+    return first
 
 
-def _position(name: str) -> tuple[int, str]:
-    """Order of arguments called ``args``, ``args_1``, ``args_2`` ..."""
-    digits = name.split(":")[0].rpartition("_")[2]
-    return (int(digits) if digits.isdecimal() else 0, name)
+def _best(run: Run, feeds: list[np.ndarray], budget: float) -> float:
+    best, end = float("inf"), 0.0
+    start = time.perf_counter()
+    while end - start < budget:
+        count = 1 if best > 1e-3 else max(1, int(2e-3 / max(best, 1e-7)))
+        begin = time.perf_counter()
+        for _ in range(count):
+            run(*feeds)
+        end = time.perf_counter()
+        best = min(best, (end - begin) / count)
+    return best
 
 
-def _ends(graph: Any) -> tuple[list[str], list[str]]:
-    used = {i.split(":")[0].lstrip("^") for n in graph.node for i in n.input}
-    inputs = sorted((n.name for n in graph.node if n.op == "Placeholder"), key=_position)
-    outputs = [n.name for n in graph.node if n.name not in used and n.op not in ("NoOp", "Const")]
-    return inputs, [n for n in outputs if n not in inputs]
+def _mean(run: Run, batches: list[np.ndarray], count: int) -> float:
+    start = time.perf_counter()
+    for batch in batches:
+        run(batch)
+    return (time.perf_counter() - start) / count
 
 
-def _to_onnx(row: Row, cache: Path, path: Path) -> None:
-    import tensorflow as tf
-    import tf2onnx
-
-    graph = tf.compat.v1.GraphDef()
-    graph.ParseFromString(frozen(row.model, row, cache).read_bytes())
-    inputs, outputs = _ends(graph)
-    tf2onnx.convert.from_graph_def(
-        graph,
-        input_names=[n + ":0" for n in inputs],
-        output_names=[n + ":0" for n in outputs],
-        opset=18,
-        output_path=str(path),
-    )
+TASKS: dict[str, Callable[[argparse.Namespace], Answers]] = {
+    "yardsticks": answer_yardsticks,
+    "truth": answer_truth,
+} | {name: lambda options, name=name: answer_times(name, options) for name in SYSTEMS}
 
 
-def openvino_run(row: Row, cache: Path, threads: int) -> Run:
-    import openvino
-
-    core = openvino.Core()
-    model = core.compile_model(
-        core.read_model(str(frozen(row.model, row, cache))),
-        "CPU",
-        {
-            "INFERENCE_NUM_THREADS": threads,
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
-            "NUM_STREAMS": 1,
-        },
-    )
-    names = [i.get_any_name() for i in model.inputs]
-    order = sorted(range(len(names)), key=lambda i: _position(names[i]))
-    feeds = dict(zip(order, row.feeds(), strict=True))
-    return lambda: [np.array(y) for y in model(feeds).values()]
-
-
-def litert_run(row: Row, cache: Path, threads: int) -> Run:
-    from ai_edge_litert.interpreter import Interpreter
-
-    path = frozen(row.model, row, cache).with_suffix(".tflite")
-    if not path.exists():
-        import tensorflow as tf
-
-        concrete = _static(row.model, row, cache)
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], concrete.keep)
-        path.write_bytes(converter.convert())
-    interpreter = Interpreter(str(path), num_threads=threads)
-    interpreter.allocate_tensors()
-    inputs = sorted(interpreter.get_input_details(), key=lambda d: _position(d["name"]))
-    outputs = interpreter.get_output_details()
-    feeds = row.feeds()
-
-    def run() -> list[np.ndarray]:
-        for detail, array in zip(inputs, feeds, strict=True):
-            interpreter.set_tensor(detail["index"], array)
-        interpreter.invoke()
-        return [interpreter.get_tensor(d["index"]) for d in outputs]
-
-    return run
-
-
-SYSTEMS: dict[str, Callable[[Row, Path, int], Run]] = {
-    "tfdeploy": tfdeploy_run,
-    "onnxruntime": onnxruntime_run,
-    "openvino": openvino_run,
-    "litert": litert_run,
-    "tensorflow": tensorflow_run,
-    "xla": xla_run,
-}
-
-
-def work(system: str, row: Row, cache: Path, threads: int) -> None:
-    """A resident process: loads, then answers each line "seconds" with a time per call."""
+def work(options: argparse.Namespace) -> None:
+    """A process of its own: prints the answers of its task, a line of JSON each."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, cores[:threads])
+        os.sched_setaffinity(0, cores[: options.threads])
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever the libraries print goes to stderr
+    os.dup2(2, 1)  # what the libraries print goes to stderr
     try:
-        run = SYSTEMS[system](row, cache, threads)
-        results = run()
+        for answer in TASKS[options.worker](options):
+            print(json.dumps(answer), file=out, flush=True)
     except Exception as error:
-        print(json.dumps({"error": f"{type(error).__name__}: {error}"[:300]}), file=out, flush=True)
-        return
-    np.savez(cache / row.model / f"answer-{system}.npz", *results)
-    run()
-    print(json.dumps({"ready": True}), file=out, flush=True)
-    for line in sys.stdin:
-        budget, best, end = float(line), float("inf"), 0.0
-        start = time.perf_counter()
-        while end - start < budget:
-            count = 1 if best > 1e-3 else max(1, int(2e-3 / max(best, 1e-7)))
-            begin = time.perf_counter()
-            for _ in range(count):
-                run()
-            end = time.perf_counter()
-            best = min(best, (end - begin) / count)
-        print(json.dumps({"best": best}), file=out, flush=True)
+        said = " ".join(str(error).split())[:200]
+        print(json.dumps({"failed": f"{type(error).__name__}: {said}"}), file=out, flush=True)
 
 
 class Worker:
-    """A system's process, as the parent sees it."""
+    """A process with a task, as the parent sees it.
 
-    def __init__(self, system: str, label: str, cache: Path, threads: int) -> None:
-        self.system = system
-        self.best = float("inf")
-        arguments = [
-            sys.executable,
-            __file__,
-            "--worker",
-            system,
-            "--rows",
-            label,
-            "--cache",
-            str(cache),
-            "--threads",
-            str(threads),
-        ]
+    `ready` is its first answer.  Where it fails, dies or keeps the parent waiting for longer than
+    its patience, `failed` says so and nothing more is asked.
+    """
+
+    def __init__(self, task: str, label: str, options: argparse.Namespace) -> None:
+        self.task = task
+        self.failed = ""
+        self._patience = options.patience
+        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        arguments = {
+            "--worker": task,
+            "--rows": label,
+            "--cache": options.cache,
+            "--threads": options.threads,
+            "--calls": options.calls,
+        }
+        command = [sys.executable, __file__, *(str(a) for pair in arguments.items() for a in pair)]
         self._process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
-        answer = self._answer()
-        self.error = answer.get("error", "")
+        self.ready = self._answer()
 
     def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None and self._process.stderr is not None
-        line = self._process.stdout.readline()
-        if line:
-            return json.loads(line)
-        return {"error": f"died: {self._process.stderr.read()[-300:]}"}
+        pipe = self._process.stdout
+        assert pipe is not None
+        if not select.select([pipe], [], [], self._patience)[0]:
+            answer = {"failed": f"no answer within {self._patience:.0f} seconds"}
+        elif line := pipe.readline():
+            answer = json.loads(line)
+        else:
+            self._log.seek(0)
+            answer = {"failed": f"died: {' '.join(self._log.read().split())[-200:]}"}
+        if "failed" in answer:
+            self.failed = answer["failed"]
+            self.close()
+        return answer
 
-    def time(self, seconds: float) -> None:
-        """One round."""
+    def time(self, **order: Any) -> float:
+        """Seconds of a call; NaN where it failed."""
+        if self.failed:
+            return float("nan")
         assert self._process.stdin is not None
-        print(seconds, file=self._process.stdin, flush=True)
-        self.best = min(self.best, self._answer()["best"])
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        return float(self._answer().get("seconds", "nan"))
 
     def close(self) -> None:
         """Ends the process."""
@@ -288,58 +195,136 @@ class Worker:
         self._process.wait()
 
 
-def compare(label: str, systems: list[str], options: argparse.Namespace) -> dict[str, Any]:
-    """Times of all systems for one row, in seconds; errors as text."""
-    row = ROWS[label]
-    saved_model(row.model, options.cache)
-    workers = [Worker(system, label, options.cache, options.threads) for system in systems]
-    ready = [worker for worker in workers if not worker.error]
-    for _ in range(options.rounds):
-        for worker in ready:
-            worker.time(options.seconds)
-    for worker in workers:
-        worker.close()
-    return {w.system: w.error or w.best for w in workers}
+def ask(task: str, label: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The only answer of a task; empty, with the reason printed, where it fails."""
+    worker = Worker(task, label, options)
+    worker.close()
+    if worker.failed:
+        print(f"{task}: {worker.failed}")
+    return {} if worker.failed else worker.ready
+
+
+def compare(label: str, options: argparse.Namespace) -> dict[str, Any]:
+    """All figures of one row: seconds and errors by system, reasons of those that have none."""
+    cost = ask("truth", label, options)
+    workers = {name: Worker(name, label, options) for name in options.systems}
+    try:
+        times = _drawn(workers, options) if TABLE[label].drawn else _fixed(workers, options)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    working = [name for name, worker in workers.items() if not worker.failed]
+    return {
+        "cost": cost,
+        "seconds": {name: times[name] for name in [*working, "in order"] if name in times},
+        "errors": {name: workers[name].ready["error"] for name in working},
+        "failed": {name: worker.failed for name, worker in workers.items() if worker.failed},
+        "no empty batch": [name for name in working if workers[name].ready["smallest"]]
+        if TABLE[label].drawn
+        else [],
+    }
+
+
+def _fixed(workers: dict[str, Worker], options: argparse.Namespace) -> dict[str, float]:
+    rounds = [
+        {name: worker.time(seconds=options.seconds) for name, worker in workers.items()}
+        for _ in range(options.rounds)
+    ]
+    return {name: min((r[name] for r in rounds), default=float("nan")) for name in workers}
+
+
+def _drawn(workers: dict[str, Worker], options: argparse.Namespace) -> dict[str, float]:
+    """Every system does the same part of the calls before any does the next part."""
+    spent: dict[str, list[float]] = {name: [] for name in [*workers, "in order"]}
+    parts = 10 if options.rounds else 0
+    for part in range(parts):
+        cut = {"begin": part * options.calls // parts, "end": (part + 1) * options.calls // parts}
+        for name, worker in workers.items():
+            spent[name].append(worker.time(sorted=False, **cut))
+        if "tfdeploy" in workers:
+            spent["in order"].append(workers["tfdeploy"].time(sorted=True, **cut))
+    return {name: float(np.mean(parts)) for name, parts in spent.items() if parts}
+
+
+def ratio_of(seconds: dict[str, float]) -> float:
+    """The fastest peer's time by tfdeploy's."""
+    peers = [s for name, s in seconds.items() if name not in ("tfdeploy", "in order")]
+    return min(peers, default=float("nan")) / seconds.get("tfdeploy", float("nan"))
+
+
+def cell(value: float, text: str, width: int) -> str:
+    """`value` in the format `text`, a dash where there is none."""
+    return format(text.format(value) if np.isfinite(value) else "-", f">{width}")
+
+
+def line_of(label: str, row: dict[str, Any], peak: dict[str, Any], systems: list[str]) -> str:
+    """A line of the table of times."""
+    nan = float("nan")
+    seconds = row["seconds"]
+    ours = seconds.get("tfdeploy", nan)
+    cells = [cell(1e3 * seconds.get(name, nan), "{:.4f}", 13) for name in systems]
+    cells.append(cell(ratio_of(seconds), "{:.2f}", 8))
+    for spent, most in (("flops", "flops"), ("bytes", "copied")):
+        share = (row["cost"].get(spent) or nan) / ours / peak.get(most, nan)
+        cells.append(cell(100 * share, "{:.0f} %", 8))
+    return f"{label:26}" + "".join(cells)
+
+
+def remarks(row: dict[str, Any]) -> Iterator[str]:
+    """What has to be said about a row."""
+    for name, reason in row["failed"].items():
+        yield f"{name}: {reason}"
+    for name in row["no empty batch"]:
+        yield f"{name}: cannot run empty batches, which are left out"
+    if "in order" in row["seconds"]:
+        ordered = row["seconds"]["in order"]
+        times = row["seconds"]["tfdeploy"] / ordered
+        yield f"tfdeploy at fixed sizes: {1e3 * ordered:.4f}, drawn ones take {times:.2f} times it"
 
 
 def main() -> None:
-    """Prints a line for each row, and writes all figures as JSON where asked."""
+    """Prints both tables, and writes all figures as JSON where asked."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS), metavar="ROW")
-    parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS))
+    parser.add_argument("--rows", nargs="*", default=list(TABLE), choices=TABLE, metavar="ROW")
+    parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=SYSTEMS)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.4, help="of a system's turn")
+    parser.add_argument("--calls", type=int, default=10_000, help="where batches are drawn")
+    parser.add_argument("--patience", type=float, default=300, help="seconds to wait for a system")
     parser.add_argument("--cache", type=Path, default=Path("benchmarks", "cache"))
     parser.add_argument("--json", type=Path, help="write all figures to this file")
-    parser.add_argument("--worker", choices=list(SYSTEMS), help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=TASKS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.cache = options.cache.resolve()
     if options.worker:
-        work(options.worker, ROWS[options.rows[0]], options.cache, options.threads)
+        work(options)
         return
-    print(
-        f"{'milliseconds, ' + str(options.threads) + ' thread(s)':26}"
-        + "".join(f"{s:>13}" for s in options.systems)
-        + "   ratio"
-    )
-    figures, ratios = {}, []
+    peak = ask("yardsticks", options.rows[0], options)
+    if peak:
+        speeds = "{:.0f} GFLOPS, copies {:.1f} GB/s".format(*(1e-9 * v for v in peak.values()))
+        print(f"{options.threads} thread(s): {speeds}; milliseconds of a call:")
+    stars = {name: name + "*" * SYSTEMS[name].assisted for name in options.systems}
+    header = "".join(f"{name:>13}" for name in stars.values())
+    print(f"{'':26}{header}{'ratio':>8}{'fma':>8}{'copy':>8}", flush=True)
+    table = {}
     for label in options.rows:
-        times = figures[label] = compare(label, options.systems, options)
-        texts = (f"{t * 1e3:.4f}" if isinstance(t, float) else "-" for t in times.values())
-        cells = "".join(f"{text:>13}" for text in texts)
-        peers = [t for s, t in times.items() if s != "tfdeploy" and isinstance(t, float)]
-        ours = times.get("tfdeploy")
-        ratio = min(peers) / ours if peers and isinstance(ours, float) else float("nan")
-        ratios.append(ratio)
-        print(f"{label:26}{cells}{ratio:8.2f}", flush=True)
-        for system, error in times.items():
-            if isinstance(error, str):
-                print(f"    {system}: {error}", flush=True)
-    print(f"geometric mean of the ratios: {np.exp(np.nanmean(np.log(ratios))):.2f}")
+        row = table[label] = compare(label, options)
+        print(line_of(label, row, peak, options.systems))
+        for remark in remarks(row):
+            print(f"    {remark}")
+        sys.stdout.flush()
+    ratios = [ratio for row in table.values() if np.isfinite(ratio := ratio_of(row["seconds"]))]
+    if ratios:
+        print(f"geometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.2f}")
+    print(f"\n{'errors':26}{header}")
+    for label, row in table.items():
+        errors = [row["errors"].get(name, float("nan")) for name in options.systems]
+        print(f"{label:26}" + "".join(cell(error, "{:.1e}", 13) for error in errors))
     if options.json:
+        figures = {"threads": options.threads, "peak": peak, "rows": table}
         options.json.write_text(json.dumps(figures, indent=1))
 
 

@@ -11,20 +11,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+LARGEST_DRAWN = 200
+
 
 class Row(NamedTuple):
     """A line of the comparison: a model, and the shape and range of what it is fed."""
 
     model: str
-    shapes: tuple[tuple[int, ...], ...]
+    shapes: tuple[tuple[int | None, ...], ...]  # None where an extent is drawn for each call
     integers: int = 0  # inputs are ints below this, where it is not 0
 
-    def feeds(self, seed: int = 0) -> list[np.ndarray]:
-        """Inputs in the order of the signature."""
-        rng = np.random.default_rng(seed)
+    @property
+    def drawn(self) -> bool:
+        """Whether the batch is of another size in each call."""
+        return None in self.shapes[0]
+
+    def feeds(self) -> list[np.ndarray]:
+        """Inputs in the order of the signature, drawn extents at their largest."""
+        rng = np.random.default_rng(0)
+        shapes = [[LARGEST_DRAWN if n is None else n for n in shape] for shape in self.shapes]
         if self.integers:
-            return [rng.integers(0, self.integers, s).astype(np.int32) for s in self.shapes]
-        return [rng.standard_normal(s, np.float32) for s in self.shapes]
+            return [rng.integers(0, self.integers, s).astype(np.int32) for s in shapes]
+        return [rng.standard_normal(s, np.float32) for s in shapes]
+
+
+def drawn_sizes(count: int) -> np.ndarray:
+    """The sizes of `count` batches."""
+    return np.random.default_rng(0).integers(0, LARGEST_DRAWN + 1, count)
 
 
 IMAGE = (224, 224, 3)
@@ -47,6 +60,10 @@ ROWS = {
     "batchmatmul 4000 8x8": Row("batchmatmul", ((4000, 8, 8),) * 2),
     "attention 8x12x128x64": Row("attention", ((8, 12, 128, 64),) * 3),
     "pooling 8x112x112x64": Row("pooling", ((8, 112, 112, 64),)),
+}
+DRAWN = {
+    "mlp 5x100, 0 to 200": Row("mlp5x100", ((None, 100),)),
+    "mnist cnn, 0 to 200": Row("mnist", ((None, 28, 28, 1),)),
 }
 
 
