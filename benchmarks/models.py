@@ -60,6 +60,9 @@ ROWS = {
     "batchmatmul 4000 8x8": Row("batchmatmul", ((4000, 8, 8),) * 2),
     "attention 8x12x128x64": Row("attention", ((8, 12, 128, 64),) * 3),
     "pooling 8x112x112x64": Row("pooling", ((8, 112, 112, 64),)),
+    "lstm 2x128, 32x100": Row("lstm", ((32, 100, 64),)),
+    "bidirectional gru 64, 1x100": Row("gru64", ((1, 100, 64),)),
+    "bidirectional gru 128, 1x100": Row("gru128", ((1, 100, 64),)),
 }
 DRAWN = {
     "mlp 5x100, 0 to 200": Row("mlp5x100", ((None, 100),)),
@@ -106,6 +109,24 @@ def _transformer(blocks: int, width: int, tokens: int = 128, heads: int = 8) -> 
         hidden = layers.Dense(4 * width, activation="gelu")(x)
         x = layers.LayerNormalization(epsilon=1e-6)(x + layers.Dense(width)(hidden))
     return keras.Model(first, layers.Dense(10)(layers.GlobalAveragePooling1D()(x)))
+
+
+def _lstm() -> Any:
+    import keras
+    from keras import layers
+
+    first = keras.Input((None, 64))
+    x = layers.LSTM(128)(layers.LSTM(128, return_sequences=True)(first))
+    return keras.Model(first, layers.Dense(10)(x))
+
+
+def _gru(units: int) -> Any:
+    import keras
+    from keras import layers
+
+    first = keras.Input((None, 64))
+    x = layers.Bidirectional(layers.GRU(units, return_sequences=True))(first)
+    return keras.Model(first, layers.Dense(10)(x))
 
 
 def _softmax() -> Any:
@@ -161,6 +182,9 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "transformer6x512": lambda: _transformer(6, 512),
     "batchmatmul": lambda: _function(_matmul, (None, 8, 8), (None, 8, 8)),
     "attention": lambda: _function(_attend, *[(None, 12, 128, 64)] * 3),
+    "lstm": _lstm,
+    "gru64": lambda: _gru(64),
+    "gru128": lambda: _gru(128),
     "pooling": lambda: _function(_pool, (None, 112, 112, 64)),
 }
 

@@ -22,7 +22,7 @@ cdef extern from "plan.h" nogil:
         int32_t kind, index, dtype, rank
         int32_t shape[8]
         int32_t stride[8]
-        int32_t offset, first, last
+        int32_t offset, move, loop, first, last
         void *data
     ctypedef struct td_step:
         int32_t kernel, n_in, n_out, n_ints, n_floats
@@ -30,11 +30,14 @@ cdef extern from "plan.h" nogil:
         const int32_t *out
         const int32_t *ints
         const float *floats
+    ctypedef struct td_loop:
+        int32_t first, last, count, low, high
     ctypedef struct td_plan:
-        int32_t n_extents, n_values, n_steps, n_feeds, n_results
+        int32_t n_extents, n_values, n_steps, n_feeds, n_results, n_loops
         td_extent *extents
         td_value *values
         td_step *steps
+        td_loop *loops
         int32_t *pool
         float *floats
     ctypedef struct td_tensor:
@@ -111,9 +114,9 @@ cdef class Plan:
     """Steps for the compiled engine, made of plain lists (see plan.h for the meaning of each).
 
     `extents` rows (op, a, b, number); `values` rows (kind, index, dtype, shape, strides or None, offset,
-    first, last, array or None); `steps` rows (kernel, in, out, ints, floats); `results` rows (value,
-    numpy dtype).  `feeds` are the struct formats of what is fed.  Arrays of constants are kept alive and
-    must not move.
+    move, loop, first, last, array or None); `steps` rows (kernel, in, out, ints, floats); `loops` rows
+    (first, last, count, low, high); `results` rows (value, numpy dtype).  `feeds` are the struct formats
+    of what is fed.  Arrays of constants are kept alive and must not move.
     """
 
     cdef td_plan *plan
@@ -126,7 +129,8 @@ cdef class Plan:
     cdef const char *format_texts[MOST_OPERANDS]
     cdef object empty
 
-    def __cinit__(self, list extents, list values, list steps, list feeds, list results, empty):
+    def __cinit__(self, list extents, list values, list steps, list loops, list feeds, list results,
+                  empty):
         cdef td_plan *plan
         if len(feeds) > MOST_OPERANDS or len(results) > MOST_OPERANDS:
             raise Refused(f"at most {MOST_OPERANDS} inputs and outputs")
@@ -144,6 +148,7 @@ cdef class Plan:
         self._fill_extents(extents)
         self._fill_values(values)
         self._fill_steps(steps)
+        self._fill_loops(loops)
         self.dtypes = []
         for i, (value, dtype) in enumerate(results):
             self.result_values[i] = value
@@ -173,10 +178,11 @@ cdef class Plan:
         plan.values = <td_value *>calloc(len(rows) + 1, sizeof(td_value))
         if plan.values == NULL:
             raise MemoryError
-        for i, (kind, index, dtype, shape, strides, offset, first, last, array) in enumerate(rows):
+        for i, row in enumerate(rows):
+            kind, index, dtype, shape, strides, offset, move, loop, first, last, array = row
             v = &plan.values[i]
             v.kind, v.index, v.dtype, v.rank = kind, index, dtype, len(shape)
-            v.offset, v.first, v.last = offset, first, last
+            v.offset, v.move, v.loop, v.first, v.last = offset, move, loop, first, last
             for axis in range(len(shape)):
                 v.shape[axis] = shape[axis]
                 v.stride[axis] = -1 if strides is None else strides[axis]
@@ -220,6 +226,16 @@ cdef class Plan:
             for real in reals:
                 floats[0] = real
                 floats += 1
+
+    cdef int _fill_loops(self, list rows) except -1:
+        cdef td_plan *plan = self.plan
+        plan.n_loops = len(rows)
+        plan.loops = <td_loop *>calloc(len(rows) + 1, sizeof(td_loop))
+        if plan.loops == NULL:
+            raise MemoryError
+        for i, (first, last, count, low, high) in enumerate(rows):
+            plan.loops[i].first, plan.loops[i].last, plan.loops[i].count = first, last, count
+            plan.loops[i].low, plan.loops[i].high = low, high
 
     cdef int32_t *_put(self, int32_t *at, numbers) except NULL:
         for number in numbers:

@@ -32,6 +32,7 @@ void td_plan_free(td_plan *plan) {
     free(plan->extents);
     free(plan->values);
     free(plan->steps);
+    free(plan->loops);
     free(plan->pool);
     free(plan->floats);
     free(plan);
@@ -86,9 +87,14 @@ static int shape_of(const td_value *v, const int64_t *extents, const int64_t *co
     return 1;
 }
 
-/* Whether a view looks at nothing outside its base, which nobody has promised. */
-static int inside(const td_tensor *base, const td_tensor *view, int64_t offset) {
+/* Whether a view that goes on by `move` in each of `rounds` rounds looks at nothing outside its base,
+ * which nobody has promised. */
+static int inside(const td_tensor *base, const td_tensor *view, int64_t offset, int64_t move,
+                  int64_t rounds) {
     int64_t low = offset, high = offset;
+    if (rounds <= 0) return 1;
+    if (move < 0) low += move * (rounds - 1);
+    else high += move * (rounds - 1);
     for (int i = 0; i < view->rank; i++) {
         if (!view->shape[i]) return 1;
         const int64_t reach = (view->shape[i] - 1) * view->stride[i];
@@ -219,7 +225,9 @@ td_binding *td_bind(const td_plan *plan, const int64_t *const *shapes, td_fault 
         b->tensors[i].data = v->kind == TD_V_CONST ? v->data : somewhere;
         if (v->kind == TD_V_VIEW) {
             const int64_t offset = v->offset < 0 ? 0 : b->extents[v->offset];
-            if (!inside(&b->tensors[v->index], &b->tensors[i], offset)) goto failed;
+            const int64_t move = v->move < 0 ? 0 : b->extents[v->move];
+            const int64_t rounds = v->move < 0 ? 1 : b->extents[plan->loops[v->loop].count];
+            if (!inside(&b->tensors[v->index], &b->tensors[i], offset, move, rounds)) goto failed;
             b->place[i] = offset * element_size(v->dtype);
             if (plan->values[v->index].kind == TD_V_CONST)
                 b->tensors[i].data = (char *)b->tensors[v->index].data + b->place[i];
@@ -311,6 +319,35 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Runs steps [first, last). */
+static td_fault run_steps(const td_plan *plan, const td_frame *frame, int32_t first, int32_t last,
+                          int threads, double *seconds) {
+    const td_binding *b = frame->binding;
+    td_fault fault = {TD_OK, -1};
+    for (int32_t i = first; i < last && !fault.code; i++) {
+        const td_work *work = &b->work[i];
+        if (!work->units) continue;
+        const td_kernel *kernel = &td_active->kernel[plan->steps[i].kernel];
+        const double start = seconds ? now() : 0;
+        fault.code = threads > 1 ? td_parallel(kernel, &frame->calls[i], work, threads,
+                                               frame->scratch, b->scratch)
+                                 : kernel->run(&frame->calls[i]);
+        fault.step = i;
+        if (seconds) seconds[i] += now() - start;
+    }
+    return fault;
+}
+
+/* Takes the views of a loop to its next round. */
+static void move_on(const td_plan *plan, td_frame *frame, int32_t loop) {
+    for (int32_t i = plan->loops[loop].low; i < plan->loops[loop].high; i++) {
+        const td_value *v = &plan->values[i];
+        if (v->move < 0 || v->loop != loop) continue;
+        char *at = frame->tensors[i].data;
+        frame->tensors[i].data = at + frame->binding->extents[v->move] * element_size(v->dtype);
+    }
+}
+
 td_fault td_run(const td_plan *plan, td_frame *frame, void *const *feeds, void *const *results,
                 int threads, double *seconds) {
     const td_binding *b = frame->binding;
@@ -324,17 +361,17 @@ td_fault td_run(const td_plan *plan, td_frame *frame, void *const *feeds, void *
         else if (v->kind == TD_V_VIEW)
             t->data = (char *)frame->tensors[v->index].data + b->place[i];
     }
-    for (int32_t i = 0; i < plan->n_steps && !fault.code; i++) {
-        const td_work *work = &b->work[i];
-        if (!work->units) continue;
-        const td_kernel *kernel = &td_active->kernel[plan->steps[i].kernel];
-        const double start = seconds ? now() : 0;
-        fault.code = threads > 1 ? td_parallel(kernel, &frame->calls[i], work, threads,
-                                               frame->scratch, b->scratch)
-                                 : kernel->run(&frame->calls[i]);
-        fault.step = i;
-        if (seconds) seconds[i] += now() - start;
+    int32_t done = 0;
+    for (int32_t i = 0; i < plan->n_loops && !fault.code; i++) {
+        const td_loop *loop = &plan->loops[i];
+        fault = run_steps(plan, frame, done, loop->first, threads, seconds);
+        for (int64_t round = 0; round < b->extents[loop->count] && !fault.code; round++) {
+            if (round) move_on(plan, frame, i);
+            fault = run_steps(plan, frame, loop->first, loop->last, threads, seconds);
+        }
+        done = loop->last;
     }
+    if (!fault.code) fault = run_steps(plan, frame, done, plan->n_steps, threads, seconds);
     td_fp_leave(floats);
     return fault;
 }

@@ -28,6 +28,9 @@ typedef struct td_value {
     int32_t shape[TD_MAX_RANK];  /* extents */
     int32_t stride[TD_MAX_RANK]; /* extents, in elements; -1 for a dense one */
     int32_t offset;              /* extent, in elements: where a view begins; -1 for 0 */
+    int32_t move;                /* extent, in elements: how far a view goes on with each round of its
+                                    loop; -1 for one that stays */
+    int32_t loop;                /* number of that loop */
     int32_t first, last;         /* steps between which the arena holds it, views of it included */
     void *data;                  /* of a constant */
 } td_value;
@@ -39,11 +42,18 @@ typedef struct td_step {
     const float *floats;
 } td_step;
 
+/* Steps [first, last) are done `count` (an extent) times; what moves is among values [low, high).  Loops
+ * stand in order and apart. */
+typedef struct td_loop {
+    int32_t first, last, count, low, high;
+} td_loop;
+
 typedef struct td_plan {
-    int32_t n_extents, n_values, n_steps, n_feeds, n_results;
+    int32_t n_extents, n_values, n_steps, n_feeds, n_results, n_loops;
     td_extent *extents;
     td_value *values;
     td_step *steps;
+    td_loop *loops;
     int32_t *pool; /* what the steps point into */
     float *floats;
 } td_plan;

@@ -59,9 +59,11 @@ def _branch_type(c: Inference, branches: Sequence[FuncRef]) -> list[ValueType]:
         results = list(zip(types, values, strict=True))
         if number and len(results) != len(merged):
             raise ValueError(f"branches give {len(merged)} and {len(results)} results")
-        merged = [_join(c, a, b, set()) for a, b in zip(merged, results, strict=True)] if (
-            number
-        ) else results
+        merged = (
+            [_join(c, a, b, set()) for a, b in zip(merged, results, strict=True)]
+            if (number)
+            else results
+        )
     c.know(*(value for _, value in merged))
     return [kind for kind, _ in merged]
 
@@ -71,7 +73,7 @@ def _loop_type(
 ) -> list[ValueType]:
     """What holds at the start of every iteration; extents that the body changes are open."""
     assert c.calls is not None
-    fixed = _invariant(c.calls.graph(body), len(before))
+    fixed = invariant(c.calls.graph(body), len(before))
     state = [
         (kind, value if i in fixed or isinstance(value, Elements) else None)
         for i, (kind, value) in enumerate(state)
@@ -95,7 +97,7 @@ def _loop_type(
         state = joined
 
 
-def _invariant(body: Graph, skip: int) -> set[int]:
+def invariant(body: Graph, skip: int = 0) -> set[int]:
     """Numbers of the loop's values that the body hands back as it got them."""
     found = set()
     for i, ref in enumerate(body.outputs):

@@ -9,6 +9,7 @@ the record says that the reference works on object arrays of extents (`symbolic`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,32 @@ class Typing:
         return isinstance(extent, int) or not any(
             symbol.startswith(self._path) for symbol in extent.symbols()
         )
+
+
+def known(graph: Graph, ref: Ref) -> Known | None:
+    """The value of small integers of a typed graph, extents where they depend on what is fed;
+    None where it is not known.
+    """
+    found: dict[Ref, Known | None] = {}
+    pending = [ref]
+    while pending:
+        at = pending[-1]
+        node = graph.nodes[at.node]
+        inputs = [r for r in node.inputs if graph.type(r).dtype in _FOLLOWED]
+        missing = [r for r in inputs if r not in found]
+        if missing and node.types[at.slot].dtype in _FOLLOWED:
+            pending += missing
+            continue
+        pending.pop()
+        found[at] = None
+        record = get(node.op)
+        if record is not None and record.type is not None and record.effect == PURE:
+            kinds = [graph.type(r) for r in node.inputs]
+            given = [found.get(r) for r in node.inputs]
+            fresh = partial(Dim.symbol, f"{node.name}.?")
+            _, values = infer(record, node.attrs, kinds, given, fresh, len(node.types))
+            found[at] = values[at.slot] if at.slot < len(values) else None
+    return found[ref]
 
 
 def _known_outside(value: Known | None, inner: Typing) -> Known | None:

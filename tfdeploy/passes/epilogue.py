@@ -90,7 +90,9 @@ def _affine(rw: Rewriter, node: Node) -> list[Ref] | None:
     """
     for at in (0, 1):
         fused = _open(rw, node.inputs[at])
-        if fused is None or len(fused.inputs) > 2 or fused.types[0].shape != node.types[0].shape:
+        if fused is None or fused.types[0].shape != node.types[0].shape:
+            continue
+        if len(fused.inputs) > 2 and node.op in ("Mul", "RealDiv", "Sub"):
             continue
         value = _channels(rw, node.inputs[1 - at], fused)
         if value is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..graph.graph import Graph, Node, Ref
-from . import elementwise, epilogue, fold, layout, own, patterns
+from . import elementwise, epilogue, fold, layout, loops, own, patterns
 from .rewrite import Mapping, Rewriter, Rules, compose
 
 VERSION = 1
@@ -26,9 +26,14 @@ def rules(table: Rules) -> Pass:
     return run
 
 
+def _loops(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
+    return loops.fuse(graph, roots, prepare)
+
+
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("own", own.mark),
     ("fold", rules(fold.RULES)),
+    ("loops", _loops),
     ("layout", rules(layout.RULES)),
     ("patterns", rules(patterns.RULES)),
     ("epilogue", rules(epilogue.RULES)),

@@ -32,7 +32,7 @@ class Rewriter:
 
     def __init__(self, graph: Graph, roots: Iterable[Ref]) -> None:
         self.old = graph
-        self.graph = Graph()
+        self.graph = Graph(subgraphs=graph.subgraphs)
         self.map: Mapping = {}
         roots = list(roots)
         live = graph.ancestors(ref.node for ref in roots)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ DTYPES = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int64": 9, "bool"
 _NUMBER, _FEED, _ADD, _MUL, _DIV, _BROADCAST, _MAX = range(7)
 FEED, CONST, ARENA, RESULT, VIEW = range(5)
 MAX_RANK = 8
+_LOOP = 7  # where the row of a value has its loop
 
 
 class NoKernel(Exception):
@@ -52,7 +53,8 @@ def symbols_told(shape: Sequence[Extent]) -> Iterator[tuple[str, int, int]]:
 class Value:
     """Where a tensor lies while a plan runs; see td_value in plan.h.
 
-    `strides` are in elements, None for a dense value; `base` is what a view looks into.
+    `strides` are in elements, None for a dense value; `base` is what a view looks into.  A view
+    with `moves` goes on by so many elements with every round of its `loop`.
     """
 
     kind: int
@@ -66,6 +68,8 @@ class Value:
     first: int = -1
     last: int = -1
     viewed: bool = False
+    moves: Extent | None = None
+    loop: int = -1
 
     @property
     def rank(self) -> int:
@@ -87,7 +91,7 @@ class Value:
 
 @dataclass(slots=True)
 class Step:
-    """A call of a kernel; `node` is named in errors."""
+    """A call of a kernel; `node` is named in errors, `within` is the loop that it is part of."""
 
     kernel: str
     inputs: list[Value | None]
@@ -95,6 +99,15 @@ class Step:
     ints: list[int]
     floats: list[float]
     node: Node
+    within: Node | None = None
+
+
+class Loop(NamedTuple):
+    """Steps [first, last), done `rounds` (the number of an extent) times."""
+
+    first: int
+    last: int
+    rounds: int
 
 
 @dataclass(slots=True, eq=False)
@@ -103,9 +116,9 @@ class Builder:
 
     `packed` keeps packed weights between plans.  `told` has, for symbols that no input of the plan
     may tell, a value that can be fed for its shape.  `uses` counts what reads a value.  `placed`
-    maps the identity of a value that was moved into a larger one to the number of its node; `fixed`
-    are the numbers of nodes whose results must stay dense, `wants_dense` of those that take dense
-    inputs alone.
+    maps the identity of a value that was moved into a larger one to the name of its node; `fixed`
+    are the names of nodes whose results must stay dense, `wants_dense` of those that take dense
+    inputs alone.  `within` is the loop whose body `graph` is.
     """
 
     engine: ModuleType
@@ -118,11 +131,17 @@ class Builder:
     feeds: list[Ref] = field(default_factory=list)
     node: Node | None = None
     uses: Counter[Ref] = field(default_factory=Counter)
-    fixed: set[int] = field(default_factory=set)
-    wants_dense: set[int] = field(default_factory=set)
-    placed: dict[int, int] = field(default_factory=dict)
+    fixed: set[str] = field(default_factory=set)
+    wants_dense: set[str] = field(default_factory=set)
+    placed: dict[int, str] = field(default_factory=dict)
+    loops: list[Loop] = field(default_factory=list)
+    within: Node | None = None
     _symbols: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _memo: dict[Any, int] = field(default_factory=dict)
+
+    def inside(self, body: Graph) -> Builder:
+        """What describes one round of the loop at hand, as part of this plan."""
+        return replace(self, graph=body, values={}, feeds=[], uses=Counter(), within=self.node)
 
     # Extents
 
@@ -204,7 +223,7 @@ class Builder:
         """
         assert self.node is not None
         value = self.value(ref)
-        return self.dense(value) if self.graph.index[self.node.name] in self.wants_dense else value
+        return self.dense(value) if self.node.name in self.wants_dense else value
 
     def value(self, ref: Ref) -> Value:
         """The value of `ref`, which was described before or is a constant."""
@@ -266,13 +285,17 @@ class Builder:
         shape: Sequence[Extent],
         strides: Sequence[Extent] | None = None,
         offset: Extent = 0,
+        moves: Extent | None = None,
     ) -> Value:
-        """A look into `base`; without `strides` a dense one."""
+        """A look into `base`; without `strides` a dense one.  With `moves` it goes on by so many
+        elements with every round of the loop at hand.
+        """
         if len(shape) > MAX_RANK:
             raise NoKernel("rank")
-        for extent in (*shape, *(strides or ()), offset):
+        for extent in (*shape, *(strides or ()), offset, moves or 0):
             self.extent(extent)
         if base.kind == VIEW and base.base is not None:
+            moves = base.moves if moves is None else moves
             offset, base = offset + base.offset, base.base
         base.viewed = True
         return Value(
@@ -282,6 +305,8 @@ class Builder:
             None if strides is None else tuple(strides),
             offset,
             base,
+            moves=moves,
+            loop=-1 if moves is None else len(self.loops),
         )
 
     def strides(self, value: Value) -> tuple[Extent, ...]:
@@ -316,14 +341,15 @@ class Builder:
         where it must stay.
         """
         value = self.own(ref)
-        if value is None or ref.node in self.fixed or id(value) in self.placed:
+        name = self.graph.nodes[ref.node].name
+        if value is None or name in self.fixed or id(value) in self.placed:
             return False
         for extent in (*strides, offset):
             self.extent(extent)
         value.kind, value.base, value.offset = VIEW, target, offset
         value.strides = tuple(strides)
         target.viewed = True
-        self.placed[id(value)] = ref.node
+        self.placed[id(value)] = name
         return True
 
     # Steps
@@ -349,7 +375,9 @@ class Builder:
     ) -> None:
         """Adds a step whose ints are numbers of extents."""
         assert self.node is not None
-        self.steps.append(Step(kernel, list(inputs), list(outputs), ints, list(floats), self.node))
+        self.steps.append(
+            Step(kernel, list(inputs), list(outputs), ints, list(floats), self.node, self.within)
+        )
 
     def pack(self, weights: Array, key: Any, kernel: str = "pack") -> Value:
         """Weights in the form that kernels read, made by kernel `pack` (from [groups, taps,
@@ -394,12 +422,17 @@ class Builder:
         ]
         formats = [np.empty(0, v.dtype.numpy).data.format.encode() for v in feeds]
         outputs = [(order[id(v)], v.dtype.numpy) for v in results]
-        return self.engine.Plan(self.extents, rows, steps, formats, outputs, np.empty)
+        loops = []
+        for number, loop in enumerate(self.loops):
+            moving = [i for i, row in enumerate(rows) if row[_LOOP] == number] or [0]
+            loops.append((*loop, moving[0], moving[-1] + 1))
+        return self.engine.Plan(self.extents, rows, steps, loops, formats, outputs, np.empty)
 
     def _value_rows(
         self, feeds: Sequence[Value], results: Sequence[Value]
     ) -> tuple[list[Any], dict[int, int]]:
         used: dict[int, Value] = {}
+        moving: dict[int, set[int]] = {}
 
         def use(value: Value, step: int) -> None:
             chain = [value]
@@ -408,6 +441,8 @@ class Builder:
             root = chain[-1]
             for v in reversed(chain):
                 used.setdefault(id(v), v)
+                if v.moves is not None:
+                    moving.setdefault(id(root), set()).add(v.loop)
             if root.first < 0:
                 root.first = step
             root.last = step
@@ -420,8 +455,18 @@ class Builder:
                     use(operand, number)
         for value in results:
             use(value, len(self.steps))
+        for key, value in used.items():
+            for number, loop in enumerate(self.loops):
+                self._keep(value, loop, number in moving.get(key, ()))
         order = {key: number for number, key in enumerate(used)}
         return [self._value_row(v, order) for v in used.values()], order
+
+    def _keep(self, value: Value, loop: Loop, moving: bool) -> None:
+        """Keeps what outlives a round of `loop` from its beginning to its end."""
+        inside = value.first < loop.last and value.last >= loop.first
+        if inside and (moving or value.first < loop.first or value.last >= loop.last):
+            value.first = min(value.first, loop.first)
+            value.last = max(value.last, loop.last - 1)
 
     def _extent_of(self, v: Value, axis: int) -> int:
         """The number of an extent; of a feed the one that it brings, where nothing else tells."""
@@ -437,4 +482,7 @@ class Builder:
         offset = -1 if v.kind != VIEW or v.offset == 0 else self.extent(v.offset)
         index = order[id(v.base)] if v.base is not None else v.index
         shape = [self._extent_of(v, axis) for axis in range(v.rank)]
-        return (v.kind, index, DTYPES[v.dtype], shape, strides, offset, v.first, v.last, v.array)
+        move = -1 if v.moves is None else self.extent(v.moves)
+        code = DTYPES[v.dtype]
+        lives = (v.first, v.last)
+        return (v.kind, index, code, shape, strides, offset, move, v.loop, *lives, v.array)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..config import WINOGRAD
+from ..graph.graph import Node, Ref
 from ..graph.types import Dim, Extent, product
 from ..ops.rules import normalize_axis
 from .builder import MAX_RANK, Array, Builder, NoKernel, Value
@@ -35,6 +36,11 @@ def lowers(*ops: str, uses: tuple[int, ...] | None = None) -> Callable[[Lowering
         return function
 
     return register
+
+
+def read(node: Node) -> tuple[Ref, ...]:
+    """The inputs that a node's lowering reads."""
+    return tuple(node.inputs[i] for i in USES[node.op]) if node.op in USES else node.inputs
 
 
 def require(condition: Any) -> None:

@@ -20,6 +20,7 @@ from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
 from ..graph.types import Extent, product
 from ..runtime.interp import Program, Step, Unplanned, owner, reference_step, with_frees
+from . import loops  # noqa: F401  its lowering registers itself
 from .builder import (
     ARENA,
     DTYPES,
@@ -31,7 +32,7 @@ from .builder import (
     Value,
     symbols_told,
 )
-from .lowering import LOWERINGS, USES
+from .lowering import LOWERINGS, read
 
 Array = NDArray[Any]
 
@@ -114,9 +115,9 @@ class Maker:
         self.packed: dict[Any, Array] = {}
         self.unfit: set[str] = set()
         """Names of fused nodes that kernels refused."""
-        self._refused: set[int] = set()
-        self._fixed: set[int] = set()
-        self._dense: set[int] = set()
+        self._refused: set[str] = set()
+        self._fixed: set[str] = set()
+        self._dense: set[str] = set()
         self._told: dict[str, Ref] = {}
         self._before = self._learned()
 
@@ -133,17 +134,16 @@ class Maker:
     def _learned(self) -> tuple[int, ...]:
         return len(self._refused), len(self._fixed), len(self._dense)
 
-    def _refuse(self, number: int, error: NoKernel | None = None) -> None:
+    def _refuse(self, node: Node, error: NoKernel | None = None) -> None:
         """Sends a node to its reference; a fused one has none.
 
         What an extent depends on may yet be told by a node that was refused in the same attempt.
         """
         if isinstance(error, Unbound) and self._before != self._learned():
             return
-        node = self.graph.nodes[number]
         if node.op.startswith("td."):
             self.unfit.add(node.name)
-        self._refused.add(number)
+        self._refused.add(node.name)
 
     def _attempt(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
         graph = self.graph
@@ -191,14 +191,12 @@ class Maker:
 
     def _for_kernels(self, number: int) -> bool:
         node = self.graph.nodes[number]
-        return number not in self._refused and node.op in LOWERINGS and not node.control
+        return node.name not in self._refused and node.op in LOWERINGS and not node.control
 
     def _inputs(self, number: int) -> tuple[Ref, ...]:
         """The inputs that a node reads, shapes left out where kernels know them."""
         node = self.graph.nodes[number]
-        if self._for_kernels(number) and node.op in USES:
-            return tuple(node.inputs[i] for i in USES[node.op])
-        return node.inputs
+        return read(node) if self._for_kernels(number) else node.inputs
 
     def _needed(self, fetches: Iterable[Ref], fed: frozenset[Ref]) -> list[int]:
         seen: set[int] = set()
@@ -261,20 +259,20 @@ class Maker:
             except NoKernel as error:
                 for n in cut.nodes:
                     if ref in self._inputs(n):
-                        self._refuse(n, error)
+                        self._refuse(self.graph.nodes[n], error)
                 return
         for number in cut.nodes:
             b.node = self.graph.nodes[number]
             try:
                 LOWERINGS[b.node.op](b)
             except NoKernel as error:
-                self._refuse(number, error)
+                self._refuse(b.node, error)
                 return
         try:
             values = _as_results(b, results)
         except NoKernel as error:
             assert b.node is not None
-            self._refuse(self.graph.index[b.node.name], error)
+            self._refuse(b.node, error)
             return
         plan = b.finish([b.values[ref] for ref in b.feeds], values)
         if self._accepted(b, plan):
@@ -306,14 +304,14 @@ class Maker:
         if number < 0:  # extents that cannot be
             raise self.engine.Refused("extents")
         step = b.steps[number]
-        node = self.graph.index[step.node.name]
+        name = step.node.name
         moved = {b.placed[id(v)] for v in step.outputs if id(v) in b.placed}
         if moved:
             self._fixed |= moved
-        elif node not in self._dense and any(v is not None and not v.dense for v in step.inputs):
-            self._dense.add(node)
+        elif name not in self._dense and any(v is not None and not v.dense for v in step.inputs):
+            self._dense.add(name)
         else:
-            self._refuse(node)
+            self._refuse(step.within or step.node)
 
 
 class _Sample(dict[str, int]):

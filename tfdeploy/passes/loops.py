@@ -1,0 +1,345 @@
+"""Loops that count become ``td.Loop``, which the engine runs without coming back to Python.
+
+``td.Loop`` repeats `body` `rounds` times (an extent).  Its inputs are the first values of its
+`states` states, then `rows` tensors of which each round sees one row, then what stays the same; the
+body's arguments are these, its results the next states and a row each of the further outputs.  A
+list of tensors that is read in order is such a tensor, one that is filled in order such an output.
+
+What does not depend on the states is computed once before the loop, for all rounds together: the
+product of a row with weights, above all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..dtypes import VARIANT
+from ..graph.graph import Graph, Node, Ref
+from ..graph.types import Extent, ValueType
+from ..ops import registry
+from ..ops.control import invariant
+from ..ops.effects import ORDERED, effect
+from ..ops.infer import known
+from . import fold
+from .elementwise import OPS as ELEMENTWISE
+from .rewrite import Mapping, Rewriter
+
+LOOP = "td.Loop"
+_WIDEST = 64  # times as large a hoisted product may be as the rows that it is made of
+
+Prepare = Callable[[Graph, list[Ref]], tuple[Graph, Mapping]]
+
+
+class _Plain(Exception):
+    """This loop stays as it is."""
+
+
+def _require(condition: Any) -> None:
+    if not condition:
+        raise _Plain
+
+
+class _Loop(NamedTuple):
+    """What is known of a ``While``: its body, how often it runs, and what it does with each of its
+    values, by their numbers.
+
+    `fixed` never change, `counters` count the rounds from 0; lists in `read` are read in order,
+    `filled` tells what is put into those that are filled in order, `last` into those of one
+    element.
+    """
+
+    node: Node
+    body: Graph
+    rounds: Extent
+    fixed: set[int]
+    counters: set[int]
+    read: set[int]
+    filled: dict[int, Ref]
+    last: dict[int, Ref]
+
+
+def fuse(graph: Graph, roots: list[Ref], prepare: Prepare) -> tuple[Graph, Mapping]:
+    """The graph with its counted loops as ``td.Loop``; `prepare` runs the passes on a body."""
+
+    def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
+        if node.control or effect(graph, node) in ORDERED:
+            return None
+        try:
+            return _Writer(rw, _look(rw, node)).write(prepare)
+        except _Plain:
+            return None
+
+    table = {"While": [rule], "StatelessWhile": [rule], "TensorListStack": [_stacked]}
+    return Rewriter(graph, roots).run(table)
+
+
+def _stacked(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """The rows of a list that a loop has filled."""
+    source = node.inputs[0]
+    if rw.type(source).dtype == VARIANT:
+        return None
+    if rw.type(source) == node.types[0]:
+        return [source]
+    return rw.emit("td.Reshape", [source], {}, node.types, node.name)
+
+
+# What a loop does
+
+
+def _look(rw: Rewriter, node: Node) -> _Loop:
+    called = [rw.old.subgraphs[node.attrs[which].name] for which in ("body", "cond")]
+    arguments = [len(g.inputs) for g in called] + [len(called[0].outputs), len(node.types)]
+    _require(set(arguments) == {len(node.inputs)} and len(called[1].outputs) == 1)
+    fixed = invariant(called[0])
+    body = _settled(rw, node, "body", fixed)
+    counters = {
+        i
+        for i, ref in enumerate(body.outputs)
+        if _counts(body, i, ref) and rw.scalar(node.inputs[i]) == 0
+    }
+    rounds = _rounds(rw, node, _settled(rw, node, "cond", fixed), fixed, counters)
+    found = _Loop(node, body, rounds, fixed, counters, set(), {}, {})
+    uses: dict[Ref, list[Node]] = {}
+    for each in body.nodes:
+        for ref in each.inputs:
+            uses.setdefault(ref, []).append(each)
+    for i, ref in enumerate(body.inputs):
+        if body.type(ref).dtype == VARIANT:
+            _look_at_list(rw, found, i, uses)
+    return found
+
+
+def _settled(rw: Rewriter, node: Node, which: str, fixed: set[int]) -> Graph:
+    """A function of the loop, with the constants that it is given, folded."""
+    called = node.attrs[which]
+    function = rw.old.subgraphs[called.name]
+    given = Graph(subgraphs=function.subgraphs)
+    constants = {
+        function.inputs[i]: (rw.constant(node.inputs[i]), rw.type(node.inputs[i])) for i in fixed
+    }
+    for number, each in enumerate(function.nodes):
+        _require(not each.control and effect(function, each) not in ORDERED)
+        value, kind = constants.get(Ref(number), (None, None))
+        name = f"{called.name}/{each.name}"
+        if value is not None and kind is not None:
+            given.add(Node("Const", name, (), {"value": value, "dtype": kind.dtype}, (kind,)))
+        else:
+            given.add(Node(each.op, name, each.inputs, each.attrs, each.types))
+    folded, mapping = Rewriter(given, function.outputs).run(fold.RULES)
+    folded.inputs = [mapping[ref] for ref in function.inputs]
+    folded.outputs = [mapping[ref] for ref in function.outputs]
+    return folded
+
+
+def _counts(body: Graph, i: int, ref: Ref) -> bool:
+    """Whether value `i`, an integer, is one more after a round."""
+    node = body.nodes[ref.node]
+    if node.op not in ("Add", "AddV2") or body.type(ref) != body.type(body.inputs[i]):
+        return False
+    others = [other for other in node.inputs if other != body.inputs[i]]
+    return (
+        body.type(ref).dtype in ("int32", "int64")
+        and body.type(ref).shape == ()
+        and len(others) == 1
+        and _number(body, others[0]) == 1
+    )
+
+
+def _number(graph: Graph, ref: Ref) -> int | None:
+    """The integer in a constant scalar, None for anything else."""
+    node = graph.nodes[ref.node]
+    if node.op != "Const" or node.attrs["value"].shape or node.attrs["value"].dtype.kind != "i":
+        return None
+    return int(node.attrs["value"])
+
+
+def _rounds(rw: Rewriter, node: Node, cond: Graph, fixed: set[int], counters: set[int]) -> Extent:
+    """How often the loop runs: until one of its counters reaches its limit."""
+    limits: list[Extent] = []
+    pending = [cond.outputs[0]]
+    while pending:
+        test = cond.nodes[pending.pop().node]
+        if test.op == "LogicalAnd":
+            pending += test.inputs
+            continue
+        _require(test.op in ("Less", "Greater"))
+        counter, limit = test.inputs if test.op == "Less" else test.inputs[::-1]
+        _require(counter in cond.inputs and cond.inputs.index(counter) in counters)
+        at = cond.inputs.index(limit) if limit in cond.inputs else -1
+        value = known(rw.graph, node.inputs[at]) if at in fixed else known(cond, limit)
+        _require(value is not None and not value.shape)
+        assert value is not None
+        limits.append(value.item())
+    numbers = [n for n in limits if isinstance(n, int)]
+    if len(numbers) == len(limits):
+        return max(min(numbers), 0)
+    _require(len(set(limits)) == 1)
+    return limits[0]
+
+
+def _look_at_list(rw: Rewriter, found: _Loop, i: int, uses: dict[Ref, list[Node]]) -> None:
+    body, outer = found.body, rw.source(found.node.inputs[i])
+    users = uses.get(body.inputs[i], [])
+    index = {body.inputs[c] for c in found.counters}
+    if i in found.fixed:
+        _require(outer.op == "TensorListFromTensor")
+        shape = rw.type(outer.inputs[0]).shape
+        _require(shape and shape[0] == found.rounds)
+        _require(all(u.op == "TensorListGetItem" and u.inputs[1] in index for u in users))
+        found.read.add(i)
+        return
+    result = body.outputs[i]
+    put = body.nodes[result.node]
+    _require(users == [put] and put.op == "TensorListSetItem" and put.inputs[0] == body.inputs[i])
+    _require(result not in uses and body.outputs.count(result) == 1)
+    _require(outer.op == "TensorListReserve")
+    length = known(rw.graph, outer.inputs[1])
+    _require(length is not None)
+    assert length is not None
+    if put.inputs[1] in index:
+        _require(length.item() == found.rounds)
+        found.filled[i] = put.inputs[2]
+    else:
+        _require(_number(body, put.inputs[1]) == 0 and length.item() == 1)
+        found.last[i] = put.inputs[2]
+    kind = body.type(put.inputs[2])
+    _require(kind.shape is not None and kind.dtype != VARIANT)
+    want = ValueType(kind.dtype, (length.item(), *(kind.shape or ())))
+    after = Ref(rw.old.index[found.node.name], i)
+    readers = [each for each in rw.old.nodes if after in each.inputs]
+    _require(all(r.op == "TensorListStack" and r.types[0] == want for r in readers))
+
+
+# What it becomes
+
+
+class _Writer:
+    """Emits the ``td.Loop`` of a loop: a value of its body is fixed (`_outside`), a row of what is
+    computed before the loop (`_rows`), or made in each round (`_inside`).
+    """
+
+    def __init__(self, rw: Rewriter, found: _Loop) -> None:
+        self._rw, self._loop = rw, found
+        self._graph = Graph(subgraphs=found.body.subgraphs)
+        self._inside: dict[Ref, Ref] = {}
+        self._rows: dict[Ref, Ref] = {}
+        self._outside: dict[Ref, Ref] = {}
+        self._given: dict[str, list[tuple[Ref, Ref]]] = {"state": [], "row": [], "fixed": []}
+
+    def write(self, prepare: Prepare) -> list[Ref]:
+        rw, found = self._rw, self._loop
+        node, body = found.node, found.body
+        states = []
+        for i, ref in enumerate(body.inputs):
+            if i in found.fixed and i not in found.read:
+                self._outside[ref] = node.inputs[i]
+            elif i in found.last:
+                states.append(i)
+                value = rw.const(
+                    np.zeros((), body.type(found.last[i]).dtype.numpy), f"{node.name}~{i}"
+                )
+                self._argument("state", ref, value, body.type(found.last[i]))
+            elif i not in found.read and i not in found.filled:
+                kind = body.type(ref)
+                _require(kind == rw.type(node.inputs[i]) == body.type(body.outputs[i]))
+                _require(kind.shape is not None)
+                states.append(i)
+                self._argument("state", ref, node.inputs[i], kind)
+        needed = [found.last.get(i, body.outputs[i]) for i in states]
+        needed += found.filled.values()
+        for number in body.ancestors(ref.node for ref in needed):
+            self._node(number)
+        results = [self._in(ref) for ref in needed]
+        whole, mapping = prepare(self._graph, results)
+        arguments = [pair for pairs in self._given.values() for pair in pairs]
+        whole.inputs = [mapping[inner] for inner, _ in arguments]
+        whole.outputs = [mapping[ref] for ref in results]
+        kinds = [body.type(ref) for ref in needed]
+        types = [
+            kind if s < len(states) else ValueType(kind.dtype, (found.rounds, *(kind.shape or ())))
+            for s, kind in enumerate(kinds)
+        ]
+        attrs = {
+            "body": whole,
+            "rounds": found.rounds,
+            "states": len(states),
+            "rows": len(self._given["row"]),
+        }
+        made = rw.emit(LOOP, [outer for _, outer in arguments], attrs, types, node.name)
+        after = dict(zip([*states, *found.filled], made, strict=True))
+        return [after.get(i, ref) for i, ref in enumerate(node.inputs)]
+
+    def _argument(self, kind: str, ref: Ref, outer: Ref, type: ValueType) -> Ref:
+        name = f"{self._loop.node.name}~{kind}{len(self._given[kind])}"
+        number = self._graph.add(Node("Placeholder", name, (), {"dtype": type.dtype}, (type,)))
+        self._inside[ref] = Ref(number)
+        self._given[kind].append((Ref(number), outer))
+        return Ref(number)
+
+    def _in(self, ref: Ref) -> Ref:
+        """A value of the body as each round has it."""
+        if ref in self._inside:
+            return self._inside[ref]
+        if ref in self._rows:
+            return self._argument("row", ref, self._rows[ref], self._loop.body.type(ref))
+        outer = self._outside[ref]
+        value, kind = self._rw.constant(outer), self._rw.type(outer)
+        if value is None:
+            return self._argument("fixed", ref, outer, kind)
+        name = f"{self._loop.node.name}~const{len(self._graph.nodes)}"
+        attrs = {"value": value, "dtype": kind.dtype}
+        self._inside[ref] = Ref(self._graph.add(Node("Const", name, (), attrs, (kind,))))
+        return self._inside[ref]
+
+    def _node(self, number: int) -> None:
+        """Places one node of the body."""
+        found, rw = self._loop, self._rw
+        node = found.body.nodes[number]
+        refs = [Ref(number, slot) for slot in range(len(node.types))]
+        before = f"{found.node.name}~{node.name}"
+        if refs and (refs[0] in self._outside or refs[0] in found.body.inputs):
+            return
+        if node.op == "TensorListGetItem" and node.inputs[0] in found.body.inputs:
+            at = found.body.inputs.index(node.inputs[0])
+            self._rows[refs[0]] = rw.source(found.node.inputs[at]).inputs[0]
+        elif all(ref in self._outside for ref in node.inputs) and _is_pure(node):
+            inputs = [self._outside[ref] for ref in node.inputs]
+            made = rw.emit(node.op, inputs, node.attrs, node.types, before)
+            self._outside.update(zip(refs, made, strict=True))
+        elif self._hoists(node):
+            inputs = [self._rows.get(ref) or self._outside[ref] for ref in node.inputs]
+            kind = node.types[0]
+            whole = ValueType(kind.dtype, (found.rounds, *(kind.shape or ())))
+            self._rows[refs[0]] = rw.emit(node.op, inputs, node.attrs, [whole], before)[0]
+        else:
+            inputs = [self._in(ref) for ref in node.inputs]
+            copy = Node(node.op, node.name, tuple(inputs), node.attrs, node.types)
+            added = self._graph.add(copy)
+            self._inside.update((ref, Ref(added, ref.slot)) for ref in refs)
+
+    def _hoists(self, node: Node) -> bool:
+        """Whether a node is better done for all rows together."""
+        rows = [ref in self._rows for ref in node.inputs]
+        if not any(rows) or not all(r in self._rows or r in self._outside for r in node.inputs):
+            return False
+        shapes = [self._loop.body.type(ref).shape for ref in node.inputs]
+        out = node.types[0].shape
+        if out is None or any(shape is None for shape in shapes):
+            return False
+        if node.op == "MatMul":
+            plain = rows == [True, False] and not node.attrs.get("transpose_a")
+            if not plain or self._rw.constant(self._outside[node.inputs[1]]) is None:
+                return False
+            k, n = (shapes[0] or ())[-1], out[-1]
+            narrow = isinstance(k, int) and isinstance(n, int) and n <= _WIDEST * k
+            return narrow and node.types[0].dtype == "float32"
+        aligned = all(len(s or ()) == len(out) for s, row in zip(shapes, rows, strict=True) if row)
+        return node.op in ELEMENTWISE and aligned and node.attrs.get("data_format") != "NCHW"
+
+
+def _is_pure(node: Node) -> bool:
+    record = registry.get(node.op)
+    return record is not None and record.effect == registry.PURE
