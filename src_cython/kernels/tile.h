@@ -112,9 +112,10 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
             for (; c < stop; c++, b += TD_PANEL) {
                 vf w[WIDEST];
                 if (np <= 3) __builtin_prefetch(b + ahead, 0, 2);
+                if (mr > 1) /* one row only reads, and as fast as the hardware fetches */
 #pragma GCC unroll 8
-                for (int p = 0; p < np; p++)
-                    __builtin_prefetch(b + p * k16 + TD_FETCH * TD_PANEL);
+                    for (int p = 0; p < np; p++)
+                        __builtin_prefetch(b + p * k16 + TD_FETCH * TD_PANEL);
 #pragma GCC unroll 8
                 for (int p = 0; p < np; p++)
 #pragma GCC unroll 4
@@ -164,46 +165,60 @@ typedef void td_tile_fn(const td_sum *, const float *const *, int64_t, int64_t, 
 #define TD_TILES2(K) TD_TILES14(K, 2)
 #define TD_TILES3(K) K(1, 3) K(2, 3) K(3, 3) K(4, 3) K(5, 3) K(6, 3) K(7, 3) K(8, 3) K(9, 3)
 #define TD_TILES4(K) K(1, 4) K(2, 4) K(3, 4) K(4, 4) K(5, 4) K(6, 4)
+#define TD_TILES5(K) K(1, 5)
+#define TD_TILES6(K) K(1, 6)
+#define TD_TILES7(K) K(1, 7)
 #define TD_TILES8(K) K(1, 8) K(2, 8) K(3, 8)
 #elif defined(__AVX2__)
 #define TD_TILES1(K) K(1, 1) K(2, 1) K(3, 1) K(4, 1) K(5, 1) K(6, 1)
 #define TD_TILES2(K) K(1, 2) K(2, 2)
 #define TD_TILES3(K)
 #define TD_TILES4(K) K(1, 4)
+#define TD_TILES5(K)
+#define TD_TILES6(K)
+#define TD_TILES7(K)
 #define TD_TILES8(K)
 #elif defined(__aarch64__)
 #define TD_TILES1(K) K(1, 1) K(2, 1) K(3, 1) K(4, 1) K(5, 1) K(6, 1)
 #define TD_TILES2(K) K(1, 2) K(2, 2) K(3, 2)
 #define TD_TILES3(K)
 #define TD_TILES4(K) K(1, 4)
+#define TD_TILES5(K)
+#define TD_TILES6(K)
+#define TD_TILES7(K)
 #define TD_TILES8(K)
 #else
 #define TD_TILES1(K) K(1, 1) K(2, 1) K(3, 1)
 #define TD_TILES2(K) K(1, 2)
 #define TD_TILES3(K)
 #define TD_TILES4(K)
+#define TD_TILES5(K)
+#define TD_TILES6(K)
+#define TD_TILES7(K)
 #define TD_TILES8(K)
 #endif
-TD_TILES1(TD_TILE) TD_TILES2(TD_TILE) TD_TILES3(TD_TILE) TD_TILES4(TD_TILE) TD_TILES8(TD_TILE)
+TD_TILES1(TD_TILE) TD_TILES2(TD_TILE) TD_TILES3(TD_TILE) TD_TILES4(TD_TILE)
+TD_TILES5(TD_TILE) TD_TILES6(TD_TILE) TD_TILES7(TD_TILE) TD_TILES8(TD_TILE)
 
 /* The shapes of tiles: so many panels by up to so many rows. */
 static const struct {
-    int panels, most;
+    int most;
     td_tile_fn *rows[TD_ROWS + 1];
 } td_tiles[] = {
-    {8, TD_ROWS8, {TD_TILES8(TD_TILE_NAME)}},
-    {4, TD_ROWS4, {TD_TILES4(TD_TILE_NAME)}},
-    {3, TD_ROWS3, {TD_TILES3(TD_TILE_NAME)}},
-    {2, TD_ROWS2, {TD_TILES2(TD_TILE_NAME)}},
-    {1, TD_ROWS1, {TD_TILES1(TD_TILE_NAME)}},
+    [1] = {TD_ROWS1, {TD_TILES1(TD_TILE_NAME)}}, [2] = {TD_ROWS2, {TD_TILES2(TD_TILE_NAME)}},
+    [3] = {TD_ROWS3, {TD_TILES3(TD_TILE_NAME)}}, [4] = {TD_ROWS4, {TD_TILES4(TD_TILE_NAME)}},
+    [5] = {TD_ROWS8 > 0, {TD_TILES5(TD_TILE_NAME)}}, [6] = {TD_ROWS8 > 0, {TD_TILES6(TD_TILE_NAME)}},
+    [7] = {TD_ROWS8 > 0, {TD_TILES7(TD_TILE_NAME)}}, [8] = {TD_ROWS8, {TD_TILES8(TD_TILE_NAME)}},
 };
 
-/* Few rows take wide tiles; else two panels at a time, three where an odd number is left. */
-TD_INLINE int td_tile_shape(int64_t rows, int64_t panels) {
-    if (panels >= 8 && rows <= TD_ROWS8) return 0;
-    if (panels >= 4 && rows <= TD_ROWS4) return 1;
-    if (panels == 3 && TD_ROWS3) return 2;
-    return panels >= 2 && (TD_ROWS2 >= TD_ROWS1 || rows <= TD_ROWS2) ? 3 : 4;
+/* How many of `panels` the next tile takes: few rows take wide tiles; else two panels at a time, three
+ * where an odd number is left. */
+TD_INLINE int td_tile_width(int64_t rows, int64_t panels) {
+    if (panels >= 8 && rows <= TD_ROWS8) return 8;
+    if (panels > 4 && rows == 1 && TD_ROWS8) return (int)panels;
+    if (panels >= 4 && rows <= TD_ROWS4) return 4;
+    if (panels == 3 && TD_ROWS3) return 3;
+    return panels >= 2 && (TD_ROWS2 >= TD_ROWS1 || rows <= TD_ROWS2) ? 2 : 1;
 }
 
 /* Rows [start(i), start(i + 1)) are piece i of `rows` rows cut evenly into `pieces`. */
@@ -216,8 +231,8 @@ TD_INLINE int64_t td_piece_start(int64_t rows, int64_t pieces, int64_t i) {
 TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
                          int64_t first, int64_t last) {
     for (int64_t panel = first; panel < last;) {
-        const int shape = td_tile_shape(rows, last - panel), wide = td_tiles[shape].panels;
-        const int64_t tiles = (rows + td_tiles[shape].most - 1) / td_tiles[shape].most;
+        const int wide = td_tile_width(rows, last - panel), most = td_tiles[wide].most;
+        const int64_t tiles = (rows + most - 1) / most;
         for (int64_t i = 0; i < tiles; i++) {
             const int64_t from = td_piece_start(rows, tiles, i);
             const int64_t to = td_piece_start(rows, tiles, i + 1);
@@ -227,7 +242,7 @@ TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row
             if (panel == first && s->taps == 1)
                 ahead = ((intptr_t)(table[to - 1] + s->len) -
                          (intptr_t)(s->panels + panel * s->k * TD_PANEL)) / (intptr_t)sizeof(float);
-            td_tiles[shape].rows[to - from](s, table + from * s->taps, row + from, panel, ahead);
+            td_tiles[wide].rows[to - from](s, table + from * s->taps, row + from, panel, ahead);
         }
         panel += wide;
     }
