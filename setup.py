@@ -124,6 +124,7 @@ def extension() -> Extension:
         [
             str(SOURCES / "_engine.pyx"),
             str(SOURCES / "plan.c"),
+            str(SOURCES / "natives.c"),
             str(KERNELS / "dispatch.c"),
             str(KERNELS / "threads.c"),
         ],

@@ -51,6 +51,7 @@ def hashed(strong, dense=(WORDS, WORDS), buckets=1000, **kw):
 
 HASHED = {"hashed_output": True, "out_type": INT64, "internal_type": INT64}
 ONE = ([PLACES], [TEXT], [SHAPE])
+PAIR = (WORDS[:, :1], NUMBERS[:, 1:])
 LAST = ([PLACES], [NUMBERS.ravel()[-3:].copy()], [SHAPE])
 
 
@@ -85,6 +86,8 @@ CASES = [
     cross(dense=(WORDS, NUMBERS), **HASHED),
     cross(dense=(WORDS, NUMBERS), num_buckets=7, **HASHED),
     cross(*ONE, dense=(NUMBERS,), num_buckets=100, **HASHED | {"hash_key": 5}),
+    *[cross(dense=PAIR, num_buckets=n, **HASHED) for n in (0, 7, 2**62)],
+    cross(dense=(WORDS[:0, :1], NUMBERS[:0, :1]), num_buckets=7, **HASHED),
     cross(dense=(WORDS, WORDS[:2]), raises=True),
     case("SparseCrossV2", [], [], [], [WORDS, NUMBERS], np.array(b"_Y_", object), sparse_types=[]),
     case("SparseCrossV2", [PLACES], [TEXT], [SHAPE], [WORDS], np.array(b"", object)),
@@ -94,6 +97,8 @@ CASES = [
     hashed(False, (WORDS, NUMBERS), 2**62),
     hashed(True, (WORDS,), 5),
     hashed(False, (NUMBERS[:, :0], NUMBERS)),
+    *[hashed(False, PAIR, n) for n in (0, 7, 2**62)],
+    *[hashed(True, (WORDS[:, 1:], WORDS[:, :1]), n) for n in (0, 7)],
     ragged("RR", (TEXT, TEXT), (SPLITS, SPLITS)),
     ragged("RD", (TEXT,), (SPLITS,), dense=(WORDS,)),
     ragged("DSR", (TEXT,), (SPLITS,), ONE, (WORDS,)),

@@ -120,7 +120,7 @@ def _chosen_type(c: Inference) -> ValueType:
     return ValueType(INT32, c.unknown(1))
 
 
-def _indices(chosen: list[int]) -> Array:
+def _indices(chosen: Sequence[int] | Array) -> Array:
     return np.array(chosen, np.int32)
 
 
@@ -159,7 +159,7 @@ def _padded_type(c: Inference) -> ValueType:
     return _chosen_type(c)
 
 
-def _padded(values: list[Any], dtype: Any, most: Array, wanted: bool) -> Array:
+def padded(values: Sequence[Any] | Array, dtype: Any, most: Array, wanted: bool) -> Array:
     """`values` as an array, followed by zeros up to `most` if that is `wanted`."""
     size = int(most) if wanted else len(values)
     check_size([size])
@@ -186,8 +186,8 @@ def non_max_suppression_v4(
     """As V3, padded with 0 on request, and how many there are
     (tf.image.non_max_suppression_padded)."""
     chosen, _ = _non_max(boxes, scores, max_output_size, iou_threshold, score_threshold)
-    padded = _padded(chosen, np.int32, max_output_size, pad_to_max_output_size)
-    return padded, np.array(len(chosen), np.int32)
+    indices = padded(chosen, np.int32, max_output_size, pad_to_max_output_size)
+    return indices, np.array(len(chosen), np.int32)
 
 
 def _soft_type(c: Inference) -> list[ValueType]:
@@ -215,8 +215,8 @@ def non_max_suppression_v5(
     chosen, kept = _non_max(
         boxes, scores, max_output_size, iou_threshold, score_threshold, soft_nms_sigma
     )
-    indices = _padded(chosen, np.int32, max_output_size, pad_to_max_output_size)
-    values = _padded(kept, scores.dtype, max_output_size, pad_to_max_output_size)
+    indices = padded(chosen, np.int32, max_output_size, pad_to_max_output_size)
+    values = padded(kept, scores.dtype, max_output_size, pad_to_max_output_size)
     return indices, values, np.array(len(chosen), np.int32)
 
 
@@ -278,6 +278,26 @@ def combined_non_max_suppression(
     (tf.image.combined_non_max_suppression): boxes (n, boxes, 1 or classes, 4), scores
     (n, boxes, classes); results padded with 0.
     """
+    _check_limits(max_output_size_per_class, iou_threshold)
+
+    def choose(own: Array, ranks: Array) -> tuple[list[int], list[Any]]:
+        return _non_max(own, ranks, max_output_size_per_class, iou_threshold, score_threshold)
+
+    limits = max_output_size_per_class, max_total_size
+    return combined(boxes, scores, limits, choose, pad_per_class, clip_boxes)
+
+
+def combined(
+    boxes: Array,
+    scores: Array,
+    limits: tuple[Array, Array],
+    choose: Callable[[Array, Array], tuple[Sequence[int] | Array, Sequence[Any] | Array]],
+    pad_per_class: bool,
+    clip_boxes: bool,
+) -> tuple[Array, ...]:
+    """What CombinedNonMaxSuppression gives; `limits` are of a class and of an image, `choose` gives
+    numbers and scores of the boxes of one class that are left.
+    """
     if (
         boxes.ndim != 4
         or scores.ndim != 3
@@ -289,26 +309,27 @@ def combined_non_max_suppression(
             f"boxes {boxes.shape} and scores {scores.shape} should be "
             "[n, boxes, 1 or classes, 4] and [n, boxes, classes]"
         )
-    _check_limits(max_output_size_per_class, iou_threshold)
-    if max_output_size_per_class < 1 or np.ndim(max_total_size) or max_total_size < 1:
+    of_class, of_image = limits
+    if of_class < 1 or np.ndim(of_image) or of_image < 1:
         raise ValueError("max_output_size_per_class and max_total_size should be at least 1")
-    classes, slots = scores.shape[2], int(max_total_size)
+    classes, slots = scores.shape[2], int(of_image)
     if pad_per_class:
-        slots = min(slots, int(max_output_size_per_class) * classes)
+        slots = min(slots, int(of_class) * classes)
     check_size((len(boxes), slots, 4))
     found = np.zeros((len(boxes), slots, 6), _F32)
     valid = np.zeros(len(boxes), np.int32)
     for n in range(len(boxes)):
-        rows = []
+        rows = [np.zeros((0, 6), _F32)]
         for k in range(classes):
             own = boxes[n, :, k if boxes.shape[2] > 1 else 0]
-            chosen, kept = _non_max(
-                own, scores[n, :, k], max_output_size_per_class, iou_threshold, score_threshold
-            )
-            rows += [(*own[i], s, k) for i, s in zip(chosen, kept, strict=True)]
-        rows = sorted(rows, key=lambda row: -row[4])[:slots]
-        valid[n] = len(rows)
-        found[n, : len(rows)] = np.array(rows, _F32).reshape(-1, 6)
+            chosen, kept = choose(own, scores[n, :, k])
+            row = np.empty((len(chosen), 6), _F32)
+            row[:, :4], row[:, 4], row[:, 5] = own[_indices(chosen)], kept, k
+            rows.append(row)
+        every = np.concatenate(rows)
+        best = every[np.argsort(-every[:, 4], kind="stable")[:slots]]
+        valid[n] = len(best)
+        found[n, : len(best)] = best
     corners = np.clip(found[..., :4], 0, 1) if clip_boxes else found[..., :4]
     return corners, found[..., 4], found[..., 5], valid
 

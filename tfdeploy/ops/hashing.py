@@ -118,8 +118,8 @@ def fingerprint64(data: bytes) -> int:
     )
 
 
-def chained(first: int, second: int) -> int:
-    """One hash of two, as feature crosses chain them."""
+def chained(first: Any, second: Any) -> Any:
+    """One hash of two, ints or arrays of uint64, as feature crosses chain them."""
     factor = 0xC6A4A7935BD1E995
     result = (first & _MASK) ^ factor
     result = (result ^ (_mix(second * factor & _MASK) * factor & _MASK)) * factor & _MASK

@@ -412,6 +412,20 @@ def _chooses(node: Node) -> bool:
     return kind == "alt" or node[2] != node[3] or _chooses(node[1])
 
 
+def _least(node: Node) -> int:
+    """How many characters the shortest match has."""
+    kind = node[0]
+    if kind == "set":
+        return 1
+    if kind == "cat":
+        return sum(map(_least, node[1]))
+    if kind == "alt":
+        return min(map(_least, node[1]))
+    if kind == "rep":
+        return _least(node[1]) * int(node[2])
+    return _least(node[1]) if kind == "group" else 0
+
+
 def _size(node: Node) -> int:
     """About how many instructions `node` becomes."""
     kind = node[0]
@@ -499,6 +513,7 @@ class Regex:
         self.groups = parser.groups
         if _size(self._tree) > _MOST_INSTRUCTIONS:
             raise ValueError(f"pattern {pattern[:40]!r} is too large")
+        self._least = _least(self._tree)
         self._open, risky = _repeats(self._tree)
         self._python = None if risky else re.compile(_python(self._tree))
         self._code: list[Any] = []
@@ -506,6 +521,17 @@ class Regex:
     def _quick(self, text: str) -> re.Pattern[str] | None:
         """Python's pattern, where its worst case for `text` is short."""
         return self._python if len(text) ** (self._open + 1) <= _MOST_STEPS else None
+
+    def one_of(self) -> bytes | None:
+        """The characters of a pattern that matches a single ASCII one, None for other patterns."""
+        kind, *rest = self._tree
+        if kind != "set" or any(last > 127 for _, last in rest[0]):
+            return None
+        return bytes(code for first, last in rest[0] for code in range(first, last + 1))
+
+    def every(self, text: str) -> re.Pattern[str] | None:
+        """Python's pattern where it finds all matches in `text`, one behind the other."""
+        return self._quick(text) if self._least else None
 
     def full(self, text: str) -> bool:
         """Whether the whole `text` matches."""
@@ -624,6 +650,9 @@ def replace(regex: Regex, text: str, rewrite: str, everywhere: bool) -> str:
     named = re.findall(r"\\(?:(\d)|.)", rewrite, re.S)
     if max((int(d) for d in named if d), default=0) > regex.groups:
         return text
+    every = regex.every(text)
+    if every and "\\" not in rewrite:
+        return every.sub(lambda _: rewrite, text, 0 if everywhere else 1)
     result = []
     at, last = 0, -1
     while at <= len(text):

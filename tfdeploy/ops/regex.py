@@ -28,6 +28,13 @@ def _scalar(value: Array, what: str) -> str:
 
 
 def _replaced(x: Array, regex: Regex, rewrite: str, everywhere: bool) -> Array:
+    found = regex.one_of()
+    if found is not None and everywhere and len(rewrite) < 2 and rewrite.isascii():
+        if not rewrite:
+            return each(lambda s: s.translate(None, found), x)
+        if rewrite != "\\":
+            table = bytes.maketrans(found, rewrite.encode() * len(found))
+            return each(lambda s: s.translate(table), x)
     return each(
         lambda s: replace(regex, _text(s), rewrite, everywhere).encode(errors="surrogateescape"), x
     )

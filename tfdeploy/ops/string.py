@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -113,7 +113,7 @@ def as_string(
         return each(lambda s: s.ljust(width) if fill == "-" else s.rjust(max(width, 0)), x)
     if kind in "iu":
         flags = flags.lstrip("+ ") if kind == "u" else flags
-        return each(lambda v: (f"%{flags}d" % v).encode(), x)
+        return each(f"%{flags}d".encode().__mod__, x)
     code = "e" if scientific else "g" if shortest else "f"
     if kind == "c":
         return each(
@@ -268,14 +268,14 @@ def _split_types(c: Inference) -> list[ValueType]:
 
 
 def _sparse_rows(rows: list[list[bytes]]) -> tuple[Array, Array, Array]:
-    indices = [(i, j) for i, row in enumerate(rows) for j in range(len(row))]
-    values = [text for row in rows for text in row]
-    widest = max(map(len, rows), default=0)
-    return (
-        np.array(indices, np.int64).reshape(-1, 2),
-        texts(values, (len(values),)),
-        np.array([len(rows), widest], np.int64),
-    )
+    counts = np.array(list(map(len, rows)), np.int64)
+    starts = np.cumsum(counts) - counts
+    total = int(counts.sum())
+    indices = np.empty((total, 2), np.int64)
+    indices[:, 0] = np.repeat(np.arange(len(rows)), counts)
+    indices[:, 1] = np.arange(total) - np.repeat(starts, counts)
+    shape = np.array([len(rows), counts.max(initial=0)], np.int64)
+    return indices, texts(chain.from_iterable(rows), (total,)), shape
 
 
 @op("StringSplitV2", exact=True, outputs=("indices", "values", "shape"), type=_split_types)
@@ -330,7 +330,9 @@ def string_lower(x: Array, *, encoding: str = "") -> Array:
     """Each string in lower case: ASCII letters, or all with encoding utf-8 (tf.strings.lower)."""
     if not encoding:
         return each(bytes.lower, x)
-    return each(lambda s: s.decode(errors="replace").lower().encode(), x)
+    return each(
+        lambda s: s.lower() if s.isascii() else s.decode(errors="replace").lower().encode(), x
+    )
 
 
 @op("StringUpper", type=string_type, exact=True)
@@ -338,7 +340,9 @@ def string_upper(x: Array, *, encoding: str = "") -> Array:
     """Each string in upper case: ASCII letters, or all with encoding utf-8 (tf.strings.upper)."""
     if not encoding:
         return each(bytes.upper, x)
-    return each(lambda s: s.decode(errors="replace").upper().encode(), x)
+    return each(
+        lambda s: s.upper() if s.isascii() else s.decode(errors="replace").upper().encode(), x
+    )
 
 
 def _starts(text: bytes) -> list[int]:

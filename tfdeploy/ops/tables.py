@@ -42,6 +42,7 @@ class Table(Handle):
         "_keys",
         "_values",
         "filled",
+        "finder",
         "forbidden",
         "items",
         "key_dtype",
@@ -60,6 +61,7 @@ class Table(Handle):
         self.filled = mutable
         self.items: dict[Any, Any] = {}
         self.forbidden: tuple[Any, ...] = ()
+        self.finder: Any = None  # what the engine looks strings up with, made when first needed
         self._keys: Array | None = None
         self._values: Array | None = None
 
@@ -86,13 +88,13 @@ class Table(Handle):
         else:
             before.update(zip(new, found, strict=True))
         self.items, self.filled = before, True
-        self._keys = self._values = None
+        self._keys = self._values = self.finder = None
 
     def remove(self, keys: Array) -> None:
         """Removes entries where they are there."""
         for key in _entries(keys, keys.ndim - self._key_rank(keys)):
             self.items.pop(key, None)
-        self._keys = self._values = None
+        self._keys = self._values = self.finder = None
 
     def find(self, keys: Array, default: Array) -> Array:
         """The values of keys; `default` for keys that are not there, or the row of it for each."""

@@ -33,6 +33,7 @@ from .builder import (
     symbols_told,
 )
 from .lowering import LOWERINGS, read
+from .natives import with_native
 
 Array = NDArray[Any]
 
@@ -165,7 +166,7 @@ class Maker:
                     cut = _Cut(self)
                 cut.add(number)
             elif node.name not in self.unfit:
-                step = reference_step(node, number)
+                step = self._reference(number)
                 if cut.made.intersection(step.inputs) or node.control:
                     self._close(cut, steps, wanted, uses)
                     cut = _Cut(self)
@@ -180,6 +181,12 @@ class Maker:
         owners = frozenset(id(owner(a)) for a in needed_constants.values())
         freeing = with_frees(steps, fetches, fed | set(needed_constants))
         return Program(freeing, needed_constants, fetches, owners)
+
+    def _reference(self, number: int) -> Step:
+        """The call of a node that is not for the kernels."""
+        node = self.graph.nodes[number]
+        step = reference_step(node, number)
+        return step._replace(function=with_native(self.engine, node.op, step.function))
 
     def _tell(self, refs: Iterable[Ref]) -> None:
         """Notes which symbols the shapes of values outside of any plan tell."""
