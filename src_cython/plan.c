@@ -50,7 +50,8 @@ static int64_t floor_div(int64_t a, int64_t b) {
     return q - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-static void evaluate(const td_plan *plan, const int64_t *const *shapes, int64_t *to) {
+/* Computes the extents; 0 where some that should be equal are not. */
+static int evaluate(const td_plan *plan, const int64_t *const *shapes, int64_t *to) {
     for (int32_t i = 0; i < plan->n_extents; i++) {
         const td_extent *e = &plan->extents[i];
         switch (e->op) {
@@ -61,8 +62,13 @@ static void evaluate(const td_plan *plan, const int64_t *const *shapes, int64_t 
         case TD_X_DIV: to[i] = floor_div(to[e->a], to[e->b]); break;
         case TD_X_MAX: to[i] = TD_MAX(to[e->a], to[e->b]); break;
         case TD_X_BROADCAST: to[i] = to[e->a] == 1 ? to[e->b] : to[e->a]; break;
+        case TD_X_EQUAL:
+            if (to[e->a] != to[e->b]) return 0;
+            to[i] = to[e->a];
+            break;
         }
     }
+    return 1;
 }
 
 static int64_t elements(const td_tensor *t) {
@@ -217,10 +223,10 @@ td_binding *td_bind(const td_plan *plan, const int64_t *const *shapes, td_fault 
     b->ints = malloc(((size_t)total_ints(plan) + 1) * sizeof(int64_t));
     b->place = calloc(n, sizeof(int64_t));
     if (!b->extents || !b->tensors || !b->work || !b->ints || !b->place) goto failed;
-    evaluate(plan, shapes, b->extents);
+    *fault = (td_fault){TD_BAD_SHAPE, -1};
+    if (!evaluate(plan, shapes, b->extents)) goto failed;
     for (int32_t i = 0; i < plan->n_values; i++) {
         const td_value *v = &plan->values[i];
-        *fault = (td_fault){TD_BAD_SHAPE, -1};
         if (!shape_of(v, b->extents, shapes, &b->tensors[i])) goto failed;
         b->tensors[i].data = v->kind == TD_V_CONST ? v->data : somewhere;
         if (v->kind == TD_V_VIEW) {

@@ -9,8 +9,10 @@
 
 #include "kernels/dispatch.h"
 
-/* How an extent comes about; a and b are numbers of earlier extents, of FEED a feed and an axis. */
-enum { TD_X_NUMBER, TD_X_FEED, TD_X_ADD, TD_X_MUL, TD_X_DIV, TD_X_BROADCAST, TD_X_MAX };
+/* How an extent comes about; a and b are numbers of earlier extents, of FEED a feed and an axis.
+ * EQUAL refuses where they differ. */
+enum { TD_X_NUMBER, TD_X_FEED, TD_X_ADD, TD_X_MUL, TD_X_DIV, TD_X_BROADCAST, TD_X_MAX,
+       TD_X_EQUAL };
 
 typedef struct td_extent {
     int32_t op, a, b;

@@ -95,6 +95,8 @@ def _logits_type(c: Inference) -> ValueType:
 
 
 def _shifted(x: Array) -> Array:
+    if not x.ndim:
+        raise ValueError("the logits are a scalar and should have at least one axis")
     w = wide(x)
     return w - w.max(axis=-1, keepdims=True, initial=-np.inf)
 

@@ -135,6 +135,8 @@ def operation(rw: Rewriter, node: Node) -> str:
         )
     if node.op == "SelectV2":
         return "select" if kinds[1].dtype in _BY_DTYPE else ""
+    if node.op == "BiasAdd" and (kinds[0].shape or ())[-1:] != kinds[1].shape:
+        return ""  # it does not broadcast
     if node.op == "LeakyRelu" and kinds[0].dtype == "float32":
         return "leaky"
     if len({k.dtype for k in kinds}) > 1:

@@ -6,13 +6,14 @@ import numpy as np
 
 from ..graph.graph import Node, Ref
 from ..ops import registry
+from . import own
 from .rewrite import Rewriter
 
 MOST_FOLDED = 1 << 24  # bytes that a folded value may have beyond those of its inputs
 
 
 def fold(rw: Rewriter, node: Node) -> list[Ref] | None:
-    """A pure op of constants becomes constants."""
+    """A pure op of constants becomes constants; one that fails is left to its reference."""
     record = registry.get(node.op)
     if record is None or record.effect != registry.PURE or node.op == "Const" or node.control:
         return None
@@ -24,7 +25,8 @@ def fold(rw: Rewriter, node: Node) -> list[Ref] | None:
         try:
             result = record.func()(*values, **attrs)
         except Exception:  # the run itself reports it, with the node's name
-            return None
+            kept = own.marked(node)
+            return rw.emit(kept.op, kept.inputs, kept.attrs, kept.types, kept.name)
     results = [np.asarray(r) for r in (result if isinstance(result, tuple) else (result,))]
     taken = sum(v.nbytes for v in values if v is not None)
     if sum(r.nbytes for r in results) > taken + MOST_FOLDED or len(results) != len(node.types):

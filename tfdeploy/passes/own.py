@@ -1,5 +1,5 @@
-"""Ops whose implementation somebody wrote or chose stay as they are, and so do nodes that kernels
-refused once they were fused.
+"""Ops that stay as they are: somebody wrote or chose their implementation, kernels refused them once
+they were fused, or their reference has something to say of their inputs.
 
 They are marked by a prefix to their type, which no rule and no kernel knows.
 """
@@ -21,27 +21,28 @@ _MARK = "own."
 
 def mark(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
     """The graph with the nodes marked whose implementation is settled."""
-    nodes = [_marked(node) for node in graph.nodes]
+    nodes = [marked(node) if _settled(node) else node for node in graph.nodes]
     if all(one is two for one, two in zip(nodes, graph.nodes, strict=True)):
-        marked = graph
+        whole = graph
     else:
-        marked = replace(graph, nodes=nodes)
+        whole = replace(graph, nodes=nodes)
     refs = (Ref(n, slot) for n, node in enumerate(nodes) for slot in range(len(node.types)))
-    return marked, {ref: ref for ref in refs}
+    return whole, {ref: ref for ref in refs}
 
 
-def _marked(node: Node) -> Node:
+def _settled(node: Node) -> bool:
     record = registry.get(node.op)
-    if record is None or not record.settled():
-        return node
+    return record is not None and record.settled()
+
+
+def marked(node: Node) -> Node:
+    """The node with a type that its reference alone knows."""
     return replace(node, op=_MARK + node.op)
 
 
 def apart(graph: Graph, names: Set[str]) -> Graph:
     """The graph with the nodes of these names marked."""
-    nodes = [
-        replace(node, op=_MARK + node.op) if node.name in names else node for node in graph.nodes
-    ]
+    nodes = [marked(node) if node.name in names else node for node in graph.nodes]
     return replace(graph, nodes=nodes)
 
 

@@ -317,6 +317,8 @@ def _renamed(equation: str) -> str:
 
 def attention(rw: Rewriter, node: Node) -> list[Ref] | None:
     """``softmax(q k^T * scale + mask) v``, by batched products or by einsum."""
+    if len(node.inputs) != 2:
+        return None
     weights, v = node.inputs
     softmax = _is(rw, weights, "Softmax")
     if softmax is None or not rw.single(weights) or rw.type(v).dtype != "float32":

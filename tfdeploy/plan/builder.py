@@ -24,7 +24,7 @@ Array = NDArray[Any]
 DTYPES = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int64": 9, "bool": 10}
 """The element types that kernels know, by TensorFlow's numbers."""
 
-_NUMBER, _FEED, _ADD, _MUL, _DIV, _BROADCAST, _MAX = range(7)
+_NUMBER, _FEED, _ADD, _MUL, _DIV, _BROADCAST, _MAX, _EQUAL = range(8)
 FEED, CONST, ARENA, RESULT, VIEW = range(5)
 MAX_RANK = 8
 _LOOP = 7  # where the row of a value has its loop
@@ -180,6 +180,14 @@ class Builder:
         if isinstance(extent, int):
             return self.extent(max(extent, 0))
         return self._row((_MAX, self.extent(extent), self.extent(0), 0))
+
+    def equal(self, a: Extent, b: Extent) -> None:
+        """Makes the plan hold only where both are equal; NoKernel where they never are."""
+        if a == b:
+            return
+        if isinstance(a, int) and isinstance(b, int):
+            raise NoKernel(f"extents {a} and {b}")
+        self._row((_EQUAL, self.extent(a), self.extent(b), 0))
 
     def half(self, number: int) -> int:
         """The number of half an extent, rounded down."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..config import WINOGRAD
 from ..graph.graph import Node, Ref
-from ..graph.types import Dim, Extent, product
+from ..graph.types import Extent, product
 from ..ops.rules import normalize_axis
 from .builder import MAX_RANK, Array, Builder, NoKernel, Value
 
@@ -242,6 +242,10 @@ def _batch_matmul(b: Builder) -> None:
     a = attrs(b)
     x, y = b.input(0), b.input(1)
     out = b.type().shape
+    if b.node is not None and b.node.op == "BatchMatMul":
+        require(x.rank == y.rank)
+        for left, right in zip(x.shape[:-2], y.shape[:-2], strict=True):
+            b.equal(left, right)
     if a.get("adj_x") or a.get("transpose_a"):
         x = _turned(b, x)
     if a.get("adj_y") or a.get("transpose_b"):
@@ -326,6 +330,7 @@ def _permuted(b: Builder, value: Value, perm: Sequence[int]) -> Value:
 def _softmax(b: Builder) -> None:
     assert b.node is not None
     kernel = "softmax" if b.node.op == "Softmax" else "log_softmax"
+    require(b.input(0).rank)
     b.call(kernel, [b.dense(b.input(0))], [b.output()])
 
 
@@ -348,6 +353,7 @@ def _reduce(b: Builder) -> None:
     require(axes is not None and x.dtype == "float32")
     assert axes is not None
     gone = {normalize_axis(int(axis), x.rank) for axis in axes.reshape(-1)}
+    require(len(gone) == axes.size)
     kept = tuple(1 if i in gone else e for i, e in enumerate(x.shape))
     target = b.new(x.dtype, kept)
     number = b.engine.reductions()[_REDUCTIONS[b.node.op]]
@@ -368,11 +374,7 @@ def _reshape(b: Builder) -> None:
             b.set(0, b.view(x, shape, kept))
             return
     x = b.dense(x)
-    require(
-        product(shape) == product(x.shape)
-        or isinstance(product(shape), Dim)
-        or isinstance(product(x.shape), Dim)
-    )
+    b.equal(product(shape), product(x.shape))
     b.set(0, b.view(x, shape))
 
 
@@ -384,9 +386,20 @@ def _regrouped(b: Builder, x: Value, shape: Sequence[Extent]) -> list[Extent] | 
     return [0 if e == 1 else steps.pop(0) for e in shape]
 
 
-@lowers("Identity", "StopGradient", "EnsureShape", "CheckNumerics", "Snapshot", uses=(0,))
+@lowers("Identity", "StopGradient", "Snapshot")
 def _same(b: Builder) -> None:
     b.set(0, b.input(0))
+
+
+@lowers("EnsureShape")
+def _ensure_shape(b: Builder) -> None:
+    x = b.input(0)
+    wanted = attrs(b)["shape"]
+    require(wanted is None or len(wanted) == x.rank)
+    for extent, real in zip(wanted or (), x.shape, strict=False):
+        if extent not in (None, -1):
+            b.equal(extent, real)
+    b.set(0, x)
 
 
 @lowers("Transpose", uses=(0,))
@@ -443,6 +456,7 @@ def _cut(b: Builder, x: Value, axis: int) -> None:
         shape = b.type(slot).shape
         b.set(slot, b.view(x, shape, strides, strides[axis] * start))
         start = start + shape[axis]
+    b.equal(start, x.shape[axis])
 
 
 @lowers("Slice", uses=(0,))
@@ -612,7 +626,7 @@ def _resize(b: Builder) -> None:
     a = attrs(b)
     kind = int(b.node.op == "ResizeBilinear")
     flags = [int(bool(a.get(name))) for name in ("align_corners", "half_pixel_centers")]
-    require(b.input(0).dtype == "float32")
+    require(b.input(0).dtype == "float32" and 0 not in b.type().shape[1:3])
     b.call("resize", [b.input(0)], [b.output()], [kind, *flags])
 
 

@@ -135,7 +135,7 @@ class Maker:
     def _learned(self) -> tuple[int, ...]:
         return len(self._refused), len(self._fixed), len(self._dense)
 
-    def _refuse(self, node: Node, error: NoKernel | None = None) -> None:
+    def _refuse(self, node: Node, error: Exception | None = None) -> None:
         """Sends a node to its reference; a fused one has none.
 
         What an extent depends on may yet be told by a node that was refused in the same attempt.
@@ -272,7 +272,7 @@ class Maker:
             b.node = self.graph.nodes[number]
             try:
                 LOWERINGS[b.node.op](b)
-            except NoKernel as error:
+            except (NoKernel, ValueError) as error:  # what does not fit the reference can tell
                 self._refuse(b.node, error)
                 return
         try:
