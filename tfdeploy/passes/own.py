@@ -1,5 +1,5 @@
-"""Ops that stay as they are: somebody wrote or chose their implementation, kernels refused them once
-they were fused, or their reference has something to say of their inputs.
+"""Ops that stay as they are: somebody wrote or chose their implementation, kernels refused them
+once they were fused, or their reference has something to say of their inputs.
 
 They are marked by a prefix to their type, which no rule and no kernel knows.
 """
