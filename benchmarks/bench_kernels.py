@@ -99,8 +99,10 @@ def conv(
     return call("conv", inputs, np.empty((1, out, out, n), np.float32), ints, [0, np.inf], isa)
 
 
-def winograd(size: int, c: int, n: int, isa: str | None = None) -> Callable[..., None]:
-    weights = np.empty(36 * -(-n // 16) * c * 16, np.float32)
+def winograd(
+    size: int, c: int, n: int, isa: str | None = None, points: int = 36
+) -> Callable[..., None]:
+    weights = np.empty(points * -(-n // 16) * c * 16, np.float32)
     call("pack_winograd", [normal(3, 3, c, n)], weights)()
     inputs = [normal(1, size, size, c), weights, None, normal(n), None]
     output = np.empty((1, size, size, n), np.float32)
@@ -239,7 +241,8 @@ def table(isa: str | None) -> None:
         shape = f"{size} {c} -> {n}, {kernel} x {kernel} / {stride}"
         line(f"conv {shape}", conv(size, c, n, kernel, stride, isa), flops)
         if (kernel, stride) == (3, 1):
-            line(f"winograd {shape}", winograd(size, c, n, isa), flops)
+            for points in (36, 25):
+                line(f"winograd {points} {shape}", winograd(size, c, n, isa, points), flops)
     for size, c, kernel, stride in DEPTHWISE:
         out = -(-size // stride)
         flops = 2 * out * out * kernel * kernel * c

@@ -113,6 +113,10 @@ static void windows(void) {
     const td_tensor *pack[] = {&g, &u}, *winograd[] = {&x, &u, &absent, &absent, &absent, &t};
     SHOW("pack_winograd", pack_winograd, pack, ((const int64_t[]){0}), 0);
     SHOW("winograd", winograd, winograd, ((const int64_t[]){0, 1, 1}), 0, 0);
+    td_tensor fewer = TENSOR(25 * 4 * 37 * 16);
+    pack[1] = winograd[1] = &fewer;
+    SHOW("pack_winograd 25", pack_winograd, pack, ((const int64_t[]){0}), 0);
+    SHOW("winograd 25", winograd, winograd, ((const int64_t[]){0, 1, 1}), 0, 0);
     td_tensor big = TENSOR(2, 20, 30, 37);
     const td_tensor *resize[] = {&x, &big};
     SHOW("resize", resize, resize, ((const int64_t[]){1, 0, 1}), 0);

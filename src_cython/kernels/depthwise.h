@@ -72,10 +72,6 @@ typedef struct td_depthwise {
     td_act act;
 } td_depthwise;
 
-TD_INLINE vf td_load_some(const float *p, int64_t n, const int full) {
-    return full ? td_load(p) : td_loadn(p, n);
-}
-
 /* The taps of a group of pixels that lie inside: where the first pixel reads, and the weights. */
 typedef struct td_taps {
     int64_t count;

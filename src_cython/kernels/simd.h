@@ -286,4 +286,13 @@ TD_INLINE int64_t td_part(int64_t n, int part) {
     return left < 0 ? 0 : left > TD_LANES ? TD_LANES : left;
 }
 
+/* `full` is known when the code is made. */
+TD_INLINE vf td_load_some(const float *p, int64_t n, const int full) {
+    return full ? td_load(p) : td_loadn(p, n);
+}
+TD_INLINE void td_store_some(float *p, int64_t n, vf v, const int full) {
+    if (full) td_store(p, v);
+    else td_storen(p, n, v);
+}
+
 #endif

@@ -387,20 +387,21 @@ class Builder:
             Step(kernel, list(inputs), list(outputs), ints, list(floats), self.node, self.within)
         )
 
-    def pack(self, weights: Array, key: Any, kernel: str = "pack") -> Value:
+    def pack(self, weights: Array, key: Any, points: int = 0) -> Value:
         """Weights in the form that kernels read, made by kernel `pack` (from [groups, taps,
-        len, n]) or `pack_winograd` (from [3, 3, len, n]).  The same `key` gives the same array.
+        len, n]) or, where there are points, by `pack_winograd` (from [3, 3, len, n]).  The same
+        `key` gives the same array.
         """
         found = self.packed.get(key)
         if found is None:
             weights = np.ascontiguousarray(weights, np.float32)
             first, second, length, n = weights.shape
-            size = -(-n // 16) * 16 * length * (first * second if kernel == "pack" else 36)
+            size = -(-n // 16) * 16 * length * (points or first * second)
             inner = Builder(self.engine, Graph(), {})
             inner.node = Node("pack", "pack")
             source = Value(FEED, DType("float32"), weights.shape)
             target = Value(RESULT, DType("float32"), (size,))
-            inner.call(kernel, [source], [target])
+            inner.call("pack_winograd" if points else "pack", [source], [target])
             plan = inner.finish([source], [target])
             found = self.packed[key] = plan.run((weights,))[0]
         return self.const(found)

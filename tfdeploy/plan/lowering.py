@@ -143,8 +143,9 @@ def _conv(b: Builder) -> None:
     act, params = _act(b)
     window = _conv_window(b, x, kernel)
     dense = not np.isfinite(weights).all()
-    if groups == 1 and not dense and _for_winograd(b, weights):
-        packed = b.pack(weights, (id(weights), "winograd"), "pack_winograd")
+    points = 0 if groups > 1 or dense else _winograd_points(b, weights)
+    if points:
+        packed = b.pack(weights, (id(weights), "winograd"), points)
         ints = [b.extent(act), *window[-2:]]
         b.call_with("winograd", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
         return
@@ -155,19 +156,26 @@ def _conv(b: Builder) -> None:
     b.call_with("conv", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
 
 
-def _for_winograd(b: Builder, weights: Array) -> bool:
-    """Whether a convolution gains by Winograd's F(4 x 4, 3 x 3): enough channels, an image of
+def _winograd_points(b: Builder, weights: Array) -> int:
+    """Points of the Winograd tiles that a convolution gains by, or 0: enough channels, an image of
     enough tiles.  Decided by what does not vary between calls.
     """
     a = attrs(b)
     shape = b.type().shape
     plain = [1] * len(shape)
     if weights.shape[:2] != (3, 3) or weights.ndim != 4 or not WINOGRAD.read():
-        return False
+        return 0
     if list(a.get("strides") or plain) != plain or list(a.get("dilations") or plain) != plain:
-        return False
-    wide = all(isinstance(e, int) and e >= 10 for e in shape[1:3])
-    return wide and min(weights.shape[2:]) >= 32
+        return 0
+    height, width = shape[1:3]
+    if not isinstance(height, int) or not isinstance(width, int) or min(height, width) < 10:
+        return 0
+    if min(weights.shape[2:]) < 32:
+        return 0
+    tiles = {pixels: -(-height // pixels) * -(-width // pixels) for pixels in (3, 4)}
+    # Few tiles wait for the weights, which small tiles have fewer of.
+    small = tiles[4] < 32 and 25 * tiles[3] <= 1.1 * 36 * tiles[4]
+    return 25 if small else 36
 
 
 @lowers("td.ConvTranspose")
