@@ -46,3 +46,25 @@ def test_symbols_come_true(case: Case) -> None:
         for extent, real in zip(kind.shape, np.shape(value), strict=True):
             if isinstance(extent, int) or not any(s.startswith("?") for s in extent.symbols()):
                 assert evaluate(extent, binding) == real
+
+
+@pytest.mark.parametrize(
+    ("over", "under", "text"),
+    [
+        ("n*t*5", "10*n", "(t//2)"),
+        ("n*t*6", "n*3", "2*t"),
+        ("4*n+2", "2", "2*n+1"),
+        ("2*n+2*n*t", "2*n*t", "((t+1)//t)"),
+        ("-2*n", "-2", "n"),
+        ("2*n", "-4", "(-1*n//2)"),
+        ("n*t", "n*t", "1"),
+        ("n", "t", "(n//t)"),
+    ],
+)
+def test_quotients_lose_shared_factors(over: str, under: str, text: str) -> None:
+    """So they hold where a factor is 0: an empty batch keeps what -1 means in a reshape."""
+    from tfdeploy.graph.types import Dim
+
+    known = {name: Dim.symbol(name) for name in "nt"}
+    quotient = eval(over, known) // eval(under, known)
+    assert repr(quotient) == text

@@ -8,7 +8,11 @@ compute with extents as with ints.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from functools import reduce
+from math import gcd
+from operator import and_
 from typing import NamedTuple, TypeAlias
 
 from ..dtypes import DType
@@ -77,13 +81,8 @@ class Dim:
             return self
         if self == other:
             return 1
-        divisor = _terms(other)
-        if len(divisor) == 1:
-            ((product, factor),) = divisor.items()
-            quotient = _divide(self.terms, product, factor)
-            if quotient is not None:
-                return Dim._make(quotient)
-        return Dim({(("//", self, other),): 1})
+        over, under = _reduced(self, other)
+        return over if under == 1 else Dim({(("//", over, under),): 1})
 
     @staticmethod
     def broadcast(a: Extent, b: Extent) -> Extent:
@@ -152,21 +151,28 @@ def _terms(extent: Extent) -> Mapping[Monomial, int]:
     return extent.terms if isinstance(extent, Dim) else {(): extent}
 
 
-def _divide(
-    terms: Mapping[Monomial, int], product: Monomial, by: int
-) -> dict[Monomial, int] | None:
-    """Terms of the exact quotient by `by` * `product`, or None where there is a remainder."""
-    quotient: dict[Monomial, int] = {}
-    for atoms, factor in terms.items():
-        rest = list(atoms)
-        for atom in product:
-            if atom not in rest:
-                return None
-            rest.remove(atom)
-        if not by or factor % by:
-            return None
-        quotient[tuple(rest)] = factor // by
-    return quotient
+def _reduced(over: Extent, under: Extent) -> tuple[Extent, Extent]:
+    """Both sides of a quotient without the factors that all their terms share.
+
+    Where such a factor is 0, the quotient is what every other value of it gives.
+    """
+    sides = _terms(over), _terms(under)
+    shared = reduce(and_, (Counter(atoms) for side in sides for atoms in side))
+    by = gcd(*(factor for side in sides for factor in side.values()))
+    if min(sides[1].values()) < 0:
+        by = -by
+    left, right = (
+        {_without(atoms, shared): factor // by for atoms, factor in side.items()}
+        for side in sides
+    )
+    return Dim._make(left), Dim._make(right)
+
+
+def _without(atoms: Monomial, gone: Counter[Atom]) -> Monomial:
+    rest = list(atoms)
+    for atom in gone.elements():
+        rest.remove(atom)
+    return tuple(rest)
 
 
 def evaluate(extent: Extent, binding: Mapping[str, int]) -> int:
