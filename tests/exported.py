@@ -135,7 +135,9 @@ def _flat(value: Any) -> dict[str, Any]:
     return {f"y{i}": tf.identity(leaf) for i, leaf in enumerate(x for x in leaves if x is not None)}
 
 
-def _function(row: Row, example: list[Array], rng: np.random.Generator) -> Callable[..., Any]:
+def _function(
+    archive: Any, row: Row, example: list[Array], rng: np.random.Generator
+) -> Callable[..., Any]:
     made = row.make()
     if not isinstance(made, keras.layers.Layer):
         return lambda *tensors: _flat(made(*tensors))
@@ -145,6 +147,7 @@ def _function(row: Row, example: list[Array], rng: np.random.Generator) -> Calla
         lively(made, rng)
     if row.prepare is not None:
         row.prepare(made)
+    archive.track(made)
     return lambda *tensors: _flat(call(made, *tensors))
 
 
@@ -152,7 +155,7 @@ def _add(archive: Any, name: str, row: Row, seed: int) -> list[Arrays]:
     """Makes `row` an endpoint; gives its feeds."""
     rng = np.random.default_rng(seed)
     feeds = [[given.array(rng, batch) for given in row.inputs] for batch in row.batches]
-    function = _function(row, feeds[0], rng)
+    function = _function(archive, row, feeds[0], rng)
     specs = [given.spec(f"x{i}") for i, given in enumerate(row.inputs)]
     traced = archive.add_endpoint(name, function, specs)
     traced.get_concrete_function()
@@ -239,4 +242,3 @@ def same(got: Array, want: Array, tolerance: float, where: str) -> None:
     scale = np.abs(finite).max(initial=0.0)
     limit = max(tolerance, COARSE.get(got.dtype.name, 0.0))
     close(got.astype(wide), want.astype(wide), atol=limit * scale)
-

@@ -54,7 +54,7 @@ def test_symbols_come_true(case: Case) -> None:
         ("n*t*5", "10*n", "(t//2)"),
         ("n*t*6", "n*3", "2*t"),
         ("4*n+2", "2", "2*n+1"),
-        ("2*n+2*n*t", "2*n*t", "((t+1)//t)"),
+        ("2*n+2*n*t", "2*n*t", "(t+1//t)"),
         ("-2*n", "-2", "n"),
         ("2*n", "-4", "(-1*n//2)"),
         ("n*t", "n*t", "1"),
@@ -68,3 +68,14 @@ def test_quotients_lose_shared_factors(over: str, under: str, text: str) -> None
     known = {name: Dim.symbol(name) for name in "nt"}
     quotient = eval(over, known) // eval(under, known)
     assert repr(quotient) == text
+
+
+def test_broadcasts_do_not_pile_up() -> None:
+    from tfdeploy.graph.types import Dim
+
+    n, t = Dim.symbol("n"), Dim.symbol("t")
+    both = Dim.broadcast(n, t)
+    assert Dim.broadcast(both, n) == Dim.broadcast(t, both) == Dim.broadcast(t, n) == both
+    assert Dim.broadcast(Dim.broadcast(n, Dim.symbol("m")), t) == Dim.broadcast(
+        both, Dim.symbol("m")
+    )

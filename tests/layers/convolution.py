@@ -82,9 +82,7 @@ def transposed(kind: Any, rank: int) -> dict[str, Row]:
     rows["output padding"] = row(
         lambda: kind(5, 3, strides=3, padding="same", output_padding=1), image(rank)
     )
-    rows["output padding valid"] = row(
-        lambda: kind(5, 2, strides=2, output_padding=1), image(rank)
-    )
+    rows["output padding valid"] = row(lambda: kind(5, 2, strides=2, output_padding=1), image(rank))
     return rows
 
 
@@ -93,9 +91,7 @@ ROWS: dict[str, dict[str, Row]] = {
         **variants(k.Conv1D, 1, 5),
         **grouped(k.Conv1D, 1),
         "causal": row(lambda: k.Conv1D(5, 3, padding="causal"), image(1, open=1)),
-        "causal dilated": row(
-            lambda: k.Conv1D(5, 3, padding="causal", dilation_rate=2), image(1)
-        ),
+        "causal dilated": row(lambda: k.Conv1D(5, 3, padding="causal", dilation_rate=2), image(1)),
         "causal strided": row(lambda: k.Conv1D(5, 3, padding="causal", strides=2), image(1)),
     },
     "Conv2D": {

@@ -34,7 +34,9 @@ def activations() -> dict[str, Row]:
         for name in names
         if callable(getattr(keras.activations, name))
     }
-    rows["threshold"] = row(lambda: partial(keras.ops.threshold, threshold=0.2, default_value=3.0), X)
+    rows["threshold"] = row(
+        lambda: partial(keras.ops.threshold, threshold=0.2, default_value=3.0), X
+    )
     rows["gelu tanh"] = row(lambda: partial(keras.activations.gelu, approximate=True), floats(8))
     return {"relu": rows.pop("relu"), **rows}
 
@@ -91,9 +93,7 @@ ROWS: dict[str, dict[str, Row]] = {
     "EinsumDense": {
         "sequence": row(lambda: k.EinsumDense("abc,cd->abd", (None, 8), bias_axes="d"), STEPS),
         "ellipsis": row(lambda: k.EinsumDense("...x,xy->...y", 4, bias_axes="y"), STEPS),
-        "heads": row(
-            lambda: k.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de"), STEPS
-        ),
+        "heads": row(lambda: k.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de"), STEPS),
         "from heads": row(
             lambda: k.EinsumDense("abcd,cde->abe", (None, 8), activation="tanh"),
             floats(5, 2, 3, open=1),
@@ -201,8 +201,6 @@ ROWS: dict[str, dict[str, Row]] = {
         ),
     },
     "Pipeline": {
-        "": row(
-            lambda: k.Pipeline([k.Rescaling(1 / 255), k.CenterCrop(3, 4)]), images(6, 7, 3)
-        ),
+        "": row(lambda: k.Pipeline([k.Rescaling(1 / 255), k.CenterCrop(3, 4)]), images(6, 7, 3)),
     },
 }

@@ -103,8 +103,7 @@ def upsampling(layer: Any, rank: int) -> dict[str, Row]:
 def ranks(name: str, variants: Any) -> Table:
     """The layers of a family, one for each rank; `name` holds a star for the rank."""
     return {
-        name.replace("*", str(n)): variants(getattr(k, name.replace("*", str(n))), n)
-        for n in RANKS
+        name.replace("*", str(n)): variants(getattr(k, name.replace("*", str(n))), n) for n in RANKS
     }
 
 

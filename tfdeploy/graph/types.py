@@ -93,8 +93,10 @@ class Dim:
             return b
         if isinstance(a, int):
             return a
-        low, high = sorted((a, b), key=repr)
-        return Dim({(("bc", low, high),): 1})
+        total, *others = sorted({*_parts(a), *_parts(b)}, key=repr, reverse=True)
+        for part in others:
+            total = Dim({(("bc", part, total),): 1})
+        return total
 
     def __rfloordiv__(self, other: Extent) -> Extent:
         return 0 if other == 0 else Dim({(("//", other, self),): 1})
@@ -151,6 +153,16 @@ def _terms(extent: Extent) -> Mapping[Monomial, int]:
     return extent.terms if isinstance(extent, Dim) else {(): extent}
 
 
+def _parts(extent: Extent) -> list[Extent]:
+    """The extents of which a broadcast was made; else the extent alone."""
+    if isinstance(extent, Dim) and len(extent.terms) == 1:
+        ((atoms, factor),) = extent.terms.items()
+        atom = atoms[0] if factor == 1 and len(atoms) == 1 else ""
+        if not isinstance(atom, str) and atom[0] == "bc":
+            return [*_parts(atom[1]), *_parts(atom[2])]
+    return [extent]
+
+
 def _reduced(over: Extent, under: Extent) -> tuple[Extent, Extent]:
     """Both sides of a quotient without the factors that all their terms share.
 
@@ -162,8 +174,7 @@ def _reduced(over: Extent, under: Extent) -> tuple[Extent, Extent]:
     if min(sides[1].values()) < 0:
         by = -by
     left, right = (
-        {_without(atoms, shared): factor // by for atoms, factor in side.items()}
-        for side in sides
+        {_without(atoms, shared): factor // by for atoms, factor in side.items()} for side in sides
     )
     return Dim._make(left), Dim._make(right)
 
