@@ -20,19 +20,18 @@ CORNERS = tf.constant([0.0, -0.0, 1, -1, 3, -3, 6, -6, 0.5, -0.5, 2.5, 20, -20, 
 
 
 def activations() -> dict[str, Row]:
-    names = [
-        name
-        for name in sorted(vars(keras.activations))
-        if name not in ("deserialize", "get", "serialize", "threshold")
-    ]
+    functions = {
+        name: function
+        for name, function in sorted(vars(keras.activations).items())
+        if callable(function) and name not in ("deserialize", "get", "serialize", "threshold")
+    }
     rows = {
         name: row(
-            lambda function=getattr(keras.activations, name): k.Activation(function),
+            lambda function=function: k.Activation(function),
             floats(8),
             call=lambda layer, x: (layer(x * 3), layer(CORNERS[None])),
         )
-        for name in names
-        if callable(getattr(keras.activations, name))
+        for name, function in functions.items()
     }
     rows["threshold"] = row(
         lambda: partial(keras.ops.threshold, threshold=0.2, default_value=3.0), X
