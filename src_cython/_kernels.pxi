@@ -32,10 +32,16 @@ cdef extern from "kernels/dispatch.h" nogil:
 
 cdef extern from "kernels/threads.h" nogil:
     int td_threads_for(const k_work *work, int threads)
+    void td_threads_cpus(int count)
     int td_parallel(const k_kernel *kernel, const k_call *call, const k_work *work, int threads,
                     void *scratch, int64_t step)
     uint64_t td_fp_enter()
     void td_fp_leave(uint64_t before)
+
+
+def use_cpus(int count) -> None:
+    """Tells how many CPUs this process may use; threads beyond them are not kept busy."""
+    td_threads_cpus(count)
 
 
 cdef dict _CODES = {"f": 1, "d": 2, "i": 3, "B": 4, "l": 9, "q": 9, "?": 10}

@@ -144,6 +144,8 @@ def _engine() -> _Engine:
             loaded.module.set_isa(isa)
         except ValueError as error:
             raise ConfigError(f"{ISA.name}={isa}: {error}") from None
+    if loaded.module:
+        loaded.module.use_cpus(usable_cpus())
     return loaded
 
 
@@ -211,17 +213,20 @@ def cpu_quota(proc: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> 
     return quota
 
 
-def default_num_threads() -> int:
-    """TFDEPLOY_NUM_THREADS, else OMP_NUM_THREADS, else the CPUs that affinity and quota leave us.
+def usable_cpus() -> int:
+    """The CPUs that affinity and quota leave us.
 
     A quota is rounded down: a thread more than the quota makes all of them wait.
     """
-    if asked := NUM_THREADS.read() or OMP_NUM_THREADS.read():
-        return asked
     if sys.platform == "linux":
         usable = len(os.sched_getaffinity(0))
         return max(1, int(min(usable, cpu_quota())))
     return os.cpu_count() or 1
+
+
+def default_num_threads() -> int:
+    """TFDEPLOY_NUM_THREADS, else OMP_NUM_THREADS, else `usable_cpus`."""
+    return NUM_THREADS.read() or OMP_NUM_THREADS.read() or usable_cpus()
 
 
 _num_threads: int | None = None

@@ -64,7 +64,7 @@ typedef struct td_cut {
     int64_t row_chunk, panel_chunk, row_chunks, panel_chunks;
 } td_cut;
 
-enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 20 };
+enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 19 };
 
 TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row_floats) {
     td_cut cut;
@@ -78,13 +78,18 @@ TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row
     /* Even chunks. */
     if (cut.row_chunks) cut.row_chunk = (rows + cut.row_chunks - 1) / cut.row_chunks;
     const int64_t want = cut.row_chunks ? (TD_WANTED_UNITS - 1) / cut.row_chunks + 1 : 1;
-    cut.panel_chunk = (panels + want - 1) / want;
-    cut.panel_chunk = cut.panel_chunk > 8 ? (cut.panel_chunk + 7) / 8 * 8 : 8;
+    /* Few rows read eight panels side by side. */
+    const int64_t step = cut.row_chunk > TD_ROWS ? 2 : 8;
+    cut.panel_chunk = TD_MAX((panels + want * step - 1) / (want * step), 1) * step;
     cut.panel_chunks = (panels + cut.panel_chunk - 1) / cut.panel_chunk;
     return cut;
 }
 
 TD_INLINE int64_t td_grain(int64_t work_of_unit) { return 1 + TD_GRAIN_FMA / (work_of_unit + 1); }
+
+/* Work of a unit that sums `rows` rows by weights of so many floats: reading one takes as long as some
+ * multiply-adds, which is what few rows wait for. */
+TD_INLINE int64_t td_cost_of_sum(int64_t rows, int64_t floats) { return (rows + 12) * floats; }
 
 /* matmul: a [..., m, k], panels of b [k, n], [scale n], [shift n], [residual like out] -> out [..., m, n]
  *         ints: activation; floats: its two parameters */
@@ -99,7 +104,7 @@ static int matmul_plan(const td_call *call, td_work *work) {
         return TD_REFUSED;
     if (rows != out_rows || b->shape[0] != td_panels(n) * k * TD_PANEL) return TD_REFUSED;
     const td_cut cut = td_cut_sum(rows, td_panels(n), k, k);
-    const int64_t cost = cut.row_chunk * cut.panel_chunk * TD_PANEL * k;
+    const int64_t cost = td_cost_of_sum(cut.row_chunk, cut.panel_chunk * TD_PANEL * k);
     *work = (td_work){rows && n ? cut.row_chunks * cut.panel_chunks : 0, td_grain(cost),
                       cut.row_chunk * (int64_t)sizeof(float *)};
     return td_epilogue_plan(call, 2, out);

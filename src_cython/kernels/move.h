@@ -137,7 +137,7 @@ static int gather_plan(const td_call *call, td_work *work) {
     if (x->shape[0] != y->shape[0] || x->shape[2] != y->shape[2] || at->shape[0] != y->shape[1])
         return TD_REFUSED;
     if (x->shape[2] > 1 && (x->stride[2] != 1 || y->stride[2] != 1)) return TD_REFUSED;
-    *work = (td_work){y->shape[0] * y->shape[1], 1 + (16 << 10) / (x->shape[2] + 8), 0};
+    *work = (td_work){y->shape[0] * y->shape[1], 1 + (64 << 10) / (x->shape[2] + 8), 0};
     return TD_OK;
 }
 

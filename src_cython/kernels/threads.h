@@ -18,8 +18,9 @@ int td_threads_for(const td_work *work, int threads);
 int td_parallel(const td_kernel *kernel, const td_call *call, const td_work *work, int threads,
                 void *scratch, int64_t step);
 
-/* Whether idle threads spin for some microseconds before they sleep; off under a CPU quota. */
-void td_threads_spin(int on);
+/* Tells how many CPUs the process may use: with one all calls run alone, and threads that outnumber them
+ * sleep as soon as they have nothing to do. */
+void td_threads_cpus(int count);
 
 /* The rounding mode and the handling of denormals that kernels count on; returns the state to restore. */
 #if defined(__x86_64__) || defined(__i386__)
