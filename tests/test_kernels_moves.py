@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.kernels import ISAS, engine, everywhere, normal, pack, run
+from tfdeploy import config
 
 TYPES = ("float32", "float64", "int32", "uint8", "bool", "int64")
 
@@ -119,6 +122,31 @@ def test_python_threads_share_the_pool() -> None:
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+ALONE = """
+import os, sys
+cpus, root = int(sys.argv[1]), sys.argv[2]
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:cpus])
+sys.path.append(root)
+from tests.test_kernels_moves import config, np, product
+config.engine()
+_, call = product(np.random.default_rng(0), 2)
+before = len(os.listdir("/proc/self/task"))
+call.run_parallel()
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="affinity is Linux's")
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_one_cpu_has_one_thread(cpus: int) -> None:
+    """However many are asked for: they would only take the CPU from each other."""
+    if len(os.sched_getaffinity(0)) < cpus or config.usable_cpus() < cpus:
+        pytest.skip("there are not so many CPUs here")
+    command = [sys.executable, "-c", ALONE, str(cpus), str(Path(__file__).parent.parent)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == f"{cpus - 1}\n", done.stderr
 
 
 def test_an_error_in_a_thread_comes_back() -> None:
