@@ -6,7 +6,8 @@ import importlib
 import pkgutil
 
 import tests.cases
-from tfdeploy.ops import registry
+from tests.families import tables
+from tfdeploy.ops import families, registry
 
 SOURCES = {"Placeholder", "PlaceholderV2"}  # nothing to compare: their value is what is fed
 HANDLES = {"RefIdentity", "DisableCopyOnRead"}  # their inputs cannot be fed: tests/test_state.py
@@ -60,6 +61,15 @@ def test_every_op_has_a_row() -> None:
         if record.family not in IN_GRAPHS and name not in owned | SOURCES | HANDLES | NO_KERNEL
     ]
     assert not missing
+
+
+def test_the_tables_of_families_hold_what_they_register() -> None:
+    found = {"FAMILIES": families.FAMILIES, "EFFECTS": families.EFFECTS}
+    told = {
+        table: {key: " ".join(names.split()) for key, names in rows.items()}
+        for table, rows in found.items()
+    }
+    assert told == tables(), "write them anew: python -m tests.families"
 
 
 def test_records_are_documented() -> None:

@@ -22,7 +22,7 @@ from tfdeploy import demo
 from tfdeploy.dtypes import DType, from_numpy
 from tfdeploy.graph.graph import FuncRef, Graph, Node, Ref, SignatureDef
 from tfdeploy.graph.types import Dim, ValueType
-from tfdeploy.passes.pipeline import VERSION
+from tfdeploy.passes import VERSION
 from tfdeploy.storage import tfd
 from tfdeploy.storage.files import atomic_write
 

@@ -57,6 +57,8 @@ static const struct {
 
 enum { BUILT = sizeof built / sizeof *built };
 
+static int runs[BUILT]; /* asked once: a virtual machine takes long to answer what the CPU can do */
+
 const td_isa *td_active = &td_isa_generic;
 uint32_t td_crc_bytes[8][256];
 uint32_t td_crc_skip[4][256];
@@ -66,7 +68,7 @@ const char *const td_kernel_names[] = {TD_KERNELS(TD_NAME) NULL};
 
 const td_isa *td_isa_available(int index) {
     for (int i = 0; i < BUILT; i++)
-        if (built[i].runs_here() && index-- == 0) return built[i].isa;
+        if (runs[i] && index-- == 0) return built[i].isa;
     return NULL;
 }
 
@@ -101,5 +103,6 @@ static void fill_crc_tables(void) {
 
 void td_init(void) {
     fill_crc_tables();
+    for (int i = 0; i < BUILT; i++) runs[i] = built[i].runs_here();
     td_active = td_isa_available(0);
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..graph.graph import Graph, Node, functions
-from .registry import PURE, RAISES, RANDOM, READS, RESOURCE, WRITES, Effect, get
+from . import registry
+from .registry import PURE, RAISES, RANDOM, READS, RESOURCE, WRITES, Effect
 
 _ORDER: tuple[Effect, ...] = (PURE, RESOURCE, READS, RANDOM, RAISES, WRITES)
 ORDERED = frozenset({WRITES, RAISES})
@@ -15,12 +16,11 @@ def effect(graph: Graph, node: Node) -> Effect:
 
     An op that nobody knows reads.
     """
-    called = [graph.subgraphs[function.name] for function in functions(node.attrs)]
-    if called:
-        found = [effect(inner, each) for inner in called for each in inner.nodes]
+    called = functions(node.attrs) if graph.subgraphs else ()
+    if inner := [graph.subgraphs[function.name] for function in called]:
+        found = [effect(body, each) for body in inner for each in body.nodes]
         return max(found, key=_ORDER.index, default=PURE)
-    record = get(node.op)
-    return READS if record is None else record.effect
+    return registry.effect(node.op)
 
 
 def ordered(graph: Graph) -> list[int]:

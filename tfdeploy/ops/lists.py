@@ -243,8 +243,7 @@ def _element(c: Inference, shape_input: int) -> tuple[Extent, ...] | None:
         shape = facts.shape
     elif facts.shape is not None and len(facts.shape) == len(shape):
         shape = tuple(
-            f if e == OPEN and f is not None else e
-            for e, f in zip(shape, facts.shape, strict=True)
+            f if e == OPEN and f is not None else e for e, f in zip(shape, facts.shape, strict=True)
         )
     if shape is None:
         return None
@@ -285,7 +284,8 @@ FRESH = READS  # a list made once for all calls would be shared by them
 @op(
     "EmptyTensorList",
     type=lambda c: _list(c, Elements(0, *_declared(c, 0))),
-    effect=FRESH, exact=True,
+    effect=FRESH,
+    exact=True,
 )
 def empty(element_shape: Array, max_num_elements: Array, *, element_dtype: DType) -> TensorList:
     """A list without elements, of at most so many where that is not negative."""
@@ -295,7 +295,8 @@ def empty(element_shape: Array, max_num_elements: Array, *, element_dtype: DType
 @op(
     "TensorListReserve",
     type=lambda c: _list(c, Elements(_scalar(c, 1), *_declared(c, 0))),
-    effect=FRESH, exact=True,
+    effect=FRESH,
+    exact=True,
 )
 def reserve(element_shape: Array, num_elements: Array, *, element_dtype: DType) -> TensorList:
     """A list of elements that are not set."""
@@ -504,9 +505,7 @@ def scatter(
     tensor: Array, indices: Array, element_shape: Array, *, element_dtype: DType
 ) -> TensorList:
     """A list with rows of a tensor at given places, as long as the largest of them asks for."""
-    return scatter_v2(
-        tensor, indices, element_shape, np.asarray(-1), element_dtype=element_dtype
-    )
+    return scatter_v2(tensor, indices, element_shape, np.asarray(-1), element_dtype=element_dtype)
 
 
 @op("TensorListScatterV2", type=lambda c: _list(c, _row_facts(c, 2)), effect=FRESH, exact=True)

@@ -1,7 +1,6 @@
 """What tfdeploy knows of an op: one record each, made by the decorator `op` in a family module.
 
-A family module is imported when an op is looked up that no loaded family has, in the order of
-`FAMILIES`, so that importing tfdeploy loads none of them.
+A family module is imported when one of its ops is looked up; `families` knows which one that is.
 
 The reference of an op is its decorated function: it takes the input arrays positionally (list
 inputs flattened as in a NodeDef) and TensorFlow's attributes by keyword, under TensorFlow's names;
@@ -15,67 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from threading import RLock
 from typing import Any, Literal, TypeVar
 
 from .. import config
 from ..errors import ScipyOperationException
-
-FAMILIES = (
-    "state",
-    "control",
-    "lists",
-    "stacks",
-    "variables",
-    "tables",
-    "console",
-    "array",
-    "layout",
-    "index",
-    "math",
-    "products",
-    "reduction",
-    "nn",
-    "conv",
-    "pool",
-    "resize",
-    "boxes",
-    "fused",
-    "image",
-    "codec",
-    "segment",
-    "linalg",
-    "spectral",
-    "special",
-    "quantize",
-    "cudnn",
-    "gradients",
-    "statistics",
-    "audio",
-    "rnn",
-    "xla",
-    "ctc",
-    "random",
-    "rng",
-    "string",
-    "unicode",
-    "regex",
-    "hashing",
-    "sparse",
-    "ragged",
-    "count",
-    "cross",
-    "sets",
-    "parsing",
-    "text",
-    "wordpiece",
-    "sentencepiece",
-    "sequences",
-    "messages",
-    "variants",
-    "bitwise",
-    "diag",
-)
+from . import families
 
 Effect = Literal["pure", "resource", "reads", "writes", "random", "raises"]
 PURE: Effect = "pure"  # the same inputs give the same outputs and nothing else happens
@@ -164,8 +107,8 @@ class OpDef:
 
 
 _records: dict[str, OpDef] = {}
-_loaded: set[str] = set()
-_loading = RLock()
+_homes = {name: family for family, names in families.FAMILIES.items() for name in names.split()}
+_effects: dict[str, Any] = {e: name for name, es in families.EFFECTS.items() for e in es.split()}
 _preferred: tuple[int, ...] = ()
 
 version = 0
@@ -250,26 +193,33 @@ def register_user(record: OpDef) -> None:
 
 
 def get(name: str) -> OpDef | None:
-    """The record of op type `name`, or None; imports families until one has it.
-
-    Types with a dot are tfdeploy's own, made by passes: none has a record.
-    """
+    """The record of op type `name`, or None; imports its family."""
     found = _records.get(name)
-    if found is None and "." not in name and len(_loaded) < len(FAMILIES):
-        with _loading:
-            for family in FAMILIES:
-                if name in _records:
-                    break
-                if family not in _loaded:
-                    import_module(f".{family}", __package__)
-                    _loaded.add(family)
-            found = _records.get(name)
+    if found is None and name in _homes:
+        import_module(f".{_homes[name]}", __package__)
+        found = _records.get(name)
     return found
+
+
+def known(name: str) -> OpDef | None:
+    """The record of op type `name` where its family is there already: nobody chose or wrote what
+    the ops of other families run.
+    """
+    return _records.get(name)
+
+
+def effect(name: str) -> Effect:
+    """The effect of op type `name`; imports nothing.  A type that nobody knows reads."""
+    found = _records.get(name)
+    if found is not None:
+        return found.effect
+    return _effects.get(name, PURE if name in _homes else READS)
 
 
 def all_ops() -> Iterator[OpDef]:
     """Every record of every family, each once."""
-    get("")
+    for family in families.FAMILIES:
+        import_module(f".{family}", __package__)
     seen = set()
     for record in list(_records.values()):
         if id(record) not in seen:

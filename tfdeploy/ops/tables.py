@@ -232,9 +232,7 @@ def mutable_hash_table_of_tensors(
     return _made(Table(key_dtype, value_dtype, value_shape, mutable=True), keys, values)
 
 
-@op(
-    "MutableDenseHashTableV2", "MutableDenseHashTable", type=_table_type, effect=OWNED, exact=True
-)
+@op("MutableDenseHashTableV2", "MutableDenseHashTable", type=_table_type, effect=OWNED, exact=True)
 def dense_hash_table(
     empty_key: Array,
     deleted_key: Array | None = None,

@@ -58,9 +58,10 @@ def _content(c: Inference) -> ValueType:
     known = c.value(0)
     if isinstance(known, Content):
         shape = known.shape
-        return ValueType(known.kind, None if shape is None else tuple(
-            c.fresh() if e is None else e for e in shape
-        ))
+        return ValueType(
+            known.kind,
+            None if shape is None else tuple(c.fresh() if e is None else e for e in shape),
+        )
     if c.inputs[0].dtype.is_handle:
         return ValueType(c.attrs["dtype"])
     return c.inputs[0]
@@ -318,9 +319,7 @@ def _same_index(indices: Array, updates: Array, target: Array) -> tuple[Array, A
     return indices, updates
 
 
-def _register(
-    name: str, how: str, spread: Callable[..., tuple[Array, Array]], text: str
-) -> None:
+def _register(name: str, how: str, spread: Callable[..., tuple[Array, Array]], text: str) -> None:
     combine = "" if how == "Update" else how
 
     def on_reference(ref: Any, indices: Array, updates: Array) -> Variable:

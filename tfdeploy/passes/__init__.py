@@ -1,0 +1,22 @@
+"""From the canonical graph to the prepared one; `pipeline` has the passes in their order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..graph.graph import Graph, Ref
+
+VERSION = 2
+"""Rises with every change of what a pass does; a stored prepared graph of another version is
+remade.
+"""
+
+
+class Prepared(NamedTuple):
+    """A prepared graph as files hold it: what `values` (roots and placeholders) need, made by the
+    passes of `version`.
+    """
+
+    version: int
+    graph: Graph
+    values: dict[Ref, Ref]

@@ -31,7 +31,7 @@ def mark(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
 
 
 def _settled(node: Node) -> bool:
-    record = registry.get(node.op)
+    record = registry.known(node.op)
     return record is not None and record.settled()
 
 

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from ..graph.graph import Graph, Node, Ref
-from . import elementwise, epilogue, fold, layout, loops, own, patterns
+from . import VERSION, Prepared, elementwise, epilogue, fold, layout, loops, own, patterns
 from .rewrite import Mapping, Rewriter, Rules, compose
-
-VERSION = 2
-"""Rises with every change of what a pass does; a stored prepared graph of another version is
-remade.
-"""
 
 Pass = Callable[[Graph, list[Ref]], tuple[Graph, Mapping]]
 
@@ -40,16 +34,6 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("narrow", rules(epilogue.NARROW)),
     ("elementwise", elementwise.group),
 )
-
-
-class Prepared(NamedTuple):
-    """A prepared graph as files hold it: what `values` (roots and placeholders) need, made by the
-    passes of `version`.
-    """
-
-    version: int
-    graph: Graph
-    values: Mapping
 
 
 def prepared(graph: Graph, roots: Sequence[Ref]) -> Prepared | None:

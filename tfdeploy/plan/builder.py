@@ -30,6 +30,10 @@ MAX_RANK = 8
 _LOOP = 7  # where the row of a value has its loop
 
 
+_LINE = 64
+_LARGEST_PIECE = 1 << 26
+
+
 class NoKernel(Exception):
     """This node is not for the kernels."""
 
@@ -47,6 +51,27 @@ def symbols_told(shape: Sequence[Extent]) -> Iterator[tuple[str, int, int]]:
             (atoms, factor), *rest = terms.items()
             if not rest and factor == 1 and len(atoms) == 1 and isinstance(atoms[0], str):
                 yield atoms[0], axis, more
+
+
+class Packed(dict[Any, Array]):
+    """Packed weights by key, kept between plans.
+
+    Each begins at a cache line, so that no vector of a panel spans two; they share ever larger
+    pieces of memory, since large ones come in large pages, which cost less to fill and to read.
+    """
+
+    _free: Array = np.empty(0, np.uint8)
+
+    def add(self, key: Any, size: int) -> Array:
+        """Room for so many floats under `key`."""
+        needed = -(-4 * size // _LINE) * _LINE
+        if len(self._free) < needed:
+            total = sum(array.nbytes for array in self.values())
+            memory = np.empty(max(needed, min(4 * total, _LARGEST_PIECE)) + _LINE, np.uint8)
+            self._free = memory[-memory.__array_interface__["data"][0] % _LINE :]
+        found = self[key] = self._free[: 4 * size].view(np.float32)
+        self._free = self._free[needed:]
+        return found
 
 
 @dataclass(slots=True, eq=False)
@@ -123,7 +148,7 @@ class Builder:
 
     engine: ModuleType
     graph: Graph
-    packed: dict[Any, Array]
+    packed: Packed
     told: Mapping[str, Ref] = field(default_factory=dict)
     extents: list[tuple[int, int, int, int]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -394,16 +419,12 @@ class Builder:
         """
         found = self.packed.get(key)
         if found is None:
-            weights = np.ascontiguousarray(weights, np.float32)
+            weights = np.asarray(weights, np.float32)
             first, second, length, n = weights.shape
             size = -(-n // 16) * 16 * length * (points or first * second)
-            inner = Builder(self.engine, Graph(), {})
-            inner.node = Node("pack", "pack")
-            source = Value(FEED, DType("float32"), weights.shape)
-            target = Value(RESULT, DType("float32"), (size,))
-            inner.call("pack_winograd" if points else "pack", [source], [target])
-            plan = inner.finish([source], [target])
-            found = self.packed[key] = plan.run((weights,))[0]
+            found = self.packed.add(key, size)
+            kernel = "pack_winograd" if points else "pack"
+            self.engine.Call(kernel, [weights], [found], isa=self.engine.isa()).run()
         return self.const(found)
 
     def packed_bytes(self) -> int:

@@ -11,12 +11,11 @@ from collections import Counter
 
 from ..graph.graph import Graph, Ref
 from ..graph.types import Extent, product
-from ..passes.loops import LOOP
 from .builder import ARENA, VIEW, Builder, Loop, NoKernel, Value
 from .lowering import LOWERINGS, lowers, read
 
 
-@lowers(LOOP)
+@lowers("td.Loop")
 def _loop(b: Builder) -> None:
     assert b.node is not None
     if b.within is not None:

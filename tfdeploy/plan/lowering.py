@@ -142,18 +142,25 @@ def _conv(b: Builder) -> None:
     require(groups and n % groups == 0)
     act, params = _act(b)
     window = _conv_window(b, x, kernel)
-    dense = not np.isfinite(weights).all()
+    taps = int(np.prod(kernel))
+    padded = taps > 1 or b.node.attrs.get("padding") == "EXPLICIT"
+    dense = padded and not _finite(weights)
     points = 0 if groups > 1 or dense else _winograd_points(b, weights)
     if points:
         packed = b.pack(weights, (id(weights), "winograd"), points)
         ints = [b.extent(act), *window[-2:]]
         b.call_with("winograd", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
         return
-    taps = int(np.prod(kernel))
     grouped = weights.reshape(taps, length, groups, n // groups).transpose(2, 0, 1, 3)
     packed = b.pack(grouped, (id(weights), "conv"))
     ints = [b.extent(act), b.extent(groups), b.extent(int(dense)), *window]
     b.call_with("conv", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
+
+
+def _finite(weights: Array) -> bool:
+    """Whether no weight is inf or NaN: their sum, which is quickly made, mostly tells."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(weights.sum()) or np.isfinite(weights).all())
 
 
 def _winograd_points(b: Builder, weights: Array) -> int:
@@ -200,7 +207,7 @@ def _conv_transpose(b: Builder) -> None:
         total = (x.shape[i + 1] - 1) * strides[i] + reach - out[i + 1]
         same = a["padding"] == "SAME"
         before.append(b.half(b.at_least_zero(total)) if same else b.extent(0))
-    dense = b.extent(int(not np.isfinite(weights).all()))
+    dense = b.extent(int(not _finite(weights)))
     window = [b.extent(v) for v in (*kernel, *strides, *dilations)]
     b.call_with(
         "conv_transpose",

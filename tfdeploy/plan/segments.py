@@ -28,12 +28,12 @@ from .builder import (
     RESULT,
     Builder,
     NoKernel,
+    Packed,
     Unbound,
     Value,
     symbols_told,
 )
 from .lowering import LOWERINGS, read
-from .natives import with_native
 
 Array = NDArray[Any]
 
@@ -113,7 +113,7 @@ class Maker:
     def __init__(self, engine: ModuleType, graph: Graph) -> None:
         self.engine = engine
         self.graph = graph
-        self.packed: dict[Any, Array] = {}
+        self.packed = Packed()
         self.unfit: set[str] = set()
         """Names of fused nodes that kernels refused."""
         self._refused: set[str] = set()
@@ -186,6 +186,8 @@ class Maker:
         """The call of a node that is not for the kernels."""
         node = self.graph.nodes[number]
         step = reference_step(node, number)
+        from .natives import with_native  # which knows many families
+
         return step._replace(function=with_native(self.engine, node.op, step.function))
 
     def _tell(self, refs: Iterable[Ref]) -> None:

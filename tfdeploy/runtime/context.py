@@ -109,8 +109,7 @@ class Context:
             from ..ops.generators import State as Stream  # only graphs that draw numbers load it
 
             attrs = attrs | {"state": self.state.keep(path, Stream)}
-        record = registry.get(node.op)
-        if record is not None and record.effect == registry.RESOURCE:
+        if registry.effect(node.op) == registry.RESOURCE:
             function = partial(self._resource, path, function)
         if self._graph.subgraphs:
             attrs = {name: self._bound(value) for name, value in attrs.items()}

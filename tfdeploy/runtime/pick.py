@@ -18,7 +18,7 @@ from .context import Context, State
 from .interp import Interpreter, Program, Unplanned, call, owner, references, release
 
 if TYPE_CHECKING:
-    from ..passes.pipeline import Prepared
+    from ..passes import Prepared
 
 Array = NDArray[Any]
 Run = Callable[..., list[Array]]
@@ -199,9 +199,9 @@ class _Compiled:
             self._set(found.graph, found.values)
 
     def _usable(self, found: Prepared) -> bool:
-        from ..passes.pipeline import VERSION
+        from ..passes import VERSION
 
-        records = (registry.get(op) for op in {node.op for node in self._graph.nodes})
+        records = (registry.known(op) for op in {node.op for node in self._graph.nodes})
         settled = any(record is not None and record.settled() for record in records)
         return found.version == VERSION and not settled and set(self._roots) <= set(found.values)
 

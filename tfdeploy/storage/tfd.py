@@ -29,7 +29,7 @@ from ..graph.verify import verify
 from .files import atomic_write
 
 if TYPE_CHECKING:
-    from ..passes.pipeline import Prepared
+    from ..passes import Prepared
 
 Array = NDArray[Any]
 Key = int | str
@@ -559,7 +559,7 @@ class _Reader:
 
     def prepared(self, graphs: list[Graph], number: int) -> Prepared | None:
         """The prepared form of a graph; read when it is asked for, and checked like the graph."""
-        from ..passes.pipeline import VERSION, Prepared
+        from ..passes import VERSION, Prepared
 
         if _PREPARED not in self.entries:
             return None
@@ -740,7 +740,8 @@ class _Reader:
                 self.fail(f"tensor {source!r}: a bool should be 0 or 1")
         if array.size != math.prod(shape):
             self.fail(f"a constant of shape {shape} has {array.size} elements")
-        array = array.reshape(shape)
+        if array.shape != shape:
+            array = array.reshape(shape)
         array.flags.writeable = False
         return array
 
@@ -779,16 +780,13 @@ class _Reader:
         found = self._arrays.get(key)
         if found is None:
             entry = self.entries[key]
-            begin, end = entry["data_offsets"]
             dtype = DType(_LOADED[entry["dtype"]]).numpy
-            if begin == end:
-                found = np.empty(0, dtype)
-            else:
-                found = np.frombuffer(self.body[begin:end], dtype)
+            start = self.start + entry["data_offsets"][0]
+            found = np.ndarray(entry["shape"], dtype, self.data, start)
             if sys.byteorder == "big" and dtype.itemsize > 1:
                 found = found.byteswap()
-            found = self._arrays[key] = found.reshape(entry["shape"])
             found.flags.writeable = False
+            self._arrays[key] = found
         return found
 
     def digest_holds(self) -> bool:
