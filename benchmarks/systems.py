@@ -54,7 +54,9 @@ def _xla(row: Row, cache: Path, threads: int) -> Run:
     return _tensorflow(row, cache, threads, jit=True)
 
 
-def _onnx(row: Row, cache: Path) -> Path:
+def onnx_file(row: Row, cache: Path) -> Path:
+    """The row's model for ONNX Runtime and tract."""
+
     def make(path: Path) -> None:
         import onnx
         import tf2onnx
@@ -78,7 +80,7 @@ def _onnx(row: Row, cache: Path) -> Path:
 
 
 def _onnxruntime(row: Row, cache: Path, threads: int) -> Run:
-    path = _onnx(row, cache)
+    path = onnx_file(row, cache)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -92,7 +94,7 @@ def _onnxruntime(row: Row, cache: Path, threads: int) -> Run:
 def _tract(row: Row, cache: Path, threads: int) -> Run:
     if threads > 1:
         raise NotImplementedError("its Python binding runs on one thread")
-    path = _onnx(row, cache)
+    path = onnx_file(row, cache)
     import tract
 
     model = tract.onnx().load(path)
@@ -127,7 +129,9 @@ def _openvino(row: Row, cache: Path, threads: int) -> Run:
     return lambda *feeds: [np.array(y) for y in model([feeds[i] for i in order]).values()]
 
 
-def _litert(row: Row, cache: Path, threads: int) -> Run:
+def tflite_file(row: Row, cache: Path) -> Path:
+    """The row's model for LiteRT."""
+
     def make(path: Path) -> None:
         import tensorflow as tf
 
@@ -135,7 +139,11 @@ def _litert(row: Row, cache: Path, threads: int) -> Run:
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], function.keep)
         path.write_bytes(converter.convert())
 
-    path = made(file_of(row, cache, ".tflite"), make)
+    return made(file_of(row, cache, ".tflite"), make)
+
+
+def _litert(row: Row, cache: Path, threads: int) -> Run:
+    path = tflite_file(row, cache)
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=threads)
