@@ -46,7 +46,9 @@ def convnet(seed: int = 0) -> Any:
     a = layers.MaxPooling2D(3, 2, "same")(x)
     b = layers.AveragePooling2D(3, 2, "same")(x)
     c = layers.Conv2D(16, 3, strides=2, padding="same", groups=4, activation="gelu")(x)
-    x = layers.Concatenate()([a, b, c])
+    padded = layers.ZeroPadding2D()(x)
+    d, e = layers.MaxPooling2D(3, 2)(padded), layers.AveragePooling2D(3, 2)(padded)
+    x = layers.Concatenate()([a, b, c, d, e])
     x = layers.Conv2DTranspose(24, 3, strides=2, padding="same", activation="tanh")(x)
     x = layers.GlobalAveragePooling2D()(x)
     return lively(keras.Model(first, layers.Dense(10, activation="softmax")(x)))
@@ -395,6 +397,7 @@ def test_every_node_keeps_the_promise_of_bits(files: Any) -> None:
 
 
 LOWERED = Path(__file__).parent / "lowered"
+LOWERINGS = sorted(path.stem for path in LOWERED.glob("*.txt"))
 
 
 def small_graphs() -> dict[str, Any]:
@@ -428,6 +431,23 @@ def small_graphs() -> dict[str, Any]:
         c = tf.nn.relu(tf.nn.bias_add(c, ramp(4), data_format="NCHW"))
         v1.nn.max_pool(c, [1, 1, 2, 2], [1, 1, 2, 2], "VALID", data_format="NCHW", name="y")
 
+    def padded_pools() -> None:
+        x = v1.placeholder(tf.float32, [None, 8, 8, 3], "x")
+        around = [[0, 0], [1, 1], [1, 1], [0, 0]]
+        most = tf.nn.max_pool2d(tf.pad(x, around, constant_values=-np.inf), 3, 2, "VALID")
+        tf.add(most, tf.nn.avg_pool2d(tf.pad(x, around), 3, 2, "VALID"), name="y")
+
+    def hard_swish() -> None:
+        x = v1.placeholder(tf.float32, [None, 4], "x")
+        x = tf.matmul(x, ramp(4, 3))
+        tf.multiply(x, tf.nn.relu6(x + 3.0) / 6.0, name="y")
+
+    def layer_norm() -> None:
+        x = v1.placeholder(tf.float32, [None, 4], "x")
+        mean, variance = tf.nn.moments(x, [1], keepdims=True)
+        y = tf.nn.batch_normalization(x, mean, variance, ramp(4), ramp(4) + 2.0, 1e-3)
+        tf.identity(y, name="y")
+
     def gelu() -> None:
         x = v1.placeholder(tf.float32, [None, 4], "x")
         tf.identity(tf.nn.gelu(tf.matmul(x, ramp(4, 3))), name="y")
@@ -441,13 +461,14 @@ def small_graphs() -> dict[str, Any]:
         x = v1.placeholder(tf.float32, [None, 4], "x")
         tf.sqrt(tf.exp(x) * 2.0 + ramp(4) - x, name="y")
 
-    builders = (dense, batch_norm, channels_first, gelu, attention, elementwise)
+    builders = (
+        dense, batch_norm, channels_first, padded_pools, gelu, hard_swish, layer_norm, attention,
+        elementwise,
+    )  # fmt: skip
     return {build.__name__: graph(build) for build in builders}
 
 
-@pytest.mark.parametrize(
-    "name", ["dense", "batch_norm", "channels_first", "gelu", "attention", "elementwise"]
-)
+@pytest.mark.parametrize("name", LOWERINGS)
 def test_lowered_texts(name: str) -> None:
     """What each pass makes of a graph; TFDEPLOY_WRITE_LOWERED=1 writes the files anew."""
     model = td.convert(small_graphs()[name], outputs=["y"])

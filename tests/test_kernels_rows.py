@@ -278,6 +278,11 @@ def test_pooling(seed: int) -> None:
     some = count > 0
     for y in everywhere("avg_pool", [x], shape, window.ints):
         close(y[some], total[some] / count[some], np.abs(x).max())
+    taps = math.prod(window.kernel)
+    for y in everywhere("max_pool", [x], shape, window.ints, [0.25]):
+        assert (y == np.where(count < taps, np.maximum(most, 0.25), most).astype(np.float32)).all()
+    for y in everywhere("avg_pool", [x], shape, window.ints, [0.0]):
+        close(y, total / taps, np.abs(x).max())
 
 
 def test_max_pool_passes_over_nan() -> None:

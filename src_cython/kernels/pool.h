@@ -10,6 +10,14 @@
 
 enum { TD_POOL_MAX, TD_POOL_AVG };
 
+/* Where padding is part of the windows, `start` is what a window that reaches outside begins with, and
+ * `taps` what every sum is divided by; else `taps` is 0. */
+typedef struct td_pool {
+    td_window w;
+    float start;
+    int64_t taps;
+} td_pool;
+
 TD_INLINE float td_pool_start(const int op) { return op == TD_POOL_MAX ? -3.40282347e38f : 0.0f; }
 TD_INLINE vf td_pool_step(const int op, vf acc, vf x) {
     return op == TD_POOL_MAX ? td_max2(x, acc) : acc + x;
@@ -22,13 +30,16 @@ TD_INLINE int td_pool_by_columns(const td_window *w) {
 }
 
 /* `count` neighbouring results of one vector: taps [k0, k1) of each, `fold` of a line's kernel rows. */
-TD_INLINE void td_pool_pixels(const td_window *w, const td_line *line, int64_t at, int64_t c,
+TD_INLINE void td_pool_pixels(const td_pool *p, const td_line *line, int64_t at, int64_t c,
                               int64_t n, int64_t k0, int64_t k1, const int op, const int count,
                               const int full) {
+    const td_window *w = &p->w;
+    const int64_t taps = (line->d1 - line->d0) * (line->h1 - line->h0) * (k1 - k0);
+    const vf start = td_set(taps < p->taps ? p->start : td_pool_start(op));
     const int64_t step = w->stride[2] * w->in_step[2], tap = w->dilation[2] * w->in_step[2];
     vf acc[4];
 #pragma GCC unroll 4
-    for (int i = 0; i < count; i++) acc[i] = td_set(td_pool_start(op));
+    for (int i = 0; i < count; i++) acc[i] = start;
     for (int64_t kd = line->d0; kd < line->d1; kd++)
         for (int64_t kh = line->h0; kh < line->h1; kh++) {
             const float *x = line->x + at * step + kd * w->dilation[0] * w->in_step[0] +
@@ -40,9 +51,9 @@ TD_INLINE void td_pool_pixels(const td_window *w, const td_line *line, int64_t a
         }
     float *y = line->y + at * w->out_step[2] + c;
     if (op == TD_POOL_AVG) {
-        const int64_t taps = (line->d1 - line->d0) * (line->h1 - line->h0) * (k1 - k0);
+        const float by = (float)(p->taps ? p->taps : taps);
 #pragma GCC unroll 4
-        for (int i = 0; i < count; i++) acc[i] /= (float)taps;
+        for (int i = 0; i < count; i++) acc[i] /= by;
     }
 #pragma GCC unroll 4
     for (int i = 0; i < count; i++) {
@@ -51,26 +62,28 @@ TD_INLINE void td_pool_pixels(const td_window *w, const td_line *line, int64_t a
     }
 }
 
-TD_INLINE void td_pool_line(const td_window *w, const td_line *line, int64_t c, int64_t n,
+TD_INLINE void td_pool_line(const td_pool *p, const td_line *line, int64_t c, int64_t n,
                             const int op, const int full) {
+    const td_window *w = &p->w;
     int64_t inner, outer;
     td_interior(w, &inner, &outer);
     for (int64_t at = 0; at < w->out[2];) {
         if (at >= inner && outer - at >= 4) {
-            td_pool_pixels(w, line, at, c, n, 0, w->kernel[2], op, 4, full);
+            td_pool_pixels(p, line, at, c, n, 0, w->kernel[2], op, 4, full);
             at += 4;
             continue;
         }
         int64_t k0, k1;
         td_inside(w, 2, at * w->stride[2] - w->pad[2], &k0, &k1);
-        td_pool_pixels(w, line, at, c, n, k0, k1, op, 1, full);
+        td_pool_pixels(p, line, at, c, n, k0, k1, op, 1, full);
         at++;
     }
 }
 
 /* The same through columns: `column` holds in[2] vectors, each folded over the rows of the window. */
-TD_INLINE void td_pool_columns(const td_window *w, const td_line *line, int64_t c, int64_t n,
+TD_INLINE void td_pool_columns(const td_pool *p, const td_line *line, int64_t c, int64_t n,
                                float *column, const int op, const int full) {
+    const td_window *w = &p->w;
     const float *base = line->x + w->pad[2] * w->in_step[2] + c;
     for (int64_t i = 0; i < w->in[2]; i++) {
         vf acc = td_set(td_pool_start(op));
@@ -87,10 +100,11 @@ TD_INLINE void td_pool_columns(const td_window *w, const td_line *line, int64_t 
         int64_t k0, k1;
         const int64_t from = at * w->stride[2] - w->pad[2];
         td_inside(w, 2, from, &k0, &k1);
-        vf acc = td_set(td_pool_start(op));
+        const int64_t taps = rows * (k1 - k0);
+        vf acc = td_set(taps < p->taps ? p->start : td_pool_start(op));
         for (int64_t k = k0; k < k1; k++)
             acc = td_pool_step(op, acc, td_load(column + (from + k) * TD_LANES));
-        if (op == TD_POOL_AVG) acc /= (float)(rows * (k1 - k0));
+        if (op == TD_POOL_AVG) acc /= (float)(p->taps ? p->taps : taps);
         float *y = line->y + at * w->out_step[2] + c;
         if (full) td_store(y, acc);
         else td_storen(y, n, acc);
@@ -98,7 +112,8 @@ TD_INLINE void td_pool_columns(const td_window *w, const td_line *line, int64_t 
 }
 
 /* max_pool, avg_pool: x [n, spatial..., c] -> y [n, spatial..., c]
- *                     ints: kernel, stride, dilation, padding before as for conv */
+ *                     ints: kernel, stride, dilation, padding before as for conv
+ *                     floats: none, or what the padding holds if it is part of the windows (0 for sums) */
 static int td_pool_plan(const td_call *call, td_work *work) {
     td_window w = {0};
     const td_tensor *x = call->in[0], *y = call->out[0];
@@ -112,20 +127,25 @@ static int td_pool_plan(const td_call *call, td_work *work) {
 }
 
 TD_INLINE int td_pool_run(const td_call *call, const int op) {
-    td_window w = {0};
-    td_window_of(&w, call->in[0], call->out[0], call->ints);
-    const int columns = td_pool_by_columns(&w);
+    td_pool p = {.start = td_pool_start(op)};
+    const td_window *w = &p.w;
+    td_window_of(&p.w, call->in[0], call->out[0], call->ints);
+    if (call->n_floats) {
+        p.taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
+        if (call->floats[0] > p.start) p.start = call->floats[0];
+    }
+    const int columns = td_pool_by_columns(w);
     float *column = call->scratch;
     for (int64_t u = call->begin; u < call->end; u++) {
-        const td_line line = td_line_at(&w, call->in[0]->data, call->out[0]->data, u);
+        const td_line line = td_line_at(w, call->in[0]->data, call->out[0]->data, u);
         int64_t c = 0;
-        for (; c + TD_LANES <= w.channels; c += TD_LANES) {
-            if (columns) td_pool_columns(&w, &line, c, TD_LANES, column, op, 1);
-            else td_pool_line(&w, &line, c, TD_LANES, op, 1);
+        for (; c + TD_LANES <= w->channels; c += TD_LANES) {
+            if (columns) td_pool_columns(&p, &line, c, TD_LANES, column, op, 1);
+            else td_pool_line(&p, &line, c, TD_LANES, op, 1);
         }
-        if (c < w.channels) {
-            if (columns) td_pool_columns(&w, &line, c, w.channels - c, column, op, 0);
-            else td_pool_line(&w, &line, c, w.channels - c, op, 0);
+        if (c < w->channels) {
+            if (columns) td_pool_columns(&p, &line, c, w->channels - c, column, op, 0);
+            else td_pool_line(&p, &line, c, w->channels - c, op, 0);
         }
     }
     return TD_OK;

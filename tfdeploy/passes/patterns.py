@@ -446,20 +446,39 @@ def rows_kept(rw: Rewriter, node: Node) -> list[Ref] | None:
     )
 
 
-def padding_first(rw: Rewriter, node: Node) -> list[Ref] | None:
-    """``conv(pad(x))`` with zeros on spatial axes alone is a convolution with explicit padding."""
+def _spatial_padding(rw: Rewriter, node: Node) -> tuple[Ref, list[int], float] | None:
+    """What a window op of padding VALID reads through ``Pad``, on spatial axes alone: the value,
+    its explicit paddings, and what they hold.
+    """
     pad = _is(rw, node.inputs[0], "Pad", "PadV2")
-    if pad is None or node.attrs.get("data_format", "NHWC") != "NHWC":
+    if pad is None or node.attrs.get("data_format", "NHWC") not in ("NHWC", "NDHWC"):
         return None
-    if node.attrs.get("padding") != "VALID" or (
-        pad.op == "PadV2" and rw.scalar(pad.inputs[2]) != 0.0
-    ):
-        return None
+    fill = rw.scalar(pad.inputs[2]) if pad.op == "PadV2" else 0.0
     paddings = rw.constant(pad.inputs[1])
-    if paddings is None or paddings[[0, -1]].any() or (paddings < 0).any():
+    if node.attrs.get("padding") != "VALID" or fill is None or paddings is None:
         return None
-    attrs = node.attrs | {"padding": "EXPLICIT", "explicit_paddings": paddings.reshape(-1).tolist()}
-    return rw.emit(node.op, [pad.inputs[0], node.inputs[1]], attrs, node.types, node.name)
+    if paddings[[0, -1]].any() or (paddings < 0).any():
+        return None
+    return pad.inputs[0], paddings.reshape(-1).tolist(), fill
+
+
+def padding_first(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``conv(pad(x))`` with zeros is a convolution with explicit padding."""
+    found = _spatial_padding(rw, node)
+    if found is None or found[2] != 0.0 or len(found[1]) != 8:
+        return None
+    attrs = node.attrs | {"padding": "EXPLICIT", "explicit_paddings": found[1]}
+    return rw.emit(node.op, [found[0], node.inputs[1]], attrs, node.types, node.name)
+
+
+def padded_pool(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``max_pool(pad(x))``, or ``avg_pool(pad(x))`` with zeros: windows hold the padding."""
+    found = _spatial_padding(rw, node)
+    mean = node.op.startswith("Avg")
+    if found is None or rw.type(found[0]).dtype != "float32" or (mean and found[2] != 0.0):
+        return None
+    more = {"op": node.op, "padding": "EXPLICIT", "explicit_paddings": found[1], "fill": found[2]}
+    return rw.emit("td.Pool", [found[0]], node.attrs | more, node.types, node.name)
 
 
 RULES = {
@@ -472,4 +491,5 @@ RULES = {
     "Reshape": [rows_kept, same_shape],
     "Conv2D": [padding_first],
     "DepthwiseConv2dNative": [padding_first],
+    **{op: [padded_pool] for op in ("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D")},
 }

@@ -240,16 +240,18 @@ def _depthwise(b: Builder) -> None:
     b.call_with("conv", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
 
 
-@lowers("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D")
+@lowers("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D", "td.Pool")
 def _pool(b: Builder) -> None:
     assert b.node is not None
     a = attrs(b)
-    require(a.get("data_format", "NHWC") in ("NHWC", "NDHWC") and a["padding"] != "EXPLICIT")
+    padded = b.node.op == "td.Pool"
+    require(a.get("data_format", "NHWC") in ("NHWC", "NDHWC"))
+    require(padded or a["padding"] != "EXPLICIT")
     x = b.input(0)
-    kernel, strides = _spatial(a, "ksize", x.rank), _spatial(a, "strides", x.rank)
-    ints = _window(b, x, kernel, strides, [1] * len(kernel), a["padding"], [0, 0] * len(kernel))
-    name = "max_pool" if b.node.op.startswith("Max") else "avg_pool"
-    b.call_with(name, [x], [b.output()], ints)
+    kernel = _spatial(a, "ksize", x.rank)
+    name = "max_pool" if a.get("op", b.node.op).startswith("Max") else "avg_pool"
+    fill = [a["fill"]] if padded else []
+    b.call_with(name, [x], [b.output()], _conv_window(b, x, kernel), fill)
 
 
 @lowers("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "MatMul")
