@@ -92,14 +92,15 @@ def agree(case: Case, answer: goldens.Answer) -> None:
         return
     got, types = evaluate(case)
     assert len(got) == len(answer.outputs) == len(types)
-    for g, w, t in zip(got, answer.outputs, types, strict=True):
+    for i, (g, w, t) in enumerate(zip(got, answer.outputs, types, strict=True)):
         assert g.dtype == w.dtype and g.shape == w.shape
         assert t.dtype.numpy == w.dtype
         assert t.shape is None or len(t.shape) == w.ndim
         assert t.shape is None or all(
             e == s for e, s in zip(t.shape, w.shape, strict=True) if isinstance(e, int)
         )
-        compare(g, w, case)
+        if case.compared(i):
+            compare(g, w, case)
 
 
 @pytest.mark.parametrize("family", goldens.FAMILIES)
@@ -119,15 +120,14 @@ def test_goldens_are_what_tensorflow_answers(family: str) -> None:
         kept, now = goldens.answer(case), ask(case)
         assert (kept.types, kept.attrs) == (now.types, now.attrs)
         assert (kept.outputs is None) == (now.outputs is None)
-        for a, b in zip(kept.outputs or (), now.outputs or (), strict=True):
+        for i, (a, b) in enumerate(zip(kept.outputs or (), now.outputs or (), strict=True)):
             assert a.dtype == b.dtype and a.shape == b.shape
-            compare(a, b, case)
+            if case.compared(i):
+                compare(a, b, case)
 
 
 def compare(got: np.ndarray, want: np.ndarray, case: Case) -> None:
     """Values: exact where asked or not floating, else within `ulp` of the output's scale."""
-    if case.check == "shape":
-        return
     if case.check == "exact" or want.dtype.kind not in "fcV":
         np.testing.assert_array_equal(got, want)
         return

@@ -64,3 +64,4 @@ CASES += [
     case("Mfcc", with_nan(f32(1, 1, 257)), 16000),
     case("EncodeWav", with_nan(f32(3, 1)), 8000),
 ]
+CASES += [case("DecodeWav", np.zeros(0, object), raises=True)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, rng
+from tests.cases import case, f32, rng, with_nan
 
 nan, inf = np.nan, np.inf
 F16 = np.float16
@@ -169,3 +169,40 @@ CASES = [
         for seed in range(6)
     ),
 ]
+CASES += [
+    case(
+        "NonMaxSuppressionWithOverlaps",
+        with_nan(rng(6).uniform(0, 1, (20, 20)).astype(np.float32)),
+        with_nan(SCORES),
+        9,
+        f(0.6),
+        f(0.2),
+    ),
+    combined(with_nan(MANY), 3, 5),
+    case("DrawBoundingBoxes", IMAGES, with_nan(DRAWN)),
+    case("DrawBoundingBoxes", with_nan(IMAGES), DRAWN),
+    case("DrawBoundingBoxesV2", with_nan(IMAGES), DRAWN, f32(2, 3)),
+    case("DrawBoundingBoxesV2", IMAGES.astype(F16), DRAWN, f32(2, 3)),
+    case("SampleDistortedBoundingBox", SIZE, with_nan(OBJECT), **SEEDS, raises=True),
+]
+for op, more, seeds in (
+    ("SampleDistortedBoundingBoxV2", (), SEEDS),
+    ("StatelessSampleDistortedBoundingBox", (np.array([1, 2]),), {}),
+):
+    inside = (f(0.5), *more)
+    CASES += [
+        case(op, SIZE, with_nan(OBJECT), *inside, **seeds, raises=True),
+        case(op, SIZE, OBJECT[:, :0], *inside, **seeds, raises=True),
+        sampled(op, SIZE, OBJECT[:, :0], *inside, **seeds, use_image_if_no_bounding_boxes=True),
+        sampled(
+            op,
+            SIZE,
+            OBJECT,
+            f(0.7),
+            *more,
+            **seeds,
+            aspect_ratio_range=[0.3, 3.0],
+            area_range=[0.3, 0.6],
+        ),
+        sampled(op, SIZE, OBJECT, f(1.0), *more, **seeds, area_range=[0.01, 0.02], max_attempts=3),
+    ]

@@ -3,7 +3,7 @@
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 nan, inf = np.nan, np.inf
 F16 = np.float16
@@ -245,4 +245,74 @@ CASES = [
         padding="VALID",
     ),
     conv(x=IMAGE[:, :2], padding="VALID", strides=(1, 2, 2, 1), raises=True),
+]
+FLOATS = "float64 float16 bfloat16"
+CASES += [
+    case(
+        "Conv",
+        IMAGE,
+        WEIGHTS,
+        strides=ONES,
+        padding="EXPLICIT",
+        explicit_paddings=[0, 0, 2, 0, 1, 3, 0, 0],
+    ),
+    case("Conv", with_nan(IMAGE), WEIGHTS, strides=ONES, padding="SAME"),
+    case("Conv", ints(1, 5, 5, 2), ints(2, 2, 2, 3), strides=ONES, padding="SAME"),
+]
+for x, w in zip(as_types(IMAGE, FLOATS), as_types(WEIGHTS, FLOATS), strict=True):
+    CASES += [case("Conv", x, w, strides=ONES, padding="SAME", ulp=64)]
+
+
+def transposed3(dy, w, op="Conv3DBackpropInputV2", **attrs):
+    """The whole image is `dy` times the strides."""
+    spread = attrs.setdefault("strides", ONES3)
+    attrs.setdefault("padding", "SAME")
+    last = attrs.get("data_format") != "NCDHW"
+    sizes = np.array(dy.shape, np.int32) * np.array(spread, np.int32)
+    sizes[-1 if last else 1] = w.shape[-2]
+    return case(
+        op, sizes if op.endswith("V2") else np.zeros(sizes, dy.dtype), w, dy, ulp=64, **attrs
+    )
+
+
+DY, W3 = f32(1, 2, 3, 2, 3), f32(2, 3, 2, 4, 3)
+for op, types in (("Conv3DBackpropInputV2", FLOATS), ("Conv3DBackpropInput", "float64 float16")):
+    CASES += [
+        transposed3(DY, f32(2, 1, 1, 4, 3), op, strides=[1, 2, 1, 1, 1], padding="VALID"),
+        transposed3(DY[:0], W3, op),
+        transposed3(with_nan(DY), W3, op),
+        *[
+            transposed3(y, w, op)
+            for y, w in zip(as_types(DY, types), as_types(W3, types), strict=True)
+        ],
+    ]
+CASES += [
+    transposed3(np.moveaxis(DY, -1, 1).copy(), W3, data_format="NCDHW"),
+    transposed3(DY, W3, dilations=[1, 1, 2, 1, 1]),
+]
+
+
+def spread(dy, w=DEPTHWISE, padding="SAME", **attrs):
+    sizes = np.array([*dy.shape[:3], w.shape[2]], np.int32)
+    if attrs.get("data_format") == "NCHW":
+        sizes = np.array([dy.shape[0], w.shape[2], *dy.shape[2:]], np.int32)
+    return case(
+        "DepthwiseConv2dNativeBackpropInput",
+        sizes,
+        w,
+        dy,
+        strides=ONES,
+        padding=padding,
+        ulp=64,
+        **attrs,
+    )
+
+
+DY = f32(2, 5, 4, 8)
+CASES += [
+    spread(with_nan(DY)),
+    spread(np.moveaxis(DY, -1, 1).copy(), data_format="NCHW"),
+    spread(DY, dilations=[1, 2, 2, 1]),
+    spread(DY, padding="EXPLICIT", explicit_paddings=[0, 0, 2, 0, 1, 0, 0, 0]),
+    *[spread(y, w) for y, w in zip(as_types(DY, FLOATS), as_types(DEPTHWISE, FLOATS), strict=True)],
 ]

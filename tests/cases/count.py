@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import case, f32, f64, ints, with_nan
 
 INT64 = np.int64
 NONE = np.zeros(0, INT64)
@@ -70,3 +70,22 @@ CASES = [
     case("RaggedCountSparseOutput", np.array([0, 0], INT64), NONE, NONE, binary_output=False),
     case("RaggedCountSparseOutput", SPLITS, GRID[0, :4], NONE, binary_output=False, raises=True),
 ]
+for w in (with_nan(f32(4)), with_nan(f64(4))):
+    CASES += [
+        case("DenseCountSparseOutput", GRID[0, :4], w, binary_output=False),
+        case(
+            "SparseCountSparseOutput",
+            PLACES,
+            GRID[0, :4],
+            np.array([4, 3], INT64),
+            w,
+            binary_output=False,
+        ),
+        case(
+            "RaggedCountSparseOutput",
+            np.array([0, 2, 4], INT64),
+            GRID[0, :4],
+            w,
+            binary_output=False,
+        ),
+    ]

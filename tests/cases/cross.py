@@ -113,3 +113,20 @@ CASES = [
     ),
     ragged("R", (TEXT[:0],), (np.array([0, 0], INT64),)),
 ]
+SEPARATOR = np.array(b"_X_", object)
+CASES += [
+    case("SparseCrossV2", *map(list, LAST), [WORDS], SEPARATOR),
+    *[
+        case(
+            "SparseCrossHashed",
+            *map(list, sparse),
+            [WORDS],
+            np.int64(1000),
+            np.array(strong),
+            np.array([3, -4], INT64),
+        )
+        for sparse in (ONE, LAST)
+        for strong in (False, True)
+    ],
+    ragged("RSD", (TEXT,), (SPLITS,), LAST, (NUMBERS,)),
+]

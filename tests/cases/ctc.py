@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64
+from tests.cases import case, f32, f64, with_nan
 
 LOGITS = f32(7, 3, 5, low=-3, high=3)
 LENGTHS = np.array([7, 0, 4], np.int32)
@@ -69,4 +69,12 @@ for labels, raises in (
 CASES += [
     case("CTCGreedyDecoder", f32(3, 0, 4), np.zeros((0,), np.int32), raises=True),
     case("CTCGreedyDecoder", f32(0, 1, 4), np.zeros((1,), np.int32), raises=True),
+]
+CASES += [
+    case("CTCGreedyDecoder", with_nan(LOGITS), LENGTHS),
+    case("CTCGreedyDecoder", LOGITS * np.nan, LENGTHS),
+    case("CTCLoss", with_nan(LOGITS), AT, LABELS, FULL, ulp=64),
+    case("CTCLoss", f32(0, 3, 5), AT, LABELS, FULL, raises=True),
+    case("CTCBeamSearchDecoder", f32(0, 3, 5), FULL, beam_width=2, top_paths=1, raises=True),
+    case("CTCBeamSearchDecoder", with_nan(LOGITS), FULL, beam_width=3, top_paths=2, raises=True),
 ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 SPECIAL = np.array([[np.nan, np.inf, -0.0], [-np.inf, 0.0, 1.5]], np.float32)
 COMPLEX = (f32(2, 3) + 1j * f32(2, 3, seed=1)).astype(np.complex64)
@@ -85,3 +85,19 @@ CASES = [
     case("DiagPart", f32(0, 0)),
     case("DiagPart", f32(2, 3), raises=True),
 ]
+NUMBERS = "float32 float64 float16 bfloat16 int32 complex64"
+for x in as_types(with_nan(f32(2, 3)), f"{NUMBERS} bool"):
+    fill, square = x[0, 0:1].reshape(()), np.stack([x, x[::-1]])
+    CASES += [
+        *[case(f"MatrixDiag{v}", x, i32(-1, 0), -1, -1, fill) for v in ("V2", "V3")],
+        *[case(f"MatrixDiagPart{v}", x, i32(0, 1), fill) for v in ("V2", "V3")],
+        *[case(f"MatrixSetDiag{v}", x, x[:, :2], i32(0, 1)) for v in ("V2", "V3")],
+        *[case(f"{v}MatrixDiag", x) for v in ("", "Batch")],
+        *[case(f"{v}MatrixDiagPart", square) for v in ("", "Batch")],
+        *[case(f"{v}MatrixSetDiag", square, x[:, :2]) for v in ("", "Batch")],
+        case("MatrixBandPart", square, 0, 1),
+    ]
+for x in as_types(with_nan(f32(2, 3)), NUMBERS):
+    CASES += [case("BatchMatrixBandPart", x, 0, 1)]
+for x in as_types(with_nan(f32(3, 3)), "float32 float64 float16 int32 complex64"):
+    CASES += [case("Diag", x[0]), case("DiagPart", x)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints, with_nan
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 from tests.cases.linalg import c64
 
 NAN, INF = np.nan, np.inf
@@ -101,4 +101,26 @@ CASES += [
     case("BiasAddGrad", c64(2, 3)),
     case("BiasAddGrad", f32(2, 3).astype(np.float16)),
     case("BiasAddGrad", ints(2, 3, dtype=np.int64)),
+]
+for x in as_types(with_nan(f32(2, 3))):
+    CASES += [
+        case(
+            "StridedSliceGrad",
+            np.array([4, 5], I32),
+            np.array([1, 0], I32),
+            np.array([3, 5], I32),
+            np.array([1, 2], I32),
+            x,
+        )
+    ]
+CASES += [
+    case(
+        "StridedSliceGrad",
+        np.array([4, 5, 6], I32),
+        np.array([1, 0, 2], I32),
+        np.array([3, 0, 5], I32),
+        np.array([1, 1, 2], I32),
+        f32(2, 5, 2),
+        ellipsis_mask=2,
+    )
 ]

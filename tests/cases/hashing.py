@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, ints, rng
+from tests.cases import as_types, case, f32, ints, rng, with_nan
 
 SIZES = (*range(70), 127, 128, 129, 191, 192, 193, 1000)
 LENGTHS = np.array([rng(n).bytes(n) for n in SIZES], object)
@@ -24,3 +24,4 @@ CASES = [
     case("Fingerprint", f32(0, 2), METHOD),
     case("Fingerprint", f32(2), np.array(b"md5", object), raises=True),
 ]
+CASES += [case("Fingerprint", x, METHOD) for x in as_types(with_nan(f32(3, 2)))]

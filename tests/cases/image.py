@@ -3,7 +3,7 @@
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import case, f32, f64, ints, with_nan
 
 nan, inf = np.nan, np.inf
 F16 = np.float16
@@ -118,4 +118,42 @@ CASES = [
     case("HSVToRGB", RGB.astype(bfloat16), ulp=32),
     patches(f32(1, 3, 3, 2).astype(bfloat16), [2, 2], [1, 1], [1, 1], "SAME"),
     patches(f32(1, 9, 7, 2), [3, 4], [4, 3], [1, 3], "VALID"),
+]
+RED = with_nan(RGB[:1, :2])
+BROKEN = np.array(
+    [
+        *[
+            [x if at == i else (0.5, 0.2)[i > at] for i in range(3)]
+            for at in range(3)
+            for x in (nan, inf)
+        ],
+        [nan, nan, 0.5],
+        [0, 1, -inf],
+        [inf, inf, 0],
+        [nan, nan, nan],
+    ],
+    np.float32,
+)[None]
+NEARLY_RED = np.array([[1, 0, 1e-9], [1, 0.5, 0.5 + 1e-7], [0.3, 0.1, 0.1000001]], np.float32)[None]
+VOLUME = {"ksizes": [1, 2, 3, 2, 1], "strides": [1, 1, 2, 1, 1], "padding": "SAME"}
+CASES += [
+    *(case("ExtractVolumePatches", VIDEO.astype(t), **VOLUME) for t in (np.float64, F16, bfloat16)),
+    case("ExtractVolumePatches", with_nan(VIDEO), **VOLUME),
+    patches((f32(1, 3, 3, 2) + 1j).astype(np.complex64), [2, 2], [1, 1], [1, 1], "SAME"),
+    case("RGBToHSV", RED),
+    *(case("RGBToHSV", x) for x in (BROKEN, NEARLY_RED)),
+    *(case("AdjustHue", x, f(0.3)) for x in (BROKEN, NEARLY_RED)),
+    *(case("AdjustSaturation", x, f(s)) for x in (BROKEN, NEARLY_RED) for s in (0.5, 1.0, 2.0)),
+    case("AdjustHue", RED, f(0.1)),
+    case("AdjustSaturation", RED, f(0.5)),
+    case("AdjustContrast", RED, f(2.0), f(0.0), f(1.0)),
+    *(
+        case(name, with_nan(RGB), [3, 2], offsets, noise="zero", uniform_noise=False)
+        for name in ("ExtractGlimpse", "ExtractGlimpseV2")
+        for offsets in (OFFSETS, with_nan(OFFSETS))
+    ),
+    case("ExtractGlimpseV2", RGB[:0], [3, 2], OFFSETS[:0], noise="zero", uniform_noise=False),
+    case("RandomCrop", with_nan(f32(3, 4, 2)), [3, 4], seed=3, seed2=1),
+    case("RandomCrop", f64(9, 8, 2), [4, 3], seed=3, seed2=1),
+    case("RandomCrop", f32(9, 8, 0), [4, 3], seed=3, seed2=1),
 ]

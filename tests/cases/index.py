@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 INT64, HALF = np.int64, np.float16
 SPECIAL = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 1.5, -1.5, 2.5], np.float32)
@@ -243,4 +243,74 @@ CASES = [
     ],
     case("SparseBincount", np.array([[0], [2]], INT64), i32(1, 1), i64(5), np.int32(3), NONE),
     case("SparseBincount", np.zeros((0, 2), INT64), i32(), i64(2, 3), np.int32(3), NONE),
+]
+for x in as_types(with_nan(f32(4, 3))):
+    on, off = x[0, 0:1].reshape(()), x[0, 1:2].reshape(())
+    CASES += [
+        case("GatherV2", x, i32(2, 0), np.int32(1)),
+        case("Gather", x, i32(2, 0)),
+        case("GatherNd", x, np.array([[2, 0], [0, 1]], np.int32)),
+        case("ScatterNd", np.array([[2], [0]], np.int32), x[:2], i32(3, 3)),
+        case("TensorScatterUpdate", x, np.array([[2], [0]], np.int32), x[1:3]),
+        case("InplaceUpdate", x[1:], i32(2, 0), x[:2]),
+        case("OneHot", i32(0, 5, 1), np.int32(3), on, off),
+        case("DynamicPartition", x, i32(1, 0, 1, 1), num_partitions=2),
+        *[
+            case(name, [i32(2, 0), i32(1)], [x[:2], x[2:3]])
+            for name in ("DynamicStitch", "ParallelDynamicStitch")
+        ],
+    ]
+for x in as_types(with_nan(f32(4, 3)), "float32 float64 bfloat16 int32 complex64 bool"):
+    CASES += [case("Where", x)]
+for x in as_types(with_nan(f32(4, 3)), "float32 float64 float16 bfloat16 int32 complex64"):
+    spots, updates = np.array([[2], [0], [2]], np.int32), x[1:]
+    CASES += [
+        *[case(name, x, spots, updates) for name in SCATTERS[1:3] + SCATTERS[5:]],
+        *[case(name, x[1:], i32(2, 0), x[:2]) for name in INPLACE[1:]],
+    ]
+for x in as_types(f32(4, 3), "float16 bfloat16 uint8"):
+    CASES += [case(name, x, np.array([[2], [0]], np.int32), x[2:]) for name in SCATTERS[3:5]]
+for x in as_types(with_nan(f32(8).round()), "float32 float64 float16 bfloat16 int32 bool string"):
+    CASES += [
+        case("Unique", x),
+        case("UniqueWithCounts", x),
+        *[case(name, x, i64(0)) for name in ("UniqueV2", "UniqueWithCountsV2")],
+    ]
+for x in as_types(with_nan(f32(8).round()), "float32 float64 float16 bfloat16 int32 string"):
+    CASES += [case("ListDiff", x, x[2:4])]
+for x in as_types(f32(2, 9), "float64 float16 bfloat16 int64"):
+    CASES += [case(name, np.sort(x, 1), x[:, ::2]) for name in ("LowerBound", "UpperBound")]
+ODD = with_nan(f32(3))
+for w in (ODD, ODD.astype(np.float64)):
+    CASES += [
+        case("Bincount", i32(1, 0, 1), 2, w),
+        case("DenseBincount", i32(1, 0, 1), np.int32(2), w),
+        case("RaggedBincount", i64(0, 2, 3), i32(1, 0, 1), np.int32(2), w),
+        case(
+            "SparseBincount",
+            np.array([[0, 0], [0, 2], [1, 1]], INT64),
+            i32(0, 1, 1),
+            i64(2, 3),
+            np.int32(3),
+            w,
+        ),
+    ]
+CASES += [
+    case("ScatterNdNonAliasingAdd", np.array([True, False]), i32(1)[:, None], np.array([True])),
+    *[case(name, TEXT, SPOTS[:1], TEXT[0, :1]) for name in SCATTERS if name.endswith("Update")],
+    *[case(n, TEXT[1:] != b"x", i32(0), TEXT[:1] == b"x", raises=True) for n in INPLACE[1:]],
+    *[case(name, TEXT[1:], i32(0), TEXT[:1], raises=True) for name in INPLACE[1:]],
+    case("Gather", f32(0, 3), i32()),
+    case("Gather", f32(4, 3), i32(2, 0), validate_indices=False),
+    case("UnravelIndex", i32(), i32(3, 3), raises=True),
+    case("UnravelIndex", i32(0, 0), i32()),
+    case("ParallelDynamicStitch", [i32(), i32(0)], [f32(0, 2), f32(1, 2)]),
+    case(
+        "SparseBincount",
+        np.array([[0, 0], [0, 2]], INT64),
+        i32(0, 1),
+        i64(1, 3),
+        np.int32(3),
+        ints(2),
+    ),
 ]

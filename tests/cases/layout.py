@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 INT64, HALF = np.int64, np.float16
 SPECIAL = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 1.5, -1.5, 2.5], np.float32)
@@ -102,3 +102,26 @@ CASES = [
     case("BatchToSpace", f32(8, 2, 2, 3), np.array([[1, 0], [0, 0]], np.int32), block_size=2),
     case("BatchToSpace", ints(4, 2, 0, 3), NO_PADS, block_size=2),
 ]
+for x in as_types(with_nan(f32(4, 6))):
+    CASES += [
+        case("Transpose", x, i32(1, 0)),
+        case("ConjugateTranspose", x.reshape(2, 3, 4, 1), i32(3, 1, 0, 2)),
+        case("ReverseV2", x, i32(1)),
+        case("Reverse", x, np.array([True, False])),
+        case("ReverseSequence", x, i32(1, 6, 0, 3), seq_dim=1),
+        case("Roll", x, i32(2, -1), i32(1, 0)),
+        case("Tile", x, i32(1, 2)),
+        case("Pad", x, PADS),
+        case("PadV2", x, PADS, x[0, 0:1].reshape(())),
+        *[case("MirrorPad", x, PADS, mode=mode) for mode in ("REFLECT", "SYMMETRIC")],
+        case("DepthToSpace", x.reshape(1, 3, 2, 4), block_size=2),
+        case("SpaceToDepth", x.reshape(1, 2, 6, 2), block_size=2),
+    ]
+for x in as_types(with_nan(f32(4, 6)), "float32 float64 float16 bfloat16 int32"):
+    image, spots = x.reshape(2, 3, 4, 1), np.array([[1, 0], [0, 0]], np.int32)
+    CASES += [
+        case("SpaceToBatchND", x, i32(2), np.array([[1, 1]], np.int32)),
+        case("BatchToSpaceND", x, i32(2), np.array([[1, 2]], np.int32)),
+        case("SpaceToBatch", image, spots, block_size=2),
+        case("BatchToSpace", x.reshape(4, 2, 1, 3), spots, block_size=2),
+    ]

@@ -361,3 +361,48 @@ for op in ("MatrixSolveLs", "BatchMatrixSolveLs"):
     CASES += [case(op, f32(0, 3, 2), f32(0, 3, 1), 0.0, fast=fast) for fast in (True, False)]
     CASES += [case(op, f32(3, 2), f32(3, 0), 0.0, fast=fast) for fast in (True, False)]
     CASES += [case(op, with_nan(regular(3, 2)), f32(3, 1), 0.0)]
+for op in ("SelfAdjointEigV2", "BatchSelfAdjointEigV2"):
+    CASES += [
+        case(op, x, compute_v=False, ulp=64, filled=1)
+        for x in (positive(2, 4, 4), positive(3, 3, dtype=np.float64))
+    ]
+    CASES += [case(op, SINGULAR * NAN, compute_v=False, raises=True)]
+CASES += [
+    case("SelfAdjointEigV2", HERMITIAN, compute_v=False, ulp=64, filled=1),
+    *[case(op, SINGULAR * NAN, raises=True) for op in ("SelfAdjointEig", "BatchSelfAdjointEig")],
+    case("Eig", np.diag(f32(3)), Tout=np.complex64, compute_v=False, ulp=64, filled=1),
+    case("Eig", SINGULAR * NAN, Tout=np.complex64, raises=True),
+    *[
+        case(op, x, compute_uv=False, ulp=64, filled=1)
+        for op in ("Svd", "BatchSvd")
+        for x in (f32(2, 4, 3), c64(3, 2), with_nan(f32(2, 2)))
+    ],
+    case("BatchMatrixDeterminant", HERMITIAN, ulp=64),
+    case("SparseMatMul", f32(3, 4), f32(4, 2), b_is_sparse=True),
+    case("SparseMatMul", LEFT, RIGHT, a_is_sparse=True, b_is_sparse=True),
+    case("TridiagonalSolve", f32(2, 3, 4), f32(2, 4, 3), perturb_singular=True, ulp=512),
+    case("TridiagonalSolve", 0 * f32(3, 4), f32(4, 1), perturb_singular=True, ulp=64),
+    case(
+        "TridiagonalSolve",
+        c64(3, 5) * (np.arange(5) != 2),
+        c64(5, 2),
+        perturb_singular=True,
+        ulp=512,
+    ),
+    case("TridiagonalSolve", f64(3, 1), f64(1, 2), perturb_singular=True),
+    case(
+        "TridiagonalSolve",
+        np.float32([[1, 1, 0], [0, 1, 1], [0, 1, 1]]),
+        f32(3, 2),
+        perturb_singular=True,
+        ulp=64,
+    ),
+    case(
+        "TridiagonalSolve",
+        f32(3, 4),
+        f32(4, 1),
+        perturb_singular=True,
+        partial_pivoting=False,
+        raises=True,
+    ),
+]

@@ -368,7 +368,8 @@ def _draw(images: Array, boxes: Array, colors: Array) -> Array:
     canvas = images.copy()
     ends = np.array([height - 1, width - 1] * 2, _F32)
     for n, k in np.ndindex(*boxes.shape[:2]):
-        top, left, bottom, right = (int(e) for e in np.trunc(boxes[n, k] * ends))
+        with np.errstate(invalid="ignore"):  # NaN and infinities become the least int64
+            top, left, bottom, right = (boxes[n, k] * ends).astype(np.int64).tolist()
         outside = top >= height or bottom < 0 or left >= width or right < 0
         if top > bottom or left > right or outside:
             continue
@@ -493,7 +494,8 @@ def _sample(
             f"image_size {image_size.shape} and bounding_boxes {bounding_boxes.shape} "
             "should be [3] and [batch, boxes, 4]"
         )
-    if np.any((bounding_boxes < 0) | (bounding_boxes > 1)) or min_object_covered < 0:
+    inside = (bounding_boxes >= 0) & (bounding_boxes <= 1)
+    if not inside.all() or not min_object_covered >= 0:
         raise ValueError("boxes should lie in [0, 1] and min_object_covered be at least 0")
     if not bounding_boxes.size and not use_image_if_no_bounding_boxes:
         raise ValueError("there are no bounding boxes, and use_image_if_no_bounding_boxes is off")

@@ -466,7 +466,10 @@ def depthwise_backprop_input(
     data_format: str = "NHWC",
     dilations: Ints = (1, 1, 1, 1),
 ) -> Array:
-    """The transpose of DepthwiseConv2dNative (tf.nn.depthwise_conv2d_backprop_input)."""
+    """The transpose of DepthwiseConv2dNative (tf.nn.depthwise_conv2d_backprop_input).
+
+    TensorFlow's kernel does not look at `dilations`.
+    """
     return deconvolve(
         input_sizes,
         weights,
@@ -475,7 +478,7 @@ def depthwise_backprop_input(
         padding=padding,
         explicit_paddings=explicit_paddings,
         data_format=data_format,
-        dilations=dilations,
+        dilations=(1, 1, 1, 1),
         depthwise=True,
     )
 

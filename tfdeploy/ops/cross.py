@@ -132,7 +132,9 @@ def sparse_cross_v2(*inputs: Array, N: int) -> tuple[Array, Array, Array]:
 def sparse_cross_hashed(*inputs: Array, N: int) -> tuple[Array, Array, Array]:
     """As `sparse_cross`, hashed.
 
-    The last three inputs are the number of buckets, whether to use SipHash, and its key.
+    The last three inputs are the number of buckets, whether to use SipHash, and its key.  Of
+    numbers in sparse columns the low four bytes are hashed; those in dense ones stand for
+    themselves, and SipHash does not take them: ValueError.
     """
     *columns, num_buckets, strong, salt = inputs
     buckets = scalar_int(num_buckets, "num_buckets")
@@ -151,7 +153,12 @@ def sparse_cross_hashed(*inputs: Array, N: int) -> tuple[Array, Array, Array]:
             hashed = chained(hashed, number(value))
         return hashed % (buckets or 2**63 - 1)
 
-    return _sparse(_crossed(_columns(columns, N), crossing), True)
+    def low(value: Any) -> bytes:
+        return value if isinstance(value, bytes) else (value % 2**32).to_bytes(4, "little")
+
+    found = _columns(columns, N)
+    found[:N] = [[list(map(low, row)) for row in column] for column in found[:N]]
+    return _sparse(_crossed(found, crossing), True)
 
 
 def _ragged_types(c: Inference) -> list[ValueType]:

@@ -71,10 +71,13 @@ def ctc_greedy_decoder(
     sequences, scores = [], []
     for entry, length in enumerate(sequence_length):
         logits = inputs[:length, entry]
-        best = logits.argmax(axis=1).tolist()
+        # a NaN is passed over, unless it stands first: nothing is greater then
+        ranked = np.where(np.isnan(logits), -np.inf, logits)
+        ranked[np.isnan(logits[:, 0])] = np.nan
+        best = ranked.argmax(axis=1).tolist()
         kept = [label for label, _ in groupby(best)] if merge_repeated else best
         sequences.append([label for label in kept if label != blank])
-        scores.append(-logits.max(axis=1).sum(dtype=np.float64))
+        scores.append(-ranked.max(axis=1).sum(dtype=np.float64))
     log_probability = np.array(scores, inputs.dtype).reshape(-1, 1)
     return (*_sparse(sequences), log_probability)
 
@@ -189,7 +192,7 @@ def _align(log_p: Array, labels: list[int], blank: int, merge: bool) -> tuple[fl
         total[:-2] = np.logaddexp(total[:-2], np.where(skip[2:], after[2:], none))
         beta[t] = total
     whole = float(np.logaddexp.reduce(alpha[-1, -2:]))
-    posterior = np.zeros_like(log_p)
+    posterior = np.full_like(log_p, whole if np.isnan(whole) else 0)
     if whole != none:
         for i, label in enumerate(path):
             posterior[:, label] += np.exp(alpha[:, i] + beta[:, i] - whole)

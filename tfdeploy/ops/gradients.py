@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graph.types import ValueType
-from .array import strided_index
+from .array import strided_index, zero
 from .registry import Function, op
 from .rules import Inference, merge_shapes, shape_vector
 
@@ -150,7 +150,7 @@ def strided_slice_grad(
         "new_axis_mask": new_axis_mask,
         "shrink_axis_mask": shrink_axis_mask,
     }
-    result = np.zeros(shape.tolist(), dy.dtype)
+    result = np.full(shape.tolist(), zero(dy.dtype), dy.dtype)
     view = result[strided_index(result, begin, end, strides, masks)]
     if view.shape != dy.shape:
         raise ValueError(f"a gradient of shape {dy.shape} for a slice of shape {view.shape}")

@@ -40,26 +40,37 @@ def _channels(images: Array, rank: int = 1) -> tuple[Array, Array, Array]:
     return red, green, blue
 
 
-@op("RGBToHSV", type=_colors, exact=True)
-def rgb_to_hsv(images: Array) -> Array:
-    """Hue, saturation and value, all in [0, 1] (tf.image.rgb_to_hsv)."""
-    red, green, blue = _channels(wide(images))
-    value = np.maximum(np.maximum(red, green), blue)
-    span = value - np.minimum(np.minimum(red, green), blue)
-    saturation = np.where(value > 0, span / value, scalar(value, 0))
+def _hue(red: Array, green: Array, blue: Array, most: Array, span: Array) -> Array:
+    """The hue in [0, 1] of colours whose brightest channel is `most`, `span` above the darkest."""
     norm = 1 / span * scalar(span, 1 / 6)
     hue = np.where(
-        red == value,
+        red == most,
         norm * (green - blue),
         np.where(
-            green == value,
+            green == most,
             norm * (blue - red) + scalar(span, 2 / 6),
             norm * (red - green) + scalar(span, 4 / 6),
         ),
     )
     hue = np.where(span > 0, hue, scalar(span, 0))
-    hue = np.where(hue < 0, hue + scalar(span, 1), hue)
-    return np.stack([hue, saturation, value], axis=-1).astype(images.dtype)
+    return np.where(hue < 0, hue + scalar(span, 1), hue)
+
+
+@op("RGBToHSV", type=_colors, exact=True)
+def rgb_to_hsv(images: Array) -> Array:
+    """Hue, saturation and value, all in [0, 1] (tf.image.rgb_to_hsv).
+
+    A NaN gives way to the channel after it, when brightest and darkest are looked for.
+    """
+    red, green, blue = _channels(wide(images))
+    most = least = red
+    for other in (green, blue):
+        most = np.where(most > other, most, other)
+        least = np.where(least < other, least, other)
+    span = most - least
+    saturation = np.where(most > 0, span / most, scalar(most, 0))
+    hue = _hue(red, green, blue, most, span)
+    return np.stack([hue, saturation, most], axis=-1).astype(images.dtype)
 
 
 @op("HSVToRGB", type=_colors, exact=True)
@@ -77,23 +88,24 @@ def hsv_to_rgb(images: Array) -> Array:
 
 _ORDER = np.array([[2, 1, 0], [1, 2, 0], [0, 2, 1], [0, 1, 2], [1, 0, 2], [2, 0, 1]])
 """Which of (least, middle, most) red, green and blue are, in each sixth of the hues."""
+_RANKED = np.argsort(_ORDER, axis=1)
+"""Which channel is least, middle and most, in each sixth."""
 
 
 @op("AdjustHue", type=_colors, exact=True)
 def adjust_hue(images: Array, delta: Array) -> Array:
     """Hue turned by `delta` (1 is a full turn), brightest and darkest channel kept
-    (tf.image.adjust_hue)."""
-    red, green, blue = _channels(wide(images), 3)
-    most = np.maximum(np.maximum(red, green), blue)
-    least = np.minimum(np.minimum(red, green), blue)
-    middle = np.maximum(np.minimum(np.maximum(red, green), blue), np.minimum(red, green))
+    (tf.image.adjust_hue).  Colours without a hue, for NaN or infinities, go to the last sixth."""
+    red, green, blue = channels = _channels(wide(images), 3)
     low = np.where(blue < red, 1, np.where(blue > green, 3, 2))
     sixth = np.where(red < green, low, np.where(blue < green, 0, np.where(blue > red, 4, 5)))
+    ranked = np.take_along_axis(np.stack(channels, axis=-1), _RANKED[sixth], axis=-1)
+    least, middle, most = np.moveaxis(ranked, -1, 0)
     ratio = (middle - least) / (most - least)
     hue = sixth + np.where(sixth % 2 == 0, ratio, 1 - ratio).astype(_F32)
     hue = np.where(most == least, _F32(0), hue.astype(_F32)) + _F32(delta) * _F32(6)
-    hue = np.where(np.isfinite(hue), hue - 6 * np.floor(hue / 6), 0).astype(_F32)
-    sixth = np.minimum(hue.astype(int), 5)
+    hue = (hue - 6 * np.floor(hue / 6)).astype(_F32)
+    sixth = np.where(hue < 6, hue, 5).astype(int)
     ratio = hue - sixth.astype(_F32)
     middle = least + np.where(sixth % 2 == 0, ratio, 1 - ratio) * (most - least)
     levels = np.stack([least, middle, most], axis=-1)
@@ -102,12 +114,21 @@ def adjust_hue(images: Array, delta: Array) -> Array:
 
 @op("AdjustSaturation", type=_colors, exact=True)
 def adjust_saturation(images: Array, scale: Array) -> Array:
-    """Saturation times `scale`, kept in [0, 1] (tf.image.adjust_saturation)."""
-    if images.ndim < 3:
-        raise ValueError(f"the image has shape {images.shape} and should have rank 3 or more")
-    hue, saturation, value = np.moveaxis(rgb_to_hsv(wide(images)), -1, 0)
+    """Saturation times `scale`, kept in [0, 1] (tf.image.adjust_saturation).
+
+    Where the hue is NaN or rounds to a full turn, all channels become the darkest level.
+    """
+    red, green, blue = _channels(wide(images), 3)
+    most, least = blue, blue
+    for other in (green, red):  # a NaN stays only where red has it
+        most = np.where(other < most, most, other)
+        least = np.where(least < other, least, other)
+    hue = _hue(red, green, blue, most, most - least)
+    saturation = np.where(most > 0, (most - least) / most, scalar(most, 0))
     saturation = np.clip(saturation * _F32(scale), _F32(0), _F32(1))
-    return hsv_to_rgb(np.stack([hue, saturation, value], axis=-1)).astype(images.dtype)
+    colors = hsv_to_rgb(np.stack([hue, saturation, most], axis=-1))
+    grey = (most - saturation * most)[..., None]
+    return np.where((hue < 1)[..., None], colors, grey).astype(images.dtype)
 
 
 def _contrast(images: Array, factor: Array) -> Array:
@@ -212,7 +233,8 @@ def _glimpse(
                 at = (at / _F32(2) if normalized or old else at) + _F32(extent) / _F32(2)
             if old or (centered and normalized):
                 at = at - _F32(wanted) / _F32(2)
-            starts.append(int(np.trunc(at)))
+            with np.errstate(invalid="ignore"):  # NaN and infinities become the least int64
+                starts.append(int(np.asarray(at).astype(np.int64)))
         (top, left), (rows, columns) = starts, x.shape[1:3]
         y, z = np.arange(top, top + height), np.arange(left, left + width)
         inside = ((y >= 0) & (y < rows))[:, None] & ((z >= 0) & (z < columns))

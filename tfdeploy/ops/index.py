@@ -252,6 +252,12 @@ def _rows(tensor: Array, i: Array, how: Callable[[Any, Any], Any], values: Array
     return result
 
 
+def _numbers(tensor: Array) -> Array:
+    if tensor.dtype.kind in "bO":
+        raise TypeError(f"there is no adding to an array of {tensor.dtype}")
+    return tensor
+
+
 @op("InplaceUpdate", type=same, exact=True)
 def inplace_update(tensor: Array, i: Array, values: Array) -> Array:
     """`tensor` with rows `i` set to `values` (a copy; tf.raw_ops.InplaceUpdate)."""
@@ -260,14 +266,20 @@ def inplace_update(tensor: Array, i: Array, values: Array) -> Array:
 
 @op("InplaceAdd", type=same, exact=True)
 def inplace_add(tensor: Array, i: Array, values: Array) -> Array:
-    """`tensor` with `values` added to rows `i` (a copy; tf.raw_ops.InplaceAdd)."""
-    return _rows(tensor, i, np.add, values)
+    """`tensor` with `values` added to rows `i` (a copy; tf.raw_ops.InplaceAdd).
+
+    Raises TypeError for what is no number.
+    """
+    return _rows(_numbers(tensor), i, np.add, values)
 
 
 @op("InplaceSub", type=same, exact=True)
 def inplace_sub(tensor: Array, i: Array, values: Array) -> Array:
-    """`tensor` with `values` taken from rows `i` (a copy; tf.raw_ops.InplaceSub)."""
-    return _rows(tensor, i, np.subtract, values)
+    """`tensor` with `values` taken from rows `i` (a copy; tf.raw_ops.InplaceSub).
+
+    Raises TypeError for what is no number.
+    """
+    return _rows(_numbers(tensor), i, np.subtract, values)
 
 
 def _one_hot_type(c: Inference) -> ValueType:
@@ -470,12 +482,19 @@ def _unravel_type(c: Inference) -> ValueType:
 
 @op("UnravelIndex", type=_unravel_type, exact=True)
 def unravel_index(indices: Array, dims: Array) -> Array:
-    """The coordinates in an array of shape `dims` of flat `indices` (tf.unravel_index)."""
+    """The coordinates in an array of shape `dims` of flat `indices` (tf.unravel_index).
+
+    Raises ValueError where there are no indices, one is out of range, or either input is no vector
+    or scalar.
+    """
     if indices.ndim > 1 or dims.ndim > 1:
         raise ValueError(f"vectors or scalars, not shapes {indices.shape} and {dims.shape}")
+    if not indices.size:
+        raise ValueError("UnravelIndex: no indices are given")
     extents = dims.ravel()
     check_range(indices, int(np.prod(extents, dtype=np.int64)), "indices")
-    found = np.array(np.unravel_index(indices, extents.tolist()), indices.dtype)
+    found = np.array(np.unravel_index(indices, extents.tolist() or (1,)), indices.dtype)
+    found = found[: len(extents)]
     return found.reshape((*dims.shape, *indices.shape))
 
 

@@ -182,18 +182,21 @@ def _eig_types(c: Inference) -> list[ValueType]:
     dtype = c.attrs.get("Tout") or c.inputs[0].dtype
     shape = _square_type(c).shape
     values = ValueType(dtype, None if shape is None else shape[:-1])
-    return [values, ValueType(dtype, shape if c.attrs["compute_v"] else (0,))]
+    return [values, ValueType(dtype, shape if c.attrs["compute_v"] else ())]
 
 
 @op("SelfAdjointEigV2", "BatchSelfAdjointEigV2", type=_eig_types, outputs=("e", "v"))
 def self_adjoint_eig_v2(input: Array, *, compute_v: bool = True) -> tuple[Array, Array]:
     """Rising eigenvalues of Hermitian matrices and their vectors as columns; only the lower half is
-    read (tf.linalg.eigh).  The sign, or phase, of a vector is arbitrary."""
+    read (tf.linalg.eigh).  The sign, or phase, of a vector is arbitrary.  Raises ValueError for a
+    matrix that is not finite."""
     _check_square(input)
+    if not np.isfinite(np.tril(input)).all():
+        raise ValueError("a matrix with NaN or infinities has no eigenvalues")
     if compute_v:
         values, vectors = np.linalg.eigh(input)
         return values.astype(input.dtype), vectors
-    return np.linalg.eigvalsh(input).astype(input.dtype), np.zeros((0,), input.dtype)
+    return np.linalg.eigvalsh(input).astype(input.dtype), np.zeros((), input.dtype)
 
 
 def _eig_v1_type(c: Inference) -> ValueType:
@@ -216,7 +219,7 @@ def eig(input: Array, *, compute_v: bool = True, Tout: DType = COMPLEX64) -> tup
     if compute_v:
         values, vectors = np.linalg.eig(input)
         return values.astype(Tout.numpy), vectors.astype(Tout.numpy)
-    return np.linalg.eigvals(input).astype(Tout.numpy), np.zeros((0,), Tout.numpy)
+    return np.linalg.eigvals(input).astype(Tout.numpy), np.zeros((), Tout.numpy)
 
 
 def _smaller(a: Extent, b: Extent, c: Inference) -> Extent:
@@ -232,7 +235,7 @@ def _svd_types(c: Inference) -> list[ValueType]:
     *batch, m, n = shape
     k = _smaller(m, n, c)
     if not c.attrs["compute_uv"]:
-        return [ValueType(dtype, (*batch, k)), ValueType(dtype, (0,)), ValueType(dtype, (0,))]
+        return [ValueType(dtype, (*batch, k)), ValueType(dtype, ()), ValueType(dtype, ())]
     full = c.attrs["full_matrices"]
     return [
         ValueType(dtype, (*batch, k)),
@@ -251,7 +254,7 @@ def svd(
     x = np.where(odd, np.zeros_like(input), input)
     fill = np.where(odd, np.nan, 0).astype(input.dtype)
     if not compute_uv:
-        none = np.zeros((0,), input.dtype)
+        none = np.zeros((), input.dtype)
         return np.linalg.svd(x, compute_uv=False) + fill[..., 0], none, none
     u, s, v = np.linalg.svd(x, full_matrices=full_matrices)
     return s + fill[..., 0], u + fill, adjoint_of(v) + fill
@@ -386,6 +389,49 @@ def tridiagonal_matmul(superdiag: Array, maindiag: Array, subdiag: Array, rhs: A
     return result
 
 
+def _away_from_zero(pivot: Any, row: Array, step: Any) -> Any:
+    """A pivot by which `row` can be divided without overflow, moved by `step` and its doubles."""
+    least = np.finfo(np.abs(pivot).dtype).tiny
+    most = np.abs(row).max(initial=0)
+    step = np.copysign(np.maximum(np.abs(step), least), pivot.real)
+    while (size := np.abs(pivot)) < 1 and not least <= size >= most * least:
+        pivot, step = pivot + step, step * 2
+    return pivot
+
+
+def _solve_perturbed(upper: Array, main: Array, lower: Array, x: Array) -> Array:
+    """One tridiagonal system as LAPACK's xLAGTF and xLAGTS solve it: the pivot is the one that is
+    greater beside its row, and one near zero is moved."""
+    n, x = len(main), x.copy()
+    rows = np.zeros((n, 3), x.dtype)  # of U: the diagonal and the two elements right of it
+    rows[0, :2] = main[0], upper[0] if n > 1 else 0
+    greatest, scale = np.abs(rows[0]).max(), np.abs(rows[0]).sum()
+    for k in range(n - 1):
+        below = np.array([lower[k + 1], main[k + 1], upper[k + 1] if k < n - 2 else 0], x.dtype)
+        weight = np.abs(below).sum()
+        if below[0] == 0:
+            rows[k + 1, :2], scale = below[1:], weight
+        elif rows[k, 0] != 0 and np.abs(below[0]) / weight <= np.abs(rows[k, 0]) / scale:
+            factor = below[0] / rows[k, 0]
+            rows[k + 1, :2], scale = (below[1] - factor * rows[k, 1], below[2]), weight
+            x[k + 1] -= factor * x[k]
+        else:
+            factor = rows[k, 0] / below[0]
+            rows[k + 1, :2] = rows[k, 1] - factor * below[1], -factor * below[2]
+            rows[k] = below
+            x[k], x[k + 1] = x[k + 1].copy(), x[k] - factor * x[k + 1]
+        if k < n - 2:
+            greatest = max(greatest, np.abs(rows[k]).max())
+    step = np.finfo(greatest.dtype).eps * max(greatest, np.abs(rows[-1, 0]))
+    for k in range(n - 1, -1, -1):
+        row = x[k].copy()
+        for offset in (1, 2):
+            if k + offset < n:
+                row -= rows[k, offset] * x[k + offset]
+        x[k] = row * (1 / _away_from_zero(rows[k, 0], row, step))
+    return x
+
+
 @op("TridiagonalSolve", type=lambda c: c.inputs[1])
 def tridiagonal_solve(
     diagonals: Array, rhs: Array, *, partial_pivoting: bool = True, perturb_singular: bool = False
@@ -393,13 +439,20 @@ def tridiagonal_solve(
     """x in A x = rhs, the rows of [..., 3, M] being A's upper, main and lower diagonal
     (tf.linalg.tridiagonal_solve).
 
-    Rows are exchanged for the greater pivot if `partial_pivoting`.  x is NaN where A is singular.
+    Rows are exchanged for the greater pivot if `partial_pivoting`.  x is NaN where A is singular,
+    but for `perturb_singular`, which moves pivots away from zero and needs `partial_pivoting`.
     """
+    if perturb_singular and not partial_pivoting:
+        raise ValueError("perturb_singular needs partial_pivoting")
     size = rhs.shape[-2]
     if diagonals.shape[-2:] != (3, size) or diagonals.shape[:-2] != rhs.shape[:-2]:
         raise ValueError(f"diagonals {diagonals.shape} do not fit a right side {rhs.shape}")
     x = np.moveaxis(rhs.reshape((-1, *rhs.shape[-2:])), 1, 0).copy()  # [M, batch, N]
     upper, main, lower = np.moveaxis(diagonals.reshape((-1, 3, size)), 0, -1)
+    if perturb_singular:
+        for i in range(x.shape[1] if size else 0):
+            x[:, i] = _solve_perturbed(upper[:, i], main[:, i], lower[:, i], x[:, i])
+        return np.moveaxis(x, 0, 1).reshape(rhs.shape)
     # each row of the upper triangle: its diagonal and the two elements right of it
     rows = np.zeros((size, 3, main.shape[-1]), diagonals.dtype)
     if size:

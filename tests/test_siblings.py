@@ -1,0 +1,57 @@
+"""What TensorFlow refuses on a CPU, against what it answers to the same thing said otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.cases import Case, case, f32
+from tests.test_ops import compare, evaluate
+
+LAST = f32(2, 4, 6, 4)
+FIRST = np.ascontiguousarray(np.moveaxis(LAST, -1, 1))
+PLAIN = {"strides": [1, 1, 1, 1], "padding": "SAME"}
+VIDEO, WINDOW = f32(1, 2, 3, 2, 3), f32(2, 3, 2, 4, 3)
+SIZES = np.array([1, 2, 3, 2, 4], np.int32)
+VIDEO_PLAIN = {"strides": [1] * 5, "padding": "SAME", "dilations": [1, 1, 2, 1, 1]}
+
+CHANNELS_FIRST = [
+    (
+        case(op, FIRST, block_size=2, data_format="NCHW"),
+        case(op, LAST, block_size=2),
+    )
+    for op in ("DepthToSpace", "SpaceToDepth")
+]
+SAME = [
+    (
+        case("Conv", FIRST, f32(3, 2, 4, 5), data_format="CHANNELS_FIRST", **PLAIN),
+        case("Conv2D", FIRST, f32(3, 2, 4, 5), data_format="NCHW", **PLAIN),
+    ),
+    (
+        case("Conv", LAST, f32(3, 2, 2, 6), groups=2, **PLAIN),
+        case("Conv2D", LAST, f32(3, 2, 2, 6), **PLAIN),
+    ),
+    (
+        case("Conv3DBackpropInput", np.zeros(SIZES, np.float32), WINDOW, VIDEO, **VIDEO_PLAIN),
+        case("Conv3DBackpropInputV2", SIZES, WINDOW, VIDEO, **VIDEO_PLAIN),
+    ),
+]
+
+
+def check(row: Case, sibling: Case, moved: bool) -> None:
+    from tests.oracle import expected
+
+    (want,), (got,) = expected(sibling), evaluate(row)[0]
+    want = np.moveaxis(want, -1, 1) if moved else want
+    assert got.dtype == want.dtype and got.shape == want.shape
+    compare(got, want, row)
+
+
+@pytest.mark.parametrize(("row", "sibling"), SAME, ids=lambda row: row.op)
+def test_equals_sibling(row: Case, sibling: Case) -> None:
+    check(row, sibling, moved=False)
+
+
+@pytest.mark.parametrize(("row", "last"), CHANNELS_FIRST, ids=lambda row: row.op)
+def test_equals_channels_last(row: Case, last: Case) -> None:
+    check(row, last, moved=True)
