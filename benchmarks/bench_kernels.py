@@ -114,7 +114,7 @@ def depthwise(
 ) -> Callable[..., None]:
     out, pad = geometry(size, kernel, stride)
     inputs = [normal(1, size, size, c), normal(kernel * kernel, c), None, normal(c), None]
-    ints = [CLAMP, kernel, kernel, stride, stride, 1, 1, pad, pad]
+    ints = [CLAMP, 0, kernel, kernel, stride, stride, 1, 1, pad, pad]
     return call("depthwise", inputs, np.empty((1, out, out, c), np.float32), ints, [0, 6], isa)
 
 

@@ -104,7 +104,7 @@ static void windows(void) {
     SHOW("conv", conv, conv, ints, 0, 6);
     td_tensor each = TENSOR(9, 37), z = TENSOR(2, 6, 7, 37);
     const td_tensor *depthwise[] = {&x, &each, &absent, &absent, &absent, &z};
-    const int64_t less[] = {1, 3, 3, 2, 2, 1, 1, 1, 1};
+    const int64_t less[] = {1, 0, 3, 3, 2, 2, 1, 1, 1, 1};
     SHOW("depthwise", depthwise, depthwise, less, -1, 1);
     const td_tensor *pool[] = {&x, &z};
     SHOW("max_pool", max_pool, pool, ((const int64_t[]){3, 3, 2, 2, 1, 1, 1, 1}), 0);

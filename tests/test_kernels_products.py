@@ -18,6 +18,7 @@ from tests.kernels import (
     pack,
     panels,
     run,
+    same_bits,
 )
 
 ACT = engine.activations() if hasattr(engine, "activations") else {"linear": 0, "clamp": 1}
@@ -151,8 +152,62 @@ def test_depthwise(seed: int) -> None:
     shift, residual = normal(rng, c), normal(rng, 2, *window.out, c)
     expected = sum(read * w[at] for at, read in window.taps(x)) + shift + residual
     inputs = [x, w.reshape(-1, c), None, shift, residual]
-    for y in everywhere("depthwise", inputs, expected.shape, [ACT["clamp"], *window.ints], [-3, 3]):
-        close(y, np.clip(expected, -3, 3), np.abs(expected).max() + 10)
+    for careful in (0, 1):
+        ints = [ACT["clamp"], careful, *window.ints]
+        for y in everywhere("depthwise", inputs, expected.shape, ints, [-3, 3]):
+            close(y, np.clip(expected, -3, 3), np.abs(expected).max() + 10)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_separable_is_its_parts_to_the_bit(seed: int) -> None:
+    """Whatever its bands; the parts are held to float64 above."""
+    rng = np.random.default_rng(seed)
+    first, depth = Window(rng, 2, 40), Window(rng, 2, 40)
+    depth.size = first.out
+    reach = [(k - 1) * d for k, d in zip(depth.kernel, depth.dilation, strict=True)]
+    depth.pad = [r // 2 for r in reach]
+    depth.out = [-(-n // s) for n, s in zip(depth.size, depth.stride, strict=True)]
+    c, middle, columns = (int(rng.choice(n)) for n in ([3, 20, 70], [7, 16, 40, 200], [5, 24, 40]))
+    x, between = normal(rng, 2, *first.size, c), normal(rng, 2, *first.out, middle)
+    if seed % 3 == 2:
+        x = between
+    after, residual = (
+        normal(rng, 2, *depth.out, middle),
+        normal(rng, 2, *depth.out, columns),
+    )
+    grow = [pack(normal(rng, 1, 4 if c == 3 else 1, c, middle)), None, normal(rng, middle)]
+    if c == 3:
+        first.kernel, first.dilation = [2, 2], [1, 1]
+    else:
+        first.kernel = [1, 1]
+    weights = normal(rng, depth.kernel[0] * depth.kernel[1], middle)
+    apart = [weights, normal(rng, middle), normal(rng, middle)]
+    thin = [pack(normal(rng, 1, 1, middle, columns)), normal(rng, columns), None, residual]
+    acts = [
+        ACT[name] for name in (("clamp", "silu", "linear"), ("silu", "clamp", "clamp"))[seed % 2]
+    ]
+    conv_ints = [acts[0], 1, 0, *first.ints]
+    depth_ints = [acts[1], seed % 2, *depth.ints]
+    for grows, thins in ((1, 1), (1, 0), (0, 1)):
+        if seed % 3 == 2:
+            grows = 0
+        for isa in ISAS:
+            here = x if grows else between
+            if grows:
+                run("conv", [x, *grow, None], between, conv_ints, [0, 6], isa)
+            run("depthwise", [between, *apart, None], after, depth_ints, [0, 6], isa)
+            expected = after
+            if thins:
+                expected = np.empty_like(residual)
+                ints = [acts[2], 1, 0, 1, 1, 1, 1, 1, 1, 0, 0]
+                run("conv", [after, *thin], expected, ints, [0, 6], isa)
+            inputs = [here, *(grow if grows else [None] * 3), *apart]
+            inputs += thin if thins else [None] * 4
+            ints = [*conv_ints, *depth_ints, acts[2], *first.out]
+            for cut in (0, 1, 2):
+                got = np.full_like(expected, 7)
+                run("separable", inputs, got, ints, [0, 6, 0, 6, 0, 6], isa, cut)
+                assert same_bits(got, expected), (grows, thins, isa, cut)
 
 
 @pytest.mark.parametrize("seed", range(24))

@@ -45,8 +45,9 @@ typedef struct td_conv {
     int64_t taps, len;            /* len floats per tap: channels of a group, or a whole kernel row */
     int wide;                     /* taps are kernel rows: kernel[2] * channels floats in one run */
     int dense;                    /* no tap may be skipped */
-    int64_t band;                 /* rows of the padded copy that a chunk reads, when wide */
     td_cut cut;
+    int64_t most;                 /* rows whose table is held at a time */
+    int64_t band;                 /* lines of output that these touch, when wide */
 } td_conv;
 
 enum { TD_WIDE_ROWS = 64 };
@@ -61,6 +62,13 @@ TD_INLINE int td_conv_is_wide(const td_conv *c) {
 /* Floats of a row of the padded copy. */
 TD_INLINE int64_t td_conv_padded(const td_window *w) {
     return ((w->out[2] - 1) * w->stride[2] + w->kernel[2]) * w->channels;
+}
+
+/* Up to `rows` rows at a time.  A padded copy is made of whole lines. */
+TD_INLINE void td_conv_hold(td_conv *c, int64_t rows) {
+    const int64_t width = TD_MAX(c->w.out[2], 1);
+    c->most = rows;
+    c->band = c->wide ? TD_MIN(rows / width + 2, c->rows / width) : 0;
 }
 
 static int td_conv_of(td_conv *c, const td_call *call) {
@@ -91,19 +99,22 @@ static int td_conv_of(td_conv *c, const td_call *call) {
         c->cut.panel_chunk = c->panels;
         c->cut.panel_chunks = 1;
     }
-    /* A padded copy is made of whole output rows: chunks hold no more than `band` of them. */
-    const int64_t width = TD_MAX(w->out[2], 1);
-    c->band = c->wide ? TD_MIN(c->cut.row_chunk / width + 2, c->rows / width) : 0;
+    td_conv_hold(c, c->cut.row_chunk);
     return TD_OK;
 }
 
-/* The table of a chunk, and the steps of a pixel's taps. */
+/* The table, and the steps of a pixel's taps. */
 TD_INLINE int64_t td_conv_table_bytes(const td_conv *c) {
-    return ((c->cut.row_chunk + 1) * c->taps * (int64_t)sizeof(float *) + 63) / 64 * 64;
+    return ((c->most + 1) * c->taps * (int64_t)sizeof(float *) + 63) / 64 * 64;
 }
 
 TD_INLINE int64_t td_conv_zero_floats(const td_conv *c) {
     return (TD_MAX(c->len, c->wide ? td_conv_padded(&c->w) : 0) + 15) / 16 * 16;
+}
+
+TD_INLINE int64_t td_conv_scratch(const td_conv *c) {
+    const int64_t copies = c->wide ? c->band * c->taps * td_conv_padded(&c->w) : 0;
+    return td_conv_table_bytes(c) + (td_conv_zero_floats(c) + (copies + 15) / 16 * 16) * 4;
 }
 
 /* conv: x [n, spatial..., c], panels of w [groups, taps * c / groups, c' / groups], [scale c'],
@@ -116,11 +127,8 @@ static int conv_plan(const td_call *call, td_work *work) {
     if (td_conv_of(&c, call)) return TD_REFUSED;
     const td_tensor *y = call->out[0];
     const int64_t cost = c.cut.row_chunk * c.cut.panel_chunk * TD_PANEL * c.taps * c.len;
-    int64_t scratch = td_conv_table_bytes(&c) + td_conv_zero_floats(&c) * 4;
-    if (c.wide)
-        scratch += c.band * c.w.kernel[0] * c.w.kernel[1] * td_conv_padded(&c.w) * 4;
     *work = (td_work){c.rows ? c.groups * c.cut.row_chunks * c.cut.panel_chunks : 0, td_grain(cost),
-                      scratch};
+                      td_conv_scratch(&c)};
     return td_epilogue_plan(call, 2, y);
 }
 
@@ -253,23 +261,42 @@ static void td_conv_table_wide(const td_conv *c, const float *x, const float *ze
     }
 }
 
+/* What a run works with. */
+typedef struct td_conv_space {
+    const float **table;
+    int64_t *steps;
+    float *zeros, *copies;
+} td_conv_space;
+
+static td_conv_space td_conv_start(const td_conv *c, void *scratch) {
+    td_conv_space at;
+    at.table = scratch;
+    at.steps = (int64_t *)(at.table + c->most * c->taps);
+    at.zeros = (float *)((char *)scratch + td_conv_table_bytes(c));
+    at.copies = at.zeros + td_conv_zero_floats(c);
+    if (!c->wide) td_conv_steps(&c->w, at.steps);
+    memset(at.zeros, 0, sizeof(float) * (size_t)td_conv_zero_floats(c));
+    return at;
+}
+
+/* The table of `rows` rows from `row` on. */
+TD_INLINE void td_conv_fill(const td_conv *c, const td_conv_space *at, const float *x, int64_t row,
+                            int64_t rows) {
+    if (c->wide) td_conv_table_wide(c, x, at->zeros, at->copies, at->table, row, rows);
+    else td_conv_table(c, x, at->zeros, at->steps, at->table, td_pixel_at(&c->w, row), rows);
+}
+
 static int conv_run(const td_call *call) {
     td_conv c = {0};
     td_conv_of(&c, call);
-    const td_window *w = &c.w;
     const td_tensor *y = call->out[0];
     const float *x = call->in[0]->data;
-    const float **table = call->scratch;
-    float *zeros = (float *)((char *)call->scratch + td_conv_table_bytes(&c));
-    float *copies = zeros + td_conv_zero_floats(&c);
+    const td_conv_space at = td_conv_start(&c, call->scratch);
     const int64_t k = c.taps * c.len, columns = y->shape[y->rank - 1] / c.groups;
-    int64_t *steps = (int64_t *)(table + c.cut.row_chunk * c.taps);
-    if (!c.wide) td_conv_steps(w, steps);
-    td_sum s = {.taps = c.taps, .len = c.len, .k = k, .zeros = c.dense ? NULL : zeros};
+    td_sum s = {.taps = c.taps, .len = c.len, .k = k, .zeros = c.dense ? NULL : at.zeros};
     td_epilogue(&s, call, 2, y);
     s.n = columns;
     const td_sum whole = s;
-    memset(zeros, 0, sizeof(float) * (size_t)td_conv_zero_floats(&c));
 
     const int64_t chunks = c.cut.row_chunks * c.cut.panel_chunks;
     int64_t ready = -1; /* group and row chunk whose table stands */
@@ -278,19 +305,14 @@ static int conv_run(const td_call *call) {
         const int64_t panel = u % c.cut.panel_chunks * c.cut.panel_chunk;
         const int64_t row = chunk * c.cut.row_chunk;
         const int64_t rows = TD_MIN(c.cut.row_chunk, c.rows - row);
-        if (ready != u / c.cut.panel_chunks) {
-            ready = u / c.cut.panel_chunks;
-            if (c.wide)
-                td_conv_table_wide(&c, x, zeros, copies, table, row, rows);
-            else
-                td_conv_table(&c, x + group * c.len, zeros, steps, table, td_pixel_at(w, row), rows);
-        }
+        if (ready != u / c.cut.panel_chunks) td_conv_fill(&c, &at, x + group * c.len, row, rows);
+        ready = u / c.cut.panel_chunks;
         s.panels = (const float *)call->in[1]->data + group * c.panels * k * TD_PANEL;
         s.out = whole.out + group * columns;
         s.scale = whole.scale ? whole.scale + group * columns : NULL;
         s.shift = whole.shift ? whole.shift + group * columns : NULL;
         s.residual = whole.residual ? whole.residual + group * columns : NULL;
-        td_sum_rows(&s, table, row, rows, panel, TD_MIN(panel + c.cut.panel_chunk, c.panels));
+        td_sum_rows(&s, at.table, row, rows, panel, TD_MIN(panel + c.cut.panel_chunk, c.panels));
     }
     return TD_OK;
 }

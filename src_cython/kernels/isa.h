@@ -18,6 +18,7 @@
 #include "conv.h"
 #include "unconv.h"
 #include "depthwise.h"
+#include "separable.h"
 #include "pool.h"
 #include "map.h"
 #include "reduce.h"

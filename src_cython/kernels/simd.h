@@ -50,6 +50,17 @@ typedef int32_t vi_any __attribute__((vector_size(TD_LANES * 4), aligned(4), may
 
 TD_INLINE vf td_load(const float *p) { return *(const vf_any *)p; }
 TD_INLINE void td_store(float *p, vf v) { *(vf_any *)p = v; }
+/* x in a register: what is loaded once is not loaded again by each operation that uses it. */
+TD_INLINE vf td_keep(vf x) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(x));
+#elif defined(__SSE2__)
+    __asm__("" : "+x"(x));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(x));
+#endif
+    return x;
+}
 TD_INLINE vi td_loadi(const int32_t *p) { return *(const vi_any *)p; }
 TD_INLINE void td_storei(int32_t *p, vi v) { *(vi_any *)p = v; }
 /* Every lane holds the bits of x. */

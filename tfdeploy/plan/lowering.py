@@ -15,7 +15,7 @@ from ..config import WINOGRAD
 from ..graph.graph import Node, Ref
 from ..graph.types import Extent, product
 from ..ops.rules import normalize_axis
-from .builder import MAX_RANK, Array, Builder, NoKernel, Value
+from .builder import MAX_RANK, Array, Builder, NoKernel, Step, Value
 
 Lowering = Callable[[Builder], None]
 LOWERINGS: dict[str, Lowering] = {}
@@ -153,8 +153,60 @@ def _conv(b: Builder) -> None:
         return
     grouped = weights.reshape(taps, length, groups, n // groups).transpose(2, 0, 1, 3)
     packed = b.pack(grouped, (id(weights), "conv"))
+    operands = [packed, *_epilogue(b, 2)]
+    plain = set(attrs(b).get("strides") or [1]) == {1} and b.type().shape[:-1] == x.shape[:-1]
+    depth = _taken_back(b, "depthwise", "separable") if kernel == [1, 1] and plain else None
+    if depth is not None:
+        if depth.kernel == "depthwise":
+            depth = _separable(b, None, depth.inputs, depth.ints, depth.floats)
+        inputs, ints = depth.inputs[: -len(operands)] + operands, list(depth.ints)
+        ints[_SEPARABLE_ACT] = b.extent(act)
+        b.call_with("separable", inputs, [b.output()], ints, [*depth.floats[:-2], *params])
+        return
     ints = [b.extent(act), b.extent(groups), b.extent(int(dense)), *window]
-    b.call_with("conv", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
+    b.call_with("conv", [x, *operands], [b.output()], ints, params)
+
+
+_SEPARABLE_ACT = 21  # among the ints of kernel `separable`, the activation of its last product
+_LARGE = 1 << 17  # floats of an image between two steps that are worth keeping in a cache
+
+
+def _taken_back(b: Builder, *kernels: str) -> Step | None:
+    """The last step, taken out of the plan, where it is one of `kernels` that `separable` can
+    hold, and its result is a large image that the node at hand alone reads.
+    """
+    assert b.node is not None
+    value, step = b.own(b.node.inputs[0]), b.steps[-1] if b.steps else None
+    if step is None or value is not step.outputs[0] or step.kernel not in kernels:
+        return None
+    floats = product(value.shape[1:])
+    if value.rank != 4 or (isinstance(floats, int) and floats < _LARGE):
+        return None
+    single = step.kernel != "conv" or step.ints[1] == b.extent(1)
+    complete = step.inputs[7 if step.kernel == "separable" else 4] is not None
+    if not single or complete or b.node.name in b.wants_dense or step.within is not b.within:
+        return None
+    return b.steps.pop()
+
+
+def _separable(
+    b: Builder,
+    conv: Step | None,
+    depth: Sequence[Value | None],
+    ints: Sequence[int],
+    floats: Sequence[float],
+) -> Step:
+    """A call of `separable` without its last product: `conv` if any, then a depthwise convolution
+    of the given operands.
+    """
+    assert b.node is not None and depth[0] is not None
+    zero = b.extent(0)
+    before = conv.inputs[:4] if conv else [depth[0], None, None, None]
+    numbers = list(conv.ints) if conv else [zero] * 11
+    numbers += [*ints, zero, *(b.extent(n) for n in depth[0].shape[1:3])]
+    inputs = [*before, *depth[1:4], None, None, None, None]
+    bounds = [*(conv.floats if conv else (0.0, 0.0)), *floats, 0.0, 0.0]
+    return Step("separable", inputs, [], numbers, bounds, b.node)
 
 
 def _finite(weights: Array) -> bool:
@@ -230,9 +282,14 @@ def _depthwise(b: Builder) -> None:
     window = _conv_window(b, x, kernel)
     if multiplier == 1:
         w = b.const(weights.reshape(taps, channels))
-        b.call_with(
-            "depthwise", [x, w, *_epilogue(b, 2)], [b.output()], [b.extent(act), *window], params
-        )
+        ints = [b.extent(act), b.extent(int(not _finite(weights))), *window]
+        operands = [x, w, *_epilogue(b, 2)]
+        conv = _taken_back(b, "conv")
+        if conv is not None:
+            s = _separable(b, conv, operands, ints, params)
+            b.call_with(s.kernel, s.inputs, [b.output()], s.ints, s.floats)
+            return
+        b.call_with("depthwise", operands, [b.output()], ints, params)
         return
     grouped = weights.reshape(taps, 1, channels, multiplier).transpose(2, 0, 1, 3)
     packed = b.pack(grouped, (id(weights), "depthwise"))
