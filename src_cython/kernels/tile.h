@@ -28,7 +28,7 @@ enum { TD_ROWS1 = 6, TD_ROWS2 = 3, TD_ROWS3 = 0, TD_ROWS4 = 1, TD_ROWS8 = 0 };
 #else
 enum { TD_ROWS1 = 3, TD_ROWS2 = 1, TD_ROWS3 = 0, TD_ROWS4 = 0, TD_ROWS8 = 0 };
 #endif
-enum { TD_ROWS = TD_ROWS1 };
+enum { TD_ROWS = TD_ROWS1, TD_SUMS = 28 }; /* most rows, most sums of a tile */
 
 typedef struct td_sum {
     int64_t taps, len, k, n; /* k = taps * len rows and n columns of weights */
@@ -43,45 +43,43 @@ typedef struct td_sum {
 } td_sum;
 
 /* Vector j of the columns of mr rows of sums becomes results; n of its columns exist. */
-TD_INLINE void td_tile_column(const td_sum *s, const vf *sums, int64_t row, int64_t col, int64_t n,
+TD_INLINE void td_tile_column(const td_sum *s, vf *sums, int64_t row, int64_t col, int64_t n,
                               const int mr, const int width, const int full) {
     const vf low = td_set(s->act.low), high = td_set(s->act.high);
     vf scale = td_set(1.0f), shift = td_set(0.0f);
-    if (s->scale) scale = full ? td_load(s->scale + col) : td_loadn(s->scale + col, n);
-    if (s->shift) shift += full ? td_load(s->shift + col) : td_loadn(s->shift + col, n);
-    float *out = s->out + row * s->out_stride + col;
-    const float *residual = s->residual ? s->residual + row * s->residual_stride + col : NULL;
+    if (s->scale) scale = td_load_some(s->scale + col, n, full);
+    if (s->shift) shift += td_load_some(s->shift + col, n, full);
 #pragma GCC unroll 16
-    for (int i = 0; i < mr; i++) {
-        vf x = td_fma(sums[i * width], scale, shift);
-        if (residual) {
-            const float *more = residual + i * s->residual_stride;
-            x += full ? td_load(more) : td_loadn(more, n);
-        }
-        x = td_clamp(x, low, high);
-        if (full) td_store(out + i * s->out_stride, x);
-        else td_storen(out + i * s->out_stride, n, x);
+    for (int i = 0; i < mr; i++) sums[i * width] = td_fma(sums[i * width], scale, shift);
+    if (s->residual) {
+        const float *more = s->residual + row * s->residual_stride + col;
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+            sums[i * width] += td_load_some(more + i * s->residual_stride, n, full);
     }
+    float *out = s->out + row * s->out_stride + col;
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+        td_store_some(out + i * s->out_stride, n, td_clamp(sums[i * width], low, high), full);
 }
 
 /* mr rows from `row` on by np panels from `panel` on; rows[i * taps + t] leads to tap t of row i.  What
  * stands `ahead` floats after the weights in use is wanted next and fetched into the second cache. */
 TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, int64_t panel,
                        int64_t ahead, const int mr, const int np) {
-    enum { WIDEST = 8 * TD_NV };
     const int nv = np * TD_NV;
     const int64_t k16 = s->k * TD_PANEL, len = s->len;
     const float *panels = s->panels + panel * k16;
-    vf acc[TD_ROWS][WIDEST];
-    float total[TD_ROWS * TD_PANEL * 8] __attribute__((aligned(64)));
+    vf acc[TD_SUMS];
+    float sums[TD_SUMS * TD_LANES] __attribute__((aligned(64))), *total = sums;
+    __asm__("" : "+r"(total)); /* else its elements would take registers */
     int64_t block = 0;
+    const float *zeros = s->taps > 1 ? s->zeros : NULL;
 
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++) {
-        for (int p = 0; p < np; p++)
-            __builtin_prefetch(s->out + (row + i) * s->out_stride + (panel + p) * TD_PANEL, 1);
 #pragma GCC unroll 32
-        for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
+        for (int j = 0; j < nv; j++) acc[i * nv + j] = (vf){0};
     }
     if (s->k > TD_BLOCK) memset(total, 0, sizeof(float) * (size_t)(mr * np * TD_PANEL));
 
@@ -91,9 +89,9 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++) {
             a[i] = rows[i * s->taps + t];
-            inside |= (uintptr_t)a[i] ^ (uintptr_t)s->zeros;
+            inside |= (uintptr_t)a[i] ^ (uintptr_t)zeros;
         }
-        if (!inside) continue;
+        if (zeros && !inside) continue;
         for (int64_t c = 0; c < len;) {
             const int64_t at = t * len + c;
             if (at / TD_BLOCK != block) {
@@ -102,15 +100,15 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
 #pragma GCC unroll 32
                     for (int j = 0; j < nv; j++) {
                         float *sum = total + (i * nv + j) * TD_LANES;
-                        td_store(sum, td_load(sum) + acc[i][j]);
-                        acc[i][j] = (vf){0};
+                        td_store(sum, td_load(sum) + acc[i * nv + j]);
+                        acc[i * nv + j] = (vf){0};
                     }
                 block = at / TD_BLOCK;
             }
             const int64_t stop = TD_MIN(len, c + TD_BLOCK - at % TD_BLOCK);
             const float *b = panels + at * TD_PANEL;
             for (; c < stop; c++, b += TD_PANEL) {
-                vf w[WIDEST];
+                vf w[8 * TD_NV];
                 if (np <= 3) __builtin_prefetch(b + ahead, 0, 2);
                 if (mr > 1) /* one row only reads, and as fast as the hardware fetches */
 #pragma GCC unroll 8
@@ -125,7 +123,7 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
                 for (int i = 0; i < mr; i++) {
                     vf x = td_set(a[i][c]);
 #pragma GCC unroll 32
-                    for (int j = 0; j < nv; j++) acc[i][j] = td_fma(x, w[j], acc[i][j]);
+                    for (int j = 0; j < nv; j++) acc[i * nv + j] = td_fma(x, w[j], acc[i * nv + j]);
                 }
             }
         }
@@ -134,15 +132,15 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++)
 #pragma GCC unroll 32
-            for (int j = 0; j < nv; j++) acc[i][j] += td_load(total + (i * nv + j) * TD_LANES);
+            for (int j = 0; j < nv; j++) acc[i * nv + j] += td_load(total + (i * nv + j) * TD_LANES);
     }
 
     const int64_t col = panel * TD_PANEL;
 #pragma GCC unroll 32
     for (int j = 0; j < nv; j++) {
         const int64_t at = col + j * TD_LANES, n = s->n - at;
-        if (n >= TD_LANES) td_tile_column(s, &acc[0][j], row, at, TD_LANES, mr, WIDEST, 1);
-        else if (n > 0) td_tile_column(s, &acc[0][j], row, at, n, mr, WIDEST, 0);
+        if (n >= TD_LANES) td_tile_column(s, &acc[j], row, at, TD_LANES, mr, nv, 1);
+        else if (n > 0) td_tile_column(s, &acc[j], row, at, n, mr, nv, 0);
     }
     if (s->act.kind > TD_ACT_clamp)
         td_act_tile(&s->act, s->out + row * s->out_stride + col, s->out_stride, mr,
