@@ -83,6 +83,32 @@ def test_resize(seed: int) -> None:
                 assert np.abs(y - expected).max() <= 2e-6 * np.abs(x).max()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [2, 4, 6, 10, 12, 16, 30, 62, 80, 126, 256, 480, 1024, 3850])
+def test_real_transforms(n: int, dtype: str) -> None:
+    """Cut rows and padded ones, every other number of them, windows, any number of rows."""
+    rng = np.random.default_rng(n)
+    angles = np.arange(n) * (-2 * np.pi / n)
+    turns = np.stack([np.cos(angles), np.sin(angles)], 1).astype(dtype)
+    for rows, length, step in ((0, n, 1), (1, n, 1), (3, n + 3, 2), (9, max(n - 3, 1), 1)):
+        x = rng.normal(size=(rows, length * step)).astype(dtype)[:, ::step]
+        window = rng.uniform(size=length).astype(dtype)
+        for factor in (None, window):
+            wide = x.astype(np.float64) * (1 if factor is None else factor)
+            want = np.fft.rfft(wide, n)
+            shape = (rows, n // 2 + 1, 2)
+            for y in everywhere("rfft", [x, turns, factor], shape, dtype=dtype):
+                error = np.abs(y[..., 0] + 1j * y[..., 1] - want).max(initial=0)
+                assert error <= 8 * np.finfo(dtype).eps * np.abs(want).max(initial=0)
+
+
+@pytest.mark.parametrize("n", [3, 74, 0])
+def test_lengths_without_a_fast_transform(n: int) -> None:
+    x, turns = np.zeros((2, max(n, 1)), np.float32), np.zeros((n, 2), np.float32)
+    with pytest.raises(ValueError, match="refuses"):
+        engine.Call("rfft", [x, turns, None], [np.empty((2, n // 2 + 1, 2), np.float32)])
+
+
 def product(rng: np.random.Generator, threads: int):
     a, packed, y = (
         normal(rng, 300, 200),

@@ -27,6 +27,7 @@
 #include "attention.h"
 #include "move.h"
 #include "resize.h"
+#include "fft.h"
 #include "probe.h"
 
 #define TD_SLOT(name) [TD_KERNEL_##name] = {name##_plan, name##_run},

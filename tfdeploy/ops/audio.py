@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,28 +40,40 @@ def _spectrogram_type(c: Inference) -> ValueType:
     return ValueType(FLOAT32, (channels, frames, bins))
 
 
+@lru_cache(16)
+def hann(window_size: int) -> tuple[int, Array]:
+    """The length of the transform and the window, float64, before it."""
+    places = np.arange(window_size)
+    return _fft_length(window_size), 0.5 - 0.5 * np.cos(2 * np.pi / window_size * places)
+
+
+def magnitudes(spectra: Array, squared: bool) -> Any:
+    """Magnitudes of complex numbers, or their squares, float32."""
+    power = np.square(spectra.real) + np.square(spectra.imag)
+    return (power if squared else np.sqrt(power)).astype(np.float32)
+
+
 @op("AudioSpectrogram", type=_spectrogram_type)
 def audio_spectrogram(
     input: Array, *, window_size: int, stride: int, magnitude_squared: bool = False
 ) -> Any:
     """Magnitudes [channels, frames, frequencies] of sound [samples, channels] under a Hann window,
     padded to a power of two (tf.raw_ops.AudioSpectrogram)."""
-    length = _fft_length(window_size)
+    length, window = hann(window_size)
     if stride < 1 or input.ndim != 2:
         raise ValueError(f"a stride of {stride} over sound of shape {input.shape}")
     frames = max((len(input) - window_size) // stride + 1, 0)
     if not frames:
         return np.zeros((input.shape[1], 0, length // 2 + 1), np.float32)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi / window_size * np.arange(window_size))
     views = np.lib.stride_tricks.sliding_window_view(input.T, window_size, axis=1)[:, ::stride]
-    size = np.abs(np.fft.rfft(views * window, length))
-    return (size * size if magnitude_squared else size).astype(np.float32)
+    return magnitudes(np.fft.rfft(views * window, length), magnitude_squared)
 
 
 def _mel(frequency: Any) -> Any:
     return 1127.0 * np.log1p(frequency / 700.0)
 
 
+@lru_cache(16)
 def _filterbank(bins: int, rate: int, low: float, high: float, channels: int) -> Array:
     """Weights [bins, channels] of triangles that are evenly spaced on the mel scale."""
     step = 0.5 * rate / (bins - 1)
@@ -108,9 +121,14 @@ def mfcc(
         channels,
     )
     bands = np.log(np.maximum(np.sqrt(spectrogram.astype(np.float64)) @ bank, 1e-12))
-    k, n = np.ogrid[:dct_coefficient_count, :channels]
-    turn = np.sqrt(2 / channels) * np.cos(np.pi / channels * k * (n + 0.5))
-    return (bands @ turn.T).astype(np.float32)
+    return (bands @ _cosines(channels, dct_coefficient_count)).astype(np.float32)
+
+
+@lru_cache(16)
+def _cosines(channels: int, count: int) -> Array:
+    """The cosine transform [channels, count]."""
+    n, k = np.ogrid[:channels, :count]
+    return np.asarray(np.sqrt(2 / channels) * np.cos(np.pi / channels * k * (n + 0.5)))
 
 
 def _wav_types(c: Inference) -> list[ValueType]:

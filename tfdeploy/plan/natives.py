@@ -1,4 +1,4 @@
-"""Ops that are no kernels' work and that the engine has in C: hashes, tables, boxes.
+"""Ops that no plan holds and that the engine has in C: hashes, tables, boxes, spectra.
 
 A native function takes the engine, then what the op's reference takes.  It does the common case
 and gives NotImplemented for anything else, errors among it: then the reference answers.
@@ -7,14 +7,17 @@ and gives NotImplemented for anything else, errors among it: then the reference 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import get_num_threads
 from ..dtypes import INT64, STRING, DType
 from ..ops import hashing
+from ..ops.audio import hann, magnitudes
 from ..ops.boxes import combined, padded
 from ..ops.tables import Table
 
@@ -134,6 +137,66 @@ def _find(engine: ModuleType, table: Any, keys: Array, default: Array, **_: Any)
     numbers = np.empty(keys.shape, np.int64)
     finder.find(np.ascontiguousarray(keys), numbers)
     return np.where(numbers < 0, default, values[numbers])
+
+
+# Spectra
+
+
+@lru_cache(16)
+def _turns(n: int, dtype: str) -> Array:
+    """Cosine and sine of -2 pi k / n for each k below n."""
+    angles = np.arange(n) * (-2 * np.pi / n)
+    return np.stack([np.cos(angles), np.sin(angles)], 1).astype(dtype)
+
+
+def _spectra(engine: ModuleType, rows: Array, n: int, window: Array | None = None) -> Array | None:
+    """Complex spectra [rows, n / 2 + 1] of rows of float32 or float64, None where `n` has no fast
+    transform.
+    """
+    if n < 2 or n % 2:
+        return None
+    result = np.empty((len(rows), n // 2 + 1, 2), rows.dtype)
+    operands = [rows, _turns(n, rows.dtype.str), window]
+    try:
+        engine.Call("rfft", operands, [result], threads=get_num_threads()).run_parallel()
+    except ValueError:
+        return None
+    spectra: Array = result.view(np.result_type(rows.dtype, np.complex64))[..., 0]
+    return spectra
+
+
+@native("RFFT")
+def _rfft(engine: ModuleType, input: Array, fft_length: Array, *, Tcomplex: DType) -> Any:
+    single = input.dtype == np.float32 and Tcomplex.numpy == np.complex64
+    if not single or not input.size or not input.ndim or fft_length.shape != (1,):
+        return NotImplemented
+    n, length = int(fft_length[0]), input.shape[-1]
+    if not 0 < n <= length:
+        return NotImplemented
+    found = _spectra(engine, np.ascontiguousarray(input).reshape(-1, length), n)
+    return NotImplemented if found is None else found.reshape(*input.shape[:-1], n // 2 + 1)
+
+
+@native("AudioSpectrogram")
+def _audio_spectrogram(
+    engine: ModuleType,
+    input: Array,
+    *,
+    window_size: int,
+    stride: int,
+    magnitude_squared: bool = False,
+) -> Any:
+    if window_size < 2 or stride < 1 or input.ndim != 2 or len(input) < window_size:
+        return NotImplemented
+    sound, (length, window) = input.astype(np.float64), hann(window_size)
+    views = np.lib.stride_tricks.sliding_window_view(sound, window_size, axis=0)[::stride]
+    found = []
+    for channel in range(input.shape[1]):
+        spectra = _spectra(engine, views[:, channel], length, window)
+        if spectra is None:
+            return NotImplemented
+        found.append(magnitudes(spectra, magnitude_squared))
+    return np.stack(found) if found else NotImplemented
 
 
 # Boxes
