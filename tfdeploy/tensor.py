@@ -666,6 +666,7 @@ def _register(cls: type[Operation]) -> None:
                 False,
                 (),
                 False,
+                (),
                 "",
                 (cls.__doc__ or "").strip(),
                 impls,

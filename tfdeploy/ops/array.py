@@ -123,7 +123,7 @@ def _reshape_type(c: Inference) -> ValueType:
     return ValueType(dtype, tuple(wanted))
 
 
-@op("Reshape", type=_reshape_type, exact=True, symbolic=True)
+@op("Reshape", type=_reshape_type, exact=True, symbolic=True, ranks=".1")
 def reshape(x: Array, shape: Array) -> Array:
     """`x` with the extents that the vector `shape` lists, one of which may be -1 (tf.reshape).
 
@@ -207,7 +207,7 @@ def _broadcast_args_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, (len(result),))
 
 
-@op("BroadcastArgs", type=_broadcast_args_type, exact=True)
+@op("BroadcastArgs", type=_broadcast_args_type, exact=True, ranks="11")
 def broadcast_args(left: Array, right: Array) -> Array:
     """The shape to which shapes `left` and `right` broadcast (tf.broadcast_dynamic_shape)."""
     result = np.broadcast_shapes(tuple(left.ravel().tolist()), tuple(right.ravel().tolist()))
@@ -219,6 +219,7 @@ def broadcast_args(left: Array, right: Array) -> Array:
     exact=True,
     outputs=("r0", "r1"),
     type=lambda c: [ValueType(c.inputs[0].dtype, (c.fresh(),)) for _ in range(2)],
+    ranks="11",
 )
 def broadcast_gradient_args(left: Array, right: Array) -> tuple[Array, Array]:
     """The axes over which a gradient is summed for operands of shapes `left` and `right`."""
@@ -231,7 +232,12 @@ def broadcast_gradient_args(left: Array, right: Array) -> tuple[Array, Array]:
     return np.array(axes[0], left.dtype), np.array(axes[1], left.dtype)
 
 
-@op("BroadcastTo", exact=True, type=lambda c: ValueType(c.inputs[0].dtype, shape_vector(c, 1)))
+@op(
+    "BroadcastTo",
+    exact=True,
+    type=lambda c: ValueType(c.inputs[0].dtype, shape_vector(c, 1)),
+    ranks=".1",
+)
 def broadcast_to(x: Array, shape: Array) -> Array:
     """`x` repeated along extents of 1 until it has `shape` (tf.broadcast_to)."""
     return np.broadcast_to(x, shape.tolist())
@@ -322,6 +328,7 @@ def check_numerics(x: Array, *, message: str) -> Array:
     exact=True,
     symbolic=True,
     type=lambda c: ValueType(c.inputs[1].dtype, shape_vector(c, 0)),
+    ranks="10",
 )
 def fill(dims: Array, value: Array) -> Array:
     """`value` repeated over the extents `dims` (tf.fill)."""
@@ -341,7 +348,7 @@ def ones_like(x: Array) -> Array:
     return np.ones(x.shape, x.dtype)
 
 
-@op("Empty", exact=True, type=lambda c: ValueType(c.attrs["dtype"], shape_vector(c, 0)))
+@op("Empty", exact=True, type=lambda c: ValueType(c.attrs["dtype"], shape_vector(c, 0)), ranks="1")
 def empty(shape: Array, *, dtype: DType) -> Array:
     """Zeros of `shape` (tf.raw_ops.Empty, which promises no values unless ``init``)."""
     check_size(shape.tolist())
@@ -358,7 +365,7 @@ def _range_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, (c.fresh() if length is None else length,))
 
 
-@op("Range", type=_range_type, exact=True)
+@op("Range", type=_range_type, exact=True, ranks="000")
 def range_(start: Array, limit: Array, delta: Array) -> Array:
     """start, start + delta, ... before `limit` (tf.range).
 
@@ -381,6 +388,7 @@ def range_(start: Array, limit: Array, delta: Array) -> Array:
     "LinSpace",
     exact=True,
     type=lambda c: ValueType(c.inputs[0].dtype, ((c.extents(2) or [c.fresh()])[0],)),
+    ranks="000",
 )
 def lin_space(start: Array, stop: Array, num: Array) -> Array:
     """`num` (at least 1) numbers from `start` to `stop`, both included (tf.linspace)."""
@@ -406,7 +414,7 @@ def _slice_type(c: Inference) -> ValueType:
     return ValueType(dtype, tuple(old[i] - begin[i] if n == -1 else n for i, n in enumerate(sizes)))
 
 
-@op("Slice", type=_slice_type, exact=True, symbolic=True)
+@op("Slice", type=_slice_type, exact=True, symbolic=True, ranks=".11")
 def slice_(x: Array, begin: Array, size: Array) -> Array:
     """``size[i]`` elements (-1: all the rest) from ``begin[i]`` on along each axis (tf.slice)."""
     starts, sizes = begin.ravel().tolist(), size.ravel().tolist()
@@ -562,7 +570,7 @@ def strided_index(
     return tuple(index)
 
 
-@op("StridedSlice", type=_strided_slice_type, exact=True, symbolic=True)
+@op("StridedSlice", type=_strided_slice_type, exact=True, symbolic=True, ranks=".111")
 def strided_slice(
     x: Array,
     begin: Array,
@@ -637,6 +645,7 @@ def joined(c: Inference, types: Sequence[ValueType], axes: list[int] | None) -> 
     exact=True,
     symbolic=True,
     type=lambda c: joined(c, c.inputs[:-1], c.ints(len(c.inputs) - 1)),
+    ranks="*0",
 )
 def concat_v2(*values: Array) -> Array:
     """The tensors `values[:-1]` joined along the axis ``values[-1]`` (tf.concat)."""
@@ -644,7 +653,13 @@ def concat_v2(*values: Array) -> Array:
     return np.concatenate(values[:-1], axis)
 
 
-@op("Concat", exact=True, symbolic=True, type=lambda c: joined(c, c.inputs[1:], c.ints(0)))
+@op(
+    "Concat",
+    exact=True,
+    symbolic=True,
+    type=lambda c: joined(c, c.inputs[1:], c.ints(0)),
+    ranks="0*",
+)
 def concat(concat_dim: Array, *values: Array) -> Array:
     """`values` joined along `concat_dim` (tf.concat of TF 0.x)."""
     return concat_v2(*values, concat_dim)
@@ -656,7 +671,9 @@ def parallel_concat(*values: Array) -> Array:
     return np.concatenate(values, 0)
 
 
-@op("ConcatOffset", exact=True, outputs=("offset*N",), type=lambda c: list(c.inputs[1:]))
+@op(
+    "ConcatOffset", exact=True, outputs=("offset*N",), type=lambda c: list(c.inputs[1:]), ranks="0*"
+)
 def concat_offset(concat_dim: Array, *shapes: Array) -> tuple[Array, ...]:
     """Where each of the tensors of `shapes` starts in their concatenation."""
     axis = normalize_axis(scalar_int(concat_dim, "concat_dim"), len(shapes[0]))
@@ -723,7 +740,7 @@ def _split_type(c: Inference) -> list[ValueType]:
     return split_types(c, value, axes, [part] * number)
 
 
-@op("Split", type=_split_type, exact=True, outputs=("output*num_split",), symbolic=True)
+@op("Split", type=_split_type, exact=True, outputs=("output*num_split",), symbolic=True, ranks="0.")
 def split(split_dim: Array, value: Array, *, num_split: int) -> tuple[Array, ...]:
     """`value` cut into `num_split` equal parts along `split_dim` (tf.split)."""
     axis = normalize_axis(scalar_int(split_dim, "split_dim"), value.ndim)
@@ -751,7 +768,14 @@ def _split_v_type(c: Inference) -> list[ValueType]:
     return split_types(c, value, axes, sizes)
 
 
-@op("SplitV", type=_split_v_type, exact=True, outputs=("output*num_split",), symbolic=True)
+@op(
+    "SplitV",
+    type=_split_v_type,
+    exact=True,
+    outputs=("output*num_split",),
+    symbolic=True,
+    ranks=".10",
+)
 def split_v(
     value: Array, size_splits: Array, split_dim: Array, *, num_split: int
 ) -> tuple[Array, ...]:

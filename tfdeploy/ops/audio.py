@@ -53,7 +53,7 @@ def magnitudes(spectra: Array, squared: bool) -> Any:
     return (power if squared else np.sqrt(power)).astype(np.float32)
 
 
-@op("AudioSpectrogram", type=_spectrogram_type)
+@op("AudioSpectrogram", type=_spectrogram_type, ranks="2")
 def audio_spectrogram(
     input: Array, *, window_size: int, stride: int, magnitude_squared: bool = False
 ) -> Any:
@@ -98,7 +98,7 @@ def _mfcc_type(c: Inference) -> ValueType:
     return ValueType(FLOAT32, found)
 
 
-@op("Mfcc", type=_mfcc_type)
+@op("Mfcc", type=_mfcc_type, ranks="30")
 def mfcc(
     spectrogram: Array,
     sample_rate: Array,
@@ -170,7 +170,7 @@ def _read_wav(data: bytes) -> tuple[int, int, Array]:
     raise ValueError("the WAV file has no samples")
 
 
-@op("DecodeWav", type=_wav_types, exact=True, outputs=("audio", "sample_rate"))
+@op("DecodeWav", type=_wav_types, exact=True, outputs=("audio", "sample_rate"), ranks="0")
 def decode_wav(
     contents: Array, *, desired_channels: int = -1, desired_samples: int = -1
 ) -> tuple[Array, Array]:
@@ -190,7 +190,7 @@ def decode_wav(
     return sound, np.asarray(rate, np.int32)
 
 
-@op("EncodeWav", type=lambda c: ValueType(STRING, ()), exact=True)
+@op("EncodeWav", type=lambda c: ValueType(STRING, ()), exact=True, ranks="20")
 def encode_wav(audio: Array, sample_rate: Array) -> Array:
     """A WAV file of 16 bits from sound [samples, channels], held within -1 and 1
     (tf.audio.encode_wav)."""

@@ -124,7 +124,7 @@ def _indices(chosen: Sequence[int] | Array) -> Array:
     return np.array(chosen, np.int32)
 
 
-@op("NonMaxSuppression", type=_chosen_type, exact=True)
+@op("NonMaxSuppression", type=_chosen_type, exact=True, ranks="210")
 def non_max_suppression(
     boxes: Array, scores: Array, max_output_size: Array, *, iou_threshold: float = 0.5
 ) -> Array:
@@ -132,7 +132,7 @@ def non_max_suppression(
     return _indices(_non_max(boxes, scores, max_output_size, iou_threshold)[0])
 
 
-@op("NonMaxSuppressionV2", type=_chosen_type, exact=True)
+@op("NonMaxSuppressionV2", type=_chosen_type, exact=True, ranks="2100")
 def non_max_suppression_v2(
     boxes: Array, scores: Array, max_output_size: Array, iou_threshold: Array
 ) -> Array:
@@ -140,7 +140,7 @@ def non_max_suppression_v2(
     return _indices(_non_max(boxes, scores, max_output_size, iou_threshold)[0])
 
 
-@op("NonMaxSuppressionV3", type=_chosen_type, exact=True)
+@op("NonMaxSuppressionV3", type=_chosen_type, exact=True, ranks="21000")
 def non_max_suppression_v3(
     boxes: Array,
     scores: Array,
@@ -173,6 +173,7 @@ def padded(values: Sequence[Any] | Array, dtype: Any, most: Array, wanted: bool)
     type=lambda c: [_padded_type(c), ValueType(INT32, ())],
     outputs=("selected_indices", "valid_outputs"),
     exact=True,
+    ranks="21000",
 )
 def non_max_suppression_v4(
     boxes: Array,
@@ -199,6 +200,7 @@ def _soft_type(c: Inference) -> list[ValueType]:
     "NonMaxSuppressionV5",
     type=_soft_type,
     outputs=("selected_indices", "selected_scores", "valid_outputs"),
+    ranks="210000",
 )
 def non_max_suppression_v5(
     boxes: Array,
@@ -220,7 +222,7 @@ def non_max_suppression_v5(
     return indices, values, np.array(len(chosen), np.int32)
 
 
-@op("NonMaxSuppressionWithOverlaps", type=_chosen_type, exact=True)
+@op("NonMaxSuppressionWithOverlaps", type=_chosen_type, exact=True, ranks="21000")
 def non_max_suppression_with_overlaps(
     overlaps: Array,
     scores: Array,
@@ -262,6 +264,7 @@ def _combined_type(c: Inference) -> list[ValueType]:
     type=_combined_type,
     outputs=("nmsed_boxes", "nmsed_scores", "nmsed_classes", "valid_detections"),
     exact=True,
+    ranks="430000",
 )
 def combined_non_max_suppression(
     boxes: Array,
@@ -385,7 +388,7 @@ def _draw(images: Array, boxes: Array, colors: Array) -> Array:
     return canvas
 
 
-@op("DrawBoundingBoxes", type=same, exact=True)
+@op("DrawBoundingBoxes", type=same, exact=True, ranks="43")
 def draw_bounding_boxes(images: Array, boxes: Array) -> Array:
     """Outlines of boxes given in fractions of the image, in a cycle of ten colors
     (tf.image.draw_bounding_boxes)."""
@@ -525,7 +528,14 @@ def _sample_type(c: Inference) -> list[ValueType]:
 _SAMPLE = ("begin", "size", "bboxes")
 
 
-@op("SampleDistortedBoundingBox", type=_sample_type, effect=RANDOM, outputs=_SAMPLE, exact=True)
+@op(
+    "SampleDistortedBoundingBox",
+    type=_sample_type,
+    effect=RANDOM,
+    outputs=_SAMPLE,
+    exact=True,
+    ranks="13",
+)
 def sample_distorted_bounding_box(
     image_size: Array,
     bounding_boxes: Array,
@@ -553,7 +563,14 @@ def sample_distorted_bounding_box(
     )
 
 
-@op("SampleDistortedBoundingBoxV2", type=_sample_type, effect=RANDOM, outputs=_SAMPLE, exact=True)
+@op(
+    "SampleDistortedBoundingBoxV2",
+    type=_sample_type,
+    effect=RANDOM,
+    outputs=_SAMPLE,
+    exact=True,
+    ranks="130",
+)
 def sample_distorted_bounding_box_v2(
     image_size: Array,
     bounding_boxes: Array,
@@ -581,7 +598,13 @@ def sample_distorted_bounding_box_v2(
     )
 
 
-@op("StatelessSampleDistortedBoundingBox", type=_sample_type, outputs=_SAMPLE, exact=True)
+@op(
+    "StatelessSampleDistortedBoundingBox",
+    type=_sample_type,
+    outputs=_SAMPLE,
+    exact=True,
+    ranks="1301",
+)
 def stateless_sample_distorted_bounding_box(
     image_size: Array,
     bounding_boxes: Array,

@@ -18,9 +18,7 @@ Array = NDArray[Any]
 
 
 @op("PrintV2", type=lambda c: [], effect=WRITES, exact=True)
-def print_v2(
-    input: Array, *, output_stream: str = "stderr", end: str = "\n"
-) -> tuple[Array, ...]:
+def print_v2(input: Array, *, output_stream: str = "stderr", end: str = "\n") -> tuple[Array, ...]:
     """Writes a text to stderr or stdout, what is meant for a log too (tf.print)."""
     if output_stream.startswith("file:"):
         raise ValueError(f"printing to {output_stream} is refused: models do not write files")

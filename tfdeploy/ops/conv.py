@@ -123,7 +123,7 @@ def convolved(c: Inference, rank: int, data_format: str, depthwise: bool = False
     return ValueType(c.inputs[0].dtype, shape_as((x[0], *outs, outer), data_format))
 
 
-@op("Conv2D", type=_conv_type)
+@op("Conv2D", type=_conv_type, ranks="44")
 def conv2d(
     x: Array,
     weights: Array,
@@ -146,7 +146,7 @@ def conv2d(
     )
 
 
-@op("Conv3D", type=_conv_type)
+@op("Conv3D", type=_conv_type, ranks="55")
 def conv3d(
     x: Array,
     weights: Array,
@@ -209,7 +209,7 @@ def depthwise_type(c: Inference) -> ValueType:
     return convolved(c, 4, c.attrs["data_format"], depthwise=True)
 
 
-@op("DepthwiseConv2dNative", type=depthwise_type)
+@op("DepthwiseConv2dNative", type=depthwise_type, ranks="44")
 def depthwise_conv2d(
     x: Array,
     weights: Array,
@@ -345,7 +345,7 @@ def _image_shape(
     return shape_as((batch, *(c.unknown(rank - 1) or ())), data_format)
 
 
-@op("Conv2DBackpropInput", type=_transposed_type)
+@op("Conv2DBackpropInput", type=_transposed_type, ranks="144")
 def conv2d_backprop_input(
     input_sizes: Array,
     weights: Array,
@@ -402,7 +402,7 @@ def conv2d_backprop_input_v2(
     )
 
 
-@op("Conv3DBackpropInputV2", type=_transposed_type)
+@op("Conv3DBackpropInputV2", type=_transposed_type, ranks="1")
 def conv3d_backprop_input(
     input_sizes: Array,
     weights: Array,
@@ -454,7 +454,7 @@ def _depthwise_transposed_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[2].dtype, _image_shape(c, dy[0], inner, 4, data_format))
 
 
-@op("DepthwiseConv2dNativeBackpropInput", type=_depthwise_transposed_type)
+@op("DepthwiseConv2dNativeBackpropInput", type=_depthwise_transposed_type, ranks="1")
 def depthwise_backprop_input(
     input_sizes: Array,
     weights: Array,
@@ -496,7 +496,7 @@ def _dilation_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, (x[0], *outs, x[-1]))
 
 
-@op("Dilation2D", type=_dilation_type, exact=True)
+@op("Dilation2D", type=_dilation_type, exact=True, ranks="43")
 def dilation2d(x: Array, weights: Array, *, strides: Ints, rates: Ints, padding: str) -> Array:
     """Greatest sum of image and filter in each window (tf.nn.dilation2d): weights (h, w, c)."""
     step, spread = _steps(strides, 4, "NHWC", "strides"), _steps(rates, 4, "NHWC", "rates")

@@ -93,7 +93,7 @@ def _sparse_types(c: Inference) -> list[ValueType]:
     return _types(c, shape[0] if shape and isinstance(shape[0], int) else None)
 
 
-@op("SparseCountSparseOutput", outputs=_OUTPUTS, type=_sparse_types)
+@op("SparseCountSparseOutput", outputs=_OUTPUTS, type=_sparse_types, ranks="2")
 def sparse_count_sparse_output(
     indices: Array,
     values: Array,

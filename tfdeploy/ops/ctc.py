@@ -57,6 +57,7 @@ def _decoder_types(c: Inference, paths: int, scores: int) -> list[ValueType]:
     "CTCGreedyDecoder",
     type=lambda c: _decoder_types(c, 1, 1),
     outputs=("decoded_indices", "decoded_values", "decoded_shape", "log_probability"),
+    ranks="31",
 )
 def ctc_greedy_decoder(
     inputs: Array, sequence_length: Array, *, merge_repeated: bool = False, blank_index: int = -1
@@ -125,6 +126,7 @@ def _step(beam: _Beam, log_p: list[float], width: int) -> _Beam:
         "decoded_shape*top_paths",
         "log_probability",
     ),
+    ranks="31",
 )
 def ctc_beam_search_decoder(
     inputs: Array,
@@ -239,7 +241,7 @@ def _loss(
     return loss, gradient
 
 
-@op("CTCLoss", type=_loss_types, outputs=("loss", "gradient"))
+@op("CTCLoss", type=_loss_types, outputs=("loss", "gradient"), ranks="3211")
 def ctc_loss(
     inputs: Array,
     labels_indices: Array,

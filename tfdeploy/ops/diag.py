@@ -92,7 +92,7 @@ def _fill_diag(result: Array, diagonal: Array, low: int, high: int, align: str) 
     return result
 
 
-@op("MatrixDiagV3", type=_matrix_diag_type, exact=True)
+@op("MatrixDiagV3", type=_matrix_diag_type, exact=True, ranks="..000")
 def matrix_diag_v3(
     diagonal: Array,
     k: Array,
@@ -113,7 +113,7 @@ def matrix_diag_v3(
     return _fill_diag(result, diagonal, low, high, align)
 
 
-@op("MatrixDiagV2", type=_matrix_diag_type, exact=True)
+@op("MatrixDiagV2", type=_matrix_diag_type, exact=True, ranks="..000")
 def matrix_diag_v2(
     diagonal: Array, k: Array, num_rows: Array, num_cols: Array, padding_value: Array
 ) -> Array:
@@ -143,6 +143,7 @@ def _band_shape(c: Inference, shape: Shape, k: list[int] | None) -> Shape:
     "MatrixDiagPartV3",
     exact=True,
     type=lambda c: ValueType(c.inputs[0].dtype, _band_shape(c, c.inputs[0].shape, c.ints(1))),
+    ranks="..0",
 )
 def matrix_diag_part_v3(
     x: Array, k: Array, padding_value: Array, *, align: str = "RIGHT_LEFT"
@@ -160,6 +161,7 @@ def matrix_diag_part_v3(
     "MatrixDiagPartV2",
     exact=True,
     type=lambda c: ValueType(c.inputs[0].dtype, _band_shape(c, c.inputs[0].shape, c.ints(1))),
+    ranks="..0",
 )
 def matrix_diag_part_v2(x: Array, k: Array, padding_value: Array) -> Array:
     """As `matrix_diag_part_v3`, the diagonals packed to the left."""

@@ -94,7 +94,7 @@ def _matmul_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, tuple(sides))
 
 
-@op("_FusedMatMul", type=_matmul_type)
+@op("_FusedMatMul", type=_matmul_type, ranks="22*")
 def fused_matmul(
     a: Array,
     b: Array,
@@ -144,7 +144,7 @@ def fused_conv2d(
     return _finish(y, args[:num_args], fused_ops, epsilon, leakyrelu_alpha, data_format)
 
 
-@op("_FusedConv3D", type=lambda c: conv.convolved(c, 5, c.attrs["data_format"]))
+@op("_FusedConv3D", type=lambda c: conv.convolved(c, 5, c.attrs["data_format"]), ranks="55*")
 def fused_conv3d(
     x: Array,
     weights: Array,
@@ -165,7 +165,7 @@ def fused_conv3d(
     return _finish(y, args[:num_args], fused_ops, epsilon, leakyrelu_alpha, data_format)
 
 
-@op("_FusedDepthwiseConv2dNative", type=conv.depthwise_type)
+@op("_FusedDepthwiseConv2dNative", type=conv.depthwise_type, ranks="44*")
 def fused_depthwise_conv2d(
     x: Array,
     weights: Array,
@@ -204,6 +204,7 @@ def fused_depthwise_conv2d(
         "reserve_space_2",
         "reserve_space_3",
     ),
+    ranks="41111*",
 )
 def fused_batch_norm_ex(
     x: Array,

@@ -128,6 +128,7 @@ def bias_add_grad(out_backprop: Array, *, data_format: str = "NHWC") -> Any:
     "StridedSliceGrad",
     type=lambda c: ValueType(c.inputs[4].dtype, shape_vector(c, 0)),
     exact=True,
+    ranks="1",
 )
 def strided_slice_grad(
     shape: Array,

@@ -205,7 +205,7 @@ def _fingerprint_type(c: Inference) -> ValueType:
     return ValueType(DType("uint8"), (shape[0] if shape else c.fresh(), 8))
 
 
-@op("Fingerprint", type=_fingerprint_type, exact=True)
+@op("Fingerprint", type=_fingerprint_type, exact=True, ranks=".0")
 def fingerprint(data: Array, method: Array) -> Array:
     """FarmHash's fingerprint of each row's bytes, ``uint8[n, 8]`` (tf.fingerprint).
 

@@ -146,13 +146,13 @@ def _at_least_3(c: Inference) -> ValueType:
     return c.inputs[0]
 
 
-@op("AdjustContrastv2", type=_at_least_3)
+@op("AdjustContrastv2", type=_at_least_3, ranks=".0")
 def adjust_contrast(images: Array, contrast_factor: Array) -> Array:
     """Distance from each channel's mean times `contrast_factor` (tf.image.adjust_contrast)."""
     return _contrast(images, contrast_factor).astype(images.dtype)
 
 
-@op("AdjustContrast", type=lambda c: ValueType(FLOAT32, _at_least_3(c).shape))
+@op("AdjustContrast", type=lambda c: ValueType(FLOAT32, _at_least_3(c).shape), ranks=".000")
 def adjust_contrast_v1(
     images: Array, contrast_factor: Array, min_value: Array, max_value: Array
 ) -> Array:
@@ -192,7 +192,7 @@ def _patches_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, (x[0], *outs, int(np.prod(sizes)) * x[-1]))
 
 
-@op("ExtractImagePatches", type=_patches_type, exact=True)
+@op("ExtractImagePatches", type=_patches_type, exact=True, ranks="4")
 def extract_image_patches(
     images: Array, *, ksizes: Ints, strides: Ints, rates: Ints, padding: str
 ) -> Array:
@@ -200,7 +200,7 @@ def extract_image_patches(
     return _patches(images, ksizes, strides, rates, padding)
 
 
-@op("ExtractVolumePatches", type=_patches_type, exact=True)
+@op("ExtractVolumePatches", type=_patches_type, exact=True, ranks="5")
 def extract_volume_patches(images: Array, *, ksizes: Ints, strides: Ints, padding: str) -> Array:
     """As ExtractImagePatches over three axes (tf.extract_volume_patches)."""
     return _patches(images, ksizes, strides, (1,) * len(ksizes), padding)
@@ -243,7 +243,7 @@ def _glimpse(
     return result
 
 
-@op("ExtractGlimpse", type=_glimpse_type, exact=True)
+@op("ExtractGlimpse", type=_glimpse_type, exact=True, ranks="412")
 def extract_glimpse(
     x: Array,
     size: Array,
@@ -258,7 +258,7 @@ def extract_glimpse(
     return _glimpse(x, size, offsets, centered, normalized, noise, old=True)
 
 
-@op("ExtractGlimpseV2", type=_glimpse_type, exact=True)
+@op("ExtractGlimpseV2", type=_glimpse_type, exact=True, ranks="412")
 def extract_glimpse_v2(
     x: Array,
     size: Array,

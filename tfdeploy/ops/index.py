@@ -52,7 +52,7 @@ def _gather_type(c: Inference) -> ValueType:
     return ValueType(params.dtype, shape)
 
 
-@op("GatherV2", type=_gather_type, exact=True, symbolic=True)
+@op("GatherV2", type=_gather_type, exact=True, symbolic=True, ranks="..0")
 def gather_v2(params: Array, indices: Array, axis: Array, *, batch_dims: int = 0) -> Array:
     """The slices of `params` along `axis` that `indices` name (tf.gather).
 
@@ -185,7 +185,12 @@ def scatter(
     return result
 
 
-@op("ScatterNd", exact=True, type=lambda c: ValueType(c.inputs[1].dtype, shape_vector(c, 2)))
+@op(
+    "ScatterNd",
+    exact=True,
+    type=lambda c: ValueType(c.inputs[1].dtype, shape_vector(c, 2)),
+    ranks="..1",
+)
 def scatter_nd(
     indices: Array, updates: Array, shape: Array, *, bad_indices_policy: str = ""
 ) -> Array:
@@ -258,13 +263,13 @@ def _numbers(tensor: Array) -> Array:
     return tensor
 
 
-@op("InplaceUpdate", type=same, exact=True)
+@op("InplaceUpdate", type=same, exact=True, ranks=".1.")
 def inplace_update(tensor: Array, i: Array, values: Array) -> Array:
     """`tensor` with rows `i` set to `values` (a copy; tf.raw_ops.InplaceUpdate)."""
     return _rows(tensor, i, lambda old, new: new, values)
 
 
-@op("InplaceAdd", type=same, exact=True)
+@op("InplaceAdd", type=same, exact=True, ranks=".1.")
 def inplace_add(tensor: Array, i: Array, values: Array) -> Array:
     """`tensor` with `values` added to rows `i` (a copy; tf.raw_ops.InplaceAdd).
 
@@ -273,7 +278,7 @@ def inplace_add(tensor: Array, i: Array, values: Array) -> Array:
     return _rows(_numbers(tensor), i, np.add, values)
 
 
-@op("InplaceSub", type=same, exact=True)
+@op("InplaceSub", type=same, exact=True, ranks=".1.")
 def inplace_sub(tensor: Array, i: Array, values: Array) -> Array:
     """`tensor` with `values` taken from rows `i` (a copy; tf.raw_ops.InplaceSub).
 
@@ -291,7 +296,7 @@ def _one_hot_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[2].dtype, (*indices[:axis], extent, *indices[axis:]))
 
 
-@op("OneHot", type=_one_hot_type, exact=True)
+@op("OneHot", type=_one_hot_type, exact=True, ranks=".000")
 def one_hot(
     indices: Array, depth: Array, on_value: Array, off_value: Array, *, axis: int = -1
 ) -> Array:
@@ -372,13 +377,13 @@ def _unique_types(c: Inference) -> list[ValueType]:
     return [ValueType(dtype, y), ValueType(out, (total,)), ValueType(out, (found,))]
 
 
-@op("Unique", exact=True, outputs=("y", "idx"), type=lambda c: _unique_types(c)[:2])
+@op("Unique", exact=True, outputs=("y", "idx"), type=lambda c: _unique_types(c)[:2], ranks="1")
 def unique(x: Array, *, out_idx: DType = INT32) -> tuple[Array, Array]:
     """The different elements of vector `x`, by first place, and which each is (tf.unique)."""
     return _unique(x, None, out_idx)[:2]
 
 
-@op("UniqueV2", exact=True, outputs=("y", "idx"), type=lambda c: _unique_types(c)[:2])
+@op("UniqueV2", exact=True, outputs=("y", "idx"), type=lambda c: _unique_types(c)[:2], ranks=".1")
 def unique_v2(x: Array, axis: Array, *, out_idx: DType = INT32) -> tuple[Array, Array]:
     """The different slices of `x` along `axis`, and which of them each is (tf.raw_ops.UniqueV2)."""
     return _unique(x, axis, out_idx)[:2]
@@ -390,7 +395,7 @@ def unique_with_counts(x: Array, *, out_idx: DType = INT32) -> tuple[Array, Arra
     return _unique(x, None, out_idx)
 
 
-@op("UniqueWithCountsV2", exact=True, outputs=("y", "idx", "count"), type=_unique_types)
+@op("UniqueWithCountsV2", exact=True, outputs=("y", "idx", "count"), type=_unique_types, ranks=".1")
 def unique_with_counts_v2(
     x: Array, axis: Array, *, out_idx: DType = INT32
 ) -> tuple[Array, Array, Array]:
@@ -403,7 +408,7 @@ def _list_diff_types(c: Inference) -> list[ValueType]:
     return [ValueType(c.inputs[0].dtype, (left,)), ValueType(c.attrs["out_idx"], (left,))]
 
 
-@op("ListDiff", exact=True, outputs=("out", "idx"), type=_list_diff_types)
+@op("ListDiff", exact=True, outputs=("out", "idx"), type=_list_diff_types, ranks="11")
 def list_diff(x: Array, y: Array, *, out_idx: DType = INT32) -> tuple[Array, Array]:
     """The elements of vector `x` that are not in `y`, and where they are (tf.raw_ops.ListDiff)."""
     if x.ndim != 1 or y.ndim != 1:
@@ -413,7 +418,7 @@ def list_diff(x: Array, y: Array, *, out_idx: DType = INT32) -> tuple[Array, Arr
     return x[kept], kept.astype(out_idx.numpy)
 
 
-@op("InvertPermutation", type=same, exact=True)
+@op("InvertPermutation", type=same, exact=True, ranks="1")
 def invert_permutation(x: Array) -> Array:
     """The vector y with ``y[x[i]] == i`` (tf.math.invert_permutation).
 
@@ -450,13 +455,23 @@ def _bound(row: Array, wanted: Array, side: str) -> list[int]:
     return result
 
 
-@op("LowerBound", exact=True, type=lambda c: ValueType(c.attrs["out_type"], c.inputs[1].shape))
+@op(
+    "LowerBound",
+    exact=True,
+    type=lambda c: ValueType(c.attrs["out_type"], c.inputs[1].shape),
+    ranks="22",
+)
 def lower_bound(sorted_inputs: Array, values: Array, *, out_type: DType = INT32) -> Array:
     """Row by row, how many elements are less than each value (tf.searchsorted, side left)."""
     return _search(sorted_inputs, values, "left", out_type)
 
 
-@op("UpperBound", exact=True, type=lambda c: ValueType(c.attrs["out_type"], c.inputs[1].shape))
+@op(
+    "UpperBound",
+    exact=True,
+    type=lambda c: ValueType(c.attrs["out_type"], c.inputs[1].shape),
+    ranks="22",
+)
 def upper_bound(sorted_inputs: Array, values: Array, *, out_type: DType = INT32) -> Array:
     """Row by row, how many elements are not more than each value (tf.searchsorted, side right)."""
     return _search(sorted_inputs, values, "right", out_type)
@@ -480,7 +495,7 @@ def _unravel_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, (count, *shape))
 
 
-@op("UnravelIndex", type=_unravel_type, exact=True)
+@op("UnravelIndex", type=_unravel_type, exact=True, ranks=".1")
 def unravel_index(indices: Array, dims: Array) -> Array:
     """The coordinates in an array of shape `dims` of flat `indices` (tf.unravel_index).
 
@@ -576,7 +591,7 @@ def _size_extent(c: Inference, i: int) -> Extent:
     return c.fresh() if sizes is None else sizes[0]
 
 
-@op("Bincount", type=lambda c: ValueType(c.inputs[2].dtype, (_size_extent(c, 1),)))
+@op("Bincount", type=lambda c: ValueType(c.inputs[2].dtype, (_size_extent(c, 1),)), ranks=".0")
 def bincount(arr: Array, size: Array, weights: Array) -> Array:
     """How often, or with what weight, each number below `size` occurs (tf.raw_ops.Bincount)."""
     _check_weights(weights, arr)
@@ -592,7 +607,7 @@ def _dense_bincount_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[2].dtype, (*shape[:-1], size))
 
 
-@op("DenseBincount", type=_dense_bincount_type)
+@op("DenseBincount", type=_dense_bincount_type, ranks=".0")
 def dense_bincount(
     values: Array, size: Array, weights: Array, *, binary_output: bool = False
 ) -> Array:

@@ -174,6 +174,8 @@ def infer(
     calls: Calls | None = None,
 ) -> tuple[list[ValueType], list[Known | None]]:
     """Types of an op's outputs, and their values where they are known integers."""
+    if record is not None:
+        record.check_ranks([None if kind.shape is None else len(kind.shape) for kind in inputs])
     if record is None or record.type is None:
         dtype = inputs[0].dtype if inputs else attrs.get("dtype", DType("float32"))
         return [ValueType(dtype)] * outputs, []

@@ -40,7 +40,7 @@ def conjugate_transpose(x: Array, perm: Array) -> Array:
     return moved.conj() if x.dtype.kind == "c" else moved
 
 
-@op("ReverseV2", type=same, exact=True)
+@op("ReverseV2", type=same, exact=True, ranks=".1")
 def reverse_v2(x: Array, axis: Array) -> Array:
     """`x` backwards along each listed axis (tf.reverse)."""
     axes = [normalize_axis(a, x.ndim) for a in axis.ravel().tolist()]
@@ -49,7 +49,7 @@ def reverse_v2(x: Array, axis: Array) -> Array:
     return np.flip(x, tuple(axes))
 
 
-@op("Reverse", type=same, exact=True)
+@op("Reverse", type=same, exact=True, ranks=".1")
 def reverse(x: Array, dims: Array) -> Array:
     """`x` backwards along each axis whose entry in `dims` is true (TF 0.x)."""
     if dims.shape != (x.ndim,):
@@ -57,7 +57,7 @@ def reverse(x: Array, dims: Array) -> Array:
     return np.flip(x, tuple(i for i, d in enumerate(dims) if d))
 
 
-@op("ReverseSequence", type=same, exact=True)
+@op("ReverseSequence", type=same, exact=True, ranks=".1")
 def reverse_sequence(x: Array, seq_lengths: Array, *, seq_dim: int, batch_dim: int = 0) -> Array:
     """The first ``seq_lengths[i]`` steps of each batch row i backwards (tf.reverse_sequence)."""
     lengths = seq_lengths.tolist()
@@ -96,7 +96,7 @@ def _tile_type(c: Inference) -> ValueType:
     return ValueType(dtype, tuple(e * m for e, m in zip(old, multiples, strict=True)))
 
 
-@op("Tile", type=_tile_type, exact=True, symbolic=True)
+@op("Tile", type=_tile_type, exact=True, symbolic=True, ranks=".1")
 def tile(x: Array, multiples: Array) -> Array:
     """`x` repeated ``multiples[i]`` times along axis i (tf.tile)."""
     if multiples.shape != (x.ndim,) or (multiples < 0).any():
@@ -124,13 +124,13 @@ def _paddings(x: Array, paddings: Array) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in paddings]
 
 
-@op("Pad", type=_pad_type, exact=True)
+@op("Pad", type=_pad_type, exact=True, ranks=".2")
 def pad(x: Array, paddings: Array) -> Array:
     """`x` with ``paddings[i]`` zeros before and after along axis i (tf.pad)."""
     return pad_v2(x, paddings, np.asarray(zero(x.dtype), x.dtype))
 
 
-@op("PadV2", type=_pad_type, exact=True)
+@op("PadV2", type=_pad_type, exact=True, ranks=".20")
 def pad_v2(x: Array, paddings: Array, constant_values: Array) -> Array:
     """`x` with ``paddings[i]`` times `constant_values` before and after along axis i (tf.pad)."""
     amounts = _paddings(x, paddings)
@@ -142,7 +142,7 @@ def pad_v2(x: Array, paddings: Array, constant_values: Array) -> Array:
     return result
 
 
-@op("MirrorPad", type=_pad_type, exact=True)
+@op("MirrorPad", type=_pad_type, exact=True, ranks=".2")
 def mirror_pad(x: Array, paddings: Array, *, mode: str) -> Array:
     """`x` continued by its reflection, without (REFLECT) or with (SYMMETRIC) the edge (tf.pad).
 
@@ -186,7 +186,7 @@ def _depth_space_type(to_space: bool) -> Any:
     return rule
 
 
-@op("DepthToSpace", type=_depth_space_type(True), exact=True)
+@op("DepthToSpace", type=_depth_space_type(True), exact=True, ranks="4")
 def depth_to_space(x: Array, *, block_size: int, data_format: str = "NHWC") -> Array:
     """Blocks of channels laid out as squares of `block_size` (tf.nn.depth_to_space)."""
     _layout(data_format)
@@ -200,7 +200,7 @@ def depth_to_space(x: Array, *, block_size: int, data_format: str = "NHWC") -> A
     return parts.reshape(n, h * s, w * s, depth // (s * s))
 
 
-@op("SpaceToDepth", type=_depth_space_type(False), exact=True)
+@op("SpaceToDepth", type=_depth_space_type(False), exact=True, ranks="4")
 def space_to_depth(x: Array, *, block_size: int, data_format: str = "NHWC") -> Array:
     """Squares of `block_size` laid out as channels (tf.nn.space_to_depth)."""
     _layout(data_format)
@@ -280,6 +280,7 @@ def batch_to_space_nd(x: Array, block_shape: Array, crops: Array) -> Array:
     "SpaceToBatch",
     exact=True,
     type=lambda c: _batch_space(c, [c.attrs["block_size"]] * 2, c.ints(1), True),
+    ranks="42",
 )
 def space_to_batch(x: Array, paddings: Array, *, block_size: int) -> Array:
     """`space_to_batch_nd` of images with square blocks."""
@@ -290,6 +291,7 @@ def space_to_batch(x: Array, paddings: Array, *, block_size: int) -> Array:
     "BatchToSpace",
     exact=True,
     type=lambda c: _batch_space(c, [c.attrs["block_size"]] * 2, c.ints(1), False),
+    ranks="42",
 )
 def batch_to_space(x: Array, crops: Array, *, block_size: int) -> Array:
     """`batch_to_space_nd` of images with square blocks."""

@@ -143,7 +143,7 @@ def parse_tensor(x: Array, *, out_type: DType) -> Array:
     return parsed(x.item(), out_type)
 
 
-@op("SerializeSparse", exact=True, type=lambda c: ValueType(STRING, (3,)))
+@op("SerializeSparse", exact=True, type=lambda c: ValueType(STRING, (3,)), ranks="211")
 def serialize_sparse(indices: Array, values: Array, shape: Array) -> Array:
     """The bytes of indices, values and shape, ``string[3]`` (tf.io.serialize_sparse)."""
     if indices.ndim != 2 or values.ndim != 1 or shape.ndim != 1:
@@ -156,7 +156,7 @@ def _many_type(c: Inference) -> ValueType:
     return ValueType(STRING, (shape[0] if shape else c.fresh(), 3))
 
 
-@op("SerializeManySparse", exact=True, type=_many_type)
+@op("SerializeManySparse", exact=True, type=_many_type, ranks="211")
 def serialize_many_sparse(indices: Array, values: Array, shape: Array) -> Array:
     """`serialize_sparse` of each row of the first axis (tf.io.serialize_many_sparse)."""
     check_sparse(indices, values, shape)
@@ -215,6 +215,7 @@ def deserialize_sparse(x: Array, *, dtype: DType) -> tuple[Array, Array, Array]:
     exact=True,
     type=_stack_types,
     outputs=("sparse_indices", "sparse_values", "sparse_shape"),
+    ranks="2",
 )
 def deserialize_many_sparse(x: Array, *, dtype: DType) -> tuple[Array, Array, Array]:
     """The sparse tensors in ``string[n, 3]`` side by side (tf.io.deserialize_many_sparse)."""

@@ -132,7 +132,7 @@ def _bias_type(c: Inference) -> ValueType:
     return x
 
 
-@op("BiasAdd", type=_bias_type, exact=True)
+@op("BiasAdd", type=_bias_type, exact=True, ranks=".1")
 def bias_add(x: Array, bias: Array, *, data_format: str = "NHWC") -> Array:
     """x plus one number per channel (tf.nn.bias_add)."""
     if x.shape[1 if channels_first(data_format) else -1] != bias.shape[0]:
@@ -140,7 +140,7 @@ def bias_add(x: Array, bias: Array, *, data_format: str = "NHWC") -> Array:
     return channels_as(channels_last(x, data_format) + bias, data_format)
 
 
-@op("BiasAddV1", type=_bias_type, exact=True)
+@op("BiasAddV1", type=_bias_type, exact=True, ranks=".1")
 def bias_add_v1(x: Array, bias: Array) -> Array:
     """x plus one number per channel, channels last (tf.nn.bias_add of TensorFlow 0.x)."""
     return bias_add(x, bias)
@@ -204,7 +204,7 @@ def _batch_norm(
 _BATCH_NORM = ("y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2")
 
 
-@op("FusedBatchNorm", "FusedBatchNormV2", type=_batch_norm_type, outputs=_BATCH_NORM)
+@op("FusedBatchNorm", "FusedBatchNormV2", type=_batch_norm_type, outputs=_BATCH_NORM, ranks="411")
 def fused_batch_norm(
     x: Array,
     scale: Array,
@@ -224,7 +224,12 @@ def fused_batch_norm(
     )
 
 
-@op("FusedBatchNormV3", type=batch_norm_v3_type, outputs=(*_BATCH_NORM, "reserve_space_3"))
+@op(
+    "FusedBatchNormV3",
+    type=batch_norm_v3_type,
+    outputs=(*_BATCH_NORM, "reserve_space_3"),
+    ranks="411",
+)
 def fused_batch_norm_v3(
     x: Array,
     scale: Array,
@@ -278,7 +283,7 @@ def _rank4(c: Inference) -> ValueType:
     return c.inputs[0]
 
 
-@op("LRN", type=_rank4)
+@op("LRN", type=_rank4, ranks="4")
 def lrn(
     x: Array, *, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5
 ) -> Array:
@@ -312,7 +317,12 @@ def _cross_entropy_type(c: Inference) -> list[ValueType]:
     return [ValueType(dtype, shape[:1] if shape else None), ValueType(dtype, shape)]
 
 
-@op("SoftmaxCrossEntropyWithLogits", type=_cross_entropy_type, outputs=("loss", "backprop"))
+@op(
+    "SoftmaxCrossEntropyWithLogits",
+    type=_cross_entropy_type,
+    outputs=("loss", "backprop"),
+    ranks="22",
+)
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     """Cross entropy of each row and its gradient (tf.nn.softmax_cross_entropy_with_logits)."""
     if logits.ndim != 2 or labels.ndim != 2:
@@ -337,6 +347,7 @@ def _sparse_cross_entropy_type(c: Inference) -> list[ValueType]:
     "SparseSoftmaxCrossEntropyWithLogits",
     type=_sparse_cross_entropy_type,
     outputs=("loss", "backprop"),
+    ranks="21",
 )
 def sparse_softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     """Cross entropy of each row, whose class is given, and its gradient

@@ -286,7 +286,7 @@ def _single_types(c: Inference) -> list[ValueType]:
     return _parsed_types(c, (), c.attrs["sparse_types"])
 
 
-@op("ParseSingleExample", type=_single_types, exact=True, outputs=_OUTPUTS)
+@op("ParseSingleExample", type=_single_types, exact=True, outputs=_OUTPUTS, ranks="0*")
 def parse_single_example(
     serialized: Array,
     *defaults: Array,

@@ -100,7 +100,7 @@ def _greatest(
     return channels_as(best, data_format)
 
 
-@op("MaxPool", type=_pool_type, exact=True)
+@op("MaxPool", type=_pool_type, exact=True, ranks="4")
 def max_pool(
     x: Array,
     *,
@@ -118,7 +118,7 @@ def max_pool(
     return _greatest(x, ksize, strides, padding, data_format, explicit_paddings)
 
 
-@op("MaxPool3D", type=_pool_type, exact=True)
+@op("MaxPool3D", type=_pool_type, exact=True, ranks="5")
 def max_pool3d(
     x: Array, *, ksize: Ints, strides: Ints, padding: str, data_format: str = "NDHWC"
 ) -> Array:
@@ -133,7 +133,7 @@ def _pool_v2_type(c: Inference) -> ValueType:
     return _pooled(c, ksize, strides)
 
 
-@op("MaxPoolV2", type=_pool_v2_type, exact=True)
+@op("MaxPoolV2", type=_pool_v2_type, exact=True, ranks="411")
 def max_pool_v2(
     x: Array, ksize: Array, strides: Array, *, padding: str, data_format: str = "NHWC"
 ) -> Array:
@@ -167,7 +167,7 @@ def _find(
     return best, where
 
 
-@op("MaxPoolWithArgmax", type=_argmax_type, exact=True, outputs=("output", "argmax"))
+@op("MaxPoolWithArgmax", type=_argmax_type, exact=True, outputs=("output", "argmax"), ranks="4")
 def max_pool_with_argmax(
     x: Array,
     *,
@@ -187,7 +187,7 @@ def max_pool_with_argmax(
     return best, where.astype(Targmax.numpy)
 
 
-@op("MaxPoolGrad", type=same, exact=True)
+@op("MaxPoolGrad", type=same, exact=True, ranks="4")
 def max_pool_grad(
     x: Array,
     y: Array,
@@ -230,7 +230,7 @@ def _mean(x: Array, ksize: Ints, strides: Ints, padding: str, data_format: str) 
     return channels_as((total / count).astype(x.dtype), data_format)
 
 
-@op("AvgPool", type=_pool_type, exact=True)
+@op("AvgPool", type=_pool_type, exact=True, ranks="4")
 def avg_pool(
     x: Array, *, ksize: Ints, strides: Ints, padding: str, data_format: str = "NHWC"
 ) -> Array:
@@ -238,7 +238,7 @@ def avg_pool(
     return _mean(x, ksize, strides, padding, data_format)
 
 
-@op("AvgPool3D", type=_pool_type, exact=True)
+@op("AvgPool3D", type=_pool_type, exact=True, ranks="5")
 def avg_pool3d(
     x: Array, *, ksize: Ints, strides: Ints, padding: str, data_format: str = "NDHWC"
 ) -> Array:
@@ -308,7 +308,14 @@ def _fractional_type(c: Inference) -> list[ValueType]:
 _FRACTIONAL = ("output", "row_pooling_sequence", "col_pooling_sequence")
 
 
-@op("FractionalMaxPool", type=_fractional_type, effect=RANDOM, outputs=_FRACTIONAL, exact=True)
+@op(
+    "FractionalMaxPool",
+    type=_fractional_type,
+    effect=RANDOM,
+    outputs=_FRACTIONAL,
+    exact=True,
+    ranks="4",
+)
 def fractional_max_pool(
     x: Array,
     *,
@@ -331,7 +338,7 @@ def fractional_max_pool(
     return (np.moveaxis(np.array(best, x.dtype), 2, 0), *cuts)
 
 
-@op("FractionalAvgPool", type=_fractional_type, effect=RANDOM, outputs=_FRACTIONAL)
+@op("FractionalAvgPool", type=_fractional_type, effect=RANDOM, outputs=_FRACTIONAL, ranks="4")
 def fractional_avg_pool(
     x: Array,
     *,

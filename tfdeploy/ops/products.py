@@ -61,7 +61,7 @@ def _batch_matmul_type(c: Inference) -> ValueType:
     return ValueType(c.attrs.get("Tout") or c.inputs[0].dtype, shape)
 
 
-@op("MatMul", type=_matmul_type)
+@op("MatMul", type=_matmul_type, ranks="22")
 def matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False) -> Any:
     """The product of two matrices (tf.linalg.matmul of rank 2)."""
     if a.ndim != 2 or b.ndim != 2:
@@ -71,7 +71,7 @@ def matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool =
     return np.matmul(x, y).astype(a.dtype)
 
 
-@op("SparseMatMul", type=lambda c: _matmul_type(c)._replace(dtype=FLOAT32))
+@op("SparseMatMul", type=lambda c: _matmul_type(c)._replace(dtype=FLOAT32), ranks="22")
 def sparse_matmul(
     a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False
 ) -> Any:

@@ -60,7 +60,7 @@ def fake_quant_with_min_max_args(
     return _fake_quant(inputs, np.asarray(min), np.asarray(max), num_bits, narrow_range)
 
 
-@op("FakeQuantWithMinMaxVars", type=same)
+@op("FakeQuantWithMinMaxVars", type=same, ranks=".00")
 def fake_quant_with_min_max_vars(
     inputs: Array, min: Array, max: Array, *, num_bits: int = 8, narrow_range: bool = False
 ) -> Any:
@@ -70,7 +70,7 @@ def fake_quant_with_min_max_vars(
     return _fake_quant(inputs, min, max, num_bits, narrow_range)
 
 
-@op("FakeQuantWithMinMaxVarsPerChannel", type=same)
+@op("FakeQuantWithMinMaxVarsPerChannel", type=same, ranks=".11")
 def fake_quant_with_min_max_vars_per_channel(
     inputs: Array, min: Array, max: Array, *, num_bits: int = 8, narrow_range: bool = False
 ) -> Any:
@@ -158,7 +158,7 @@ def quantize_and_dequantize_v2(
     )
 
 
-@op("QuantizeAndDequantizeV3", type=same)
+@op("QuantizeAndDequantizeV3", type=same, ranks="...0")
 def quantize_and_dequantize_v3(
     input: Array,
     input_min: Array,

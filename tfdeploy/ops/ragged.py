@@ -164,6 +164,7 @@ def _gather_types(c: Inference) -> list[ValueType]:
     exact=True,
     type=_gather_types,
     outputs=("output_nested_splits*OUTPUT_RAGGED_RANK", "output_dense_values"),
+
 )
 def ragged_gather(*inputs: Array, OUTPUT_RAGGED_RANK: int) -> tuple[Array, ...]:
     """The rows that `indices`, the last input, name of a ragged tensor (tf.gather)."""
@@ -237,6 +238,7 @@ def _fill_types(c: Inference) -> list[ValueType]:
     exact=True,
     type=_fill_types,
     outputs=("output_value_rowids", "output_values", "empty_row_indicator", "reverse_index_map"),
+    ranks="1100",
 )
 def ragged_fill_empty_rows(
     value_rowids: Array, values: Array, nrows: Array, default_value: Array

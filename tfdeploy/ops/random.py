@@ -61,7 +61,7 @@ def _shaped_like(i: int) -> Callable[[Inference], ValueType]:
 # Stateful
 
 
-@op("RandomUniform", type=_shaped("dtype"), effect=RANDOM, exact=True)
+@op("RandomUniform", type=_shaped("dtype"), effect=RANDOM, exact=True, ranks="1")
 def random_uniform(
     shape: Array, *, dtype: DType, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
@@ -71,7 +71,7 @@ def random_uniform(
     return generators.uniform(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("RandomStandardNormal", type=_shaped("dtype"), effect=RANDOM)
+@op("RandomStandardNormal", type=_shaped("dtype"), effect=RANDOM, ranks="1")
 def random_normal(
     shape: Array, *, dtype: DType, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
@@ -81,7 +81,7 @@ def random_normal(
     return generators.normal(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("TruncatedNormal", type=_shaped("dtype"), effect=RANDOM)
+@op("TruncatedNormal", type=_shaped("dtype"), effect=RANDOM, ranks="1")
 def truncated_normal(
     shape: Array, *, dtype: DType, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
@@ -91,7 +91,7 @@ def truncated_normal(
     return generators.truncated_normal(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("RandomUniformInt", type=_shaped_like(1), effect=RANDOM, exact=True)
+@op("RandomUniformInt", type=_shaped_like(1), effect=RANDOM, exact=True, ranks="100")
 def random_uniform_int(
     shape: Array,
     minval: Array,
@@ -126,7 +126,7 @@ def _classes_type(c: Inference) -> ValueType:
     return ValueType(c.attrs["output_dtype"], (rows, samples[0] if samples else c.fresh()))
 
 
-@op("Multinomial", type=_classes_type, effect=RANDOM)
+@op("Multinomial", type=_classes_type, effect=RANDOM, ranks="20")
 def multinomial(
     logits: Array,
     num_samples: Array,
@@ -178,7 +178,7 @@ def _to(values: Array, dtype: DType) -> Array:
     return values.astype(dtype.numpy)
 
 
-@op("RandomGamma", type=_appended(None), effect=RANDOM)
+@op("RandomGamma", type=_appended(None), effect=RANDOM, ranks="1")
 def random_gamma(
     shape: Array, alpha: Array, *, seed: int = 0, seed2: int = 0, state: State | None = None
 ) -> Array:
@@ -200,7 +200,7 @@ def _random_poisson(
     return _to(drawn, dtype).reshape(size + rate.shape)
 
 
-@op("RandomPoisson", type=_appended(None), effect=RANDOM)
+@op("RandomPoisson", type=_appended(None), effect=RANDOM, ranks="1")
 def random_poisson(
     shape: Array,
     rate: Array,
@@ -214,7 +214,7 @@ def random_poisson(
     return _random_poisson(shape, rate, dtype, seed, seed2, state)
 
 
-@op("RandomPoissonV2", type=_appended("dtype"), effect=RANDOM)
+@op("RandomPoissonV2", type=_appended("dtype"), effect=RANDOM, ranks="1")
 def random_poisson_v2(
     shape: Array,
     rate: Array,
@@ -231,21 +231,21 @@ def random_poisson_v2(
 # Stateless: a seed of two integers
 
 
-@op("StatelessRandomUniform", type=_shaped("dtype"), exact=True)
+@op("StatelessRandomUniform", type=_shaped("dtype"), exact=True, ranks="11")
 def stateless_uniform(shape: Array, seed: Array, *, dtype: DType = FLOAT32) -> Array:
     """Uniform numbers in [0, 1) (tf.random.stateless_uniform)."""
     size = spelled(shape)
     return generators.uniform(generators.stateless(seed), prod(size), dtype.numpy).reshape(size)
 
 
-@op("StatelessRandomNormal", type=_shaped("dtype"))
+@op("StatelessRandomNormal", type=_shaped("dtype"), ranks="11")
 def stateless_normal(shape: Array, seed: Array, *, dtype: DType = FLOAT32) -> Array:
     """Normal numbers (tf.random.stateless_normal)."""
     size = spelled(shape)
     return generators.normal(generators.stateless(seed), prod(size), dtype.numpy).reshape(size)
 
 
-@op("StatelessTruncatedNormal", type=_shaped("dtype"))
+@op("StatelessTruncatedNormal", type=_shaped("dtype"), ranks="11")
 def stateless_truncated(shape: Array, seed: Array, *, dtype: DType = FLOAT32) -> Array:
     """Normal numbers of absolute value below 2 (tf.random.stateless_truncated_normal)."""
     size = spelled(shape)
@@ -253,7 +253,7 @@ def stateless_truncated(shape: Array, seed: Array, *, dtype: DType = FLOAT32) ->
     return generators.truncated_normal(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("StatelessRandomUniformInt", type=_shaped_like(2), exact=True)
+@op("StatelessRandomUniformInt", type=_shaped_like(2), exact=True, ranks="1100")
 def stateless_uniform_int(shape: Array, seed: Array, minval: Array, maxval: Array) -> Array:
     """Integers in [minval, maxval) (tf.random.stateless_uniform)."""
     size = spelled(shape)
@@ -261,7 +261,7 @@ def stateless_uniform_int(shape: Array, seed: Array, minval: Array, maxval: Arra
     return generators.integers(stream, prod(size), minval, maxval).reshape(size)
 
 
-@op("StatelessRandomUniformFullInt", type=_shaped("dtype"), exact=True)
+@op("StatelessRandomUniformFullInt", type=_shaped("dtype"), exact=True, ranks="11")
 def stateless_full_int(shape: Array, seed: Array, *, dtype: DType = _UINT64) -> Array:
     """Integers over their whole range (tf.random.stateless_uniform)."""
     size = spelled(shape)
@@ -269,7 +269,7 @@ def stateless_full_int(shape: Array, seed: Array, *, dtype: DType = _UINT64) -> 
     return generators.full_integers(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("StatelessMultinomial", type=_classes_type)
+@op("StatelessMultinomial", type=_classes_type, ranks="201")
 def stateless_multinomial(
     logits: Array, num_samples: Array, seed: Array, *, output_dtype: DType = INT64
 ) -> Array:
@@ -292,13 +292,13 @@ def _gamma(shape: Array, stream: Philox, alpha: Array) -> Array:
     return drawn.astype(alpha.dtype).reshape(size)
 
 
-@op("StatelessRandomGammaV2", type=_shaped_like(2))
+@op("StatelessRandomGammaV2", type=_shaped_like(2), ranks="11")
 def stateless_gamma(shape: Array, seed: Array, alpha: Array) -> Array:
     """Gamma numbers of shape parameter alpha and rate 1 (tf.random.stateless_gamma)."""
     return _gamma(shape, generators.stateless(seed), alpha)
 
 
-@op("StatelessRandomPoisson", type=_shaped("dtype"))
+@op("StatelessRandomPoisson", type=_shaped("dtype"), ranks="11")
 def stateless_poisson(shape: Array, seed: Array, lam: Array, *, dtype: DType) -> Array:
     """Poisson numbers of rate lam (tf.random.stateless_poisson)."""
     size = spelled(shape)
@@ -324,7 +324,7 @@ def successes(
     return _to(drawn.reshape(members, samples).T, dtype).reshape(size)
 
 
-@op("StatelessRandomBinomial", type=_shaped("dtype"))
+@op("StatelessRandomBinomial", type=_shaped("dtype"), ranks="11")
 def stateless_binomial(
     shape: Array, seed: Array, counts: Array, probs: Array, *, dtype: DType = INT64
 ) -> Array:
@@ -345,7 +345,13 @@ def _key_counter(seed: Array) -> tuple[Array, Array]:
     return np.array([stream.key], np.uint64), np.array([low, high], np.uint64)
 
 
-@op("StatelessRandomGetKeyCounter", type=_key_type, exact=True, outputs=("key", "counter"))
+@op(
+    "StatelessRandomGetKeyCounter",
+    type=_key_type,
+    exact=True,
+    outputs=("key", "counter"),
+    ranks="1",
+)
 def get_key_counter(seed: Array) -> tuple[Array, Array]:
     """Key and counter of a seed of two integers, for the ops ending in V2."""
     return _key_counter(seed)
@@ -356,6 +362,7 @@ def get_key_counter(seed: Array) -> tuple[Array, Array]:
     type=lambda c: [*_key_type(c), ValueType(INT32, ())],
     exact=True,
     outputs=("key", "counter", "alg"),
+    ranks="1",
 )
 def get_key_counter_alg(seed: Array) -> tuple[Array, Array, Array]:
     """Key, counter and algorithm (1: Philox) of a seed of two integers."""
@@ -368,7 +375,7 @@ def get_alg() -> Array:
     return np.array(1, np.int32)
 
 
-@op("StatelessRandomUniformV2", type=_shaped("dtype"), exact=True)
+@op("StatelessRandomUniformV2", type=_shaped("dtype"), exact=True, ranks="1110")
 def stateless_uniform_v2(
     shape: Array, key: Array, counter: Array, alg: Array, *, dtype: DType = FLOAT32
 ) -> Array:
@@ -378,7 +385,7 @@ def stateless_uniform_v2(
     return generators.uniform(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("StatelessRandomNormalV2", type=_shaped("dtype"))
+@op("StatelessRandomNormalV2", type=_shaped("dtype"), ranks="1110")
 def stateless_normal_v2(
     shape: Array, key: Array, counter: Array, alg: Array, *, dtype: DType = FLOAT32
 ) -> Array:
@@ -388,7 +395,7 @@ def stateless_normal_v2(
     return generators.normal(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("StatelessTruncatedNormalV2", type=_shaped("dtype"))
+@op("StatelessTruncatedNormalV2", type=_shaped("dtype"), ranks="1110")
 def stateless_truncated_v2(
     shape: Array, key: Array, counter: Array, alg: Array, *, dtype: DType = FLOAT32
 ) -> Array:
@@ -398,7 +405,7 @@ def stateless_truncated_v2(
     return generators.truncated_normal(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("StatelessRandomUniformIntV2", type=_shaped_like(4), exact=True)
+@op("StatelessRandomUniformIntV2", type=_shaped_like(4), exact=True, ranks="111000")
 def stateless_uniform_int_v2(
     shape: Array, key: Array, counter: Array, alg: Array, minval: Array, maxval: Array
 ) -> Array:
@@ -408,7 +415,7 @@ def stateless_uniform_int_v2(
     return generators.integers(stream, prod(size), minval, maxval).reshape(size)
 
 
-@op("StatelessRandomUniformFullIntV2", type=_shaped("dtype"), exact=True)
+@op("StatelessRandomUniformFullIntV2", type=_shaped("dtype"), exact=True, ranks="1110")
 def stateless_full_int_v2(
     shape: Array, key: Array, counter: Array, alg: Array, *, dtype: DType = _UINT64
 ) -> Array:
@@ -418,7 +425,7 @@ def stateless_full_int_v2(
     return generators.full_integers(stream, prod(size), dtype.numpy).reshape(size)
 
 
-@op("StatelessRandomGammaV3", type=_shaped_like(4))
+@op("StatelessRandomGammaV3", type=_shaped_like(4), ranks="1110")
 def stateless_gamma_v3(shape: Array, key: Array, counter: Array, alg: Array, alpha: Array) -> Array:
     """Gamma numbers of shape parameter alpha and rate 1 (tf.random.stateless_gamma)."""
     return _gamma(shape, generators.keyed(key, counter, alg), alpha)
@@ -433,7 +440,7 @@ def stateless_shuffle(value: Array, key: Array, counter: Array, alg: Array) -> A
     return value[generators.permutation(stream, len(value))]
 
 
-@op("NonDeterministicInts", type=_shaped("dtype"), effect=RANDOM)
+@op("NonDeterministicInts", type=_shaped("dtype"), effect=RANDOM, ranks="1")
 def non_deterministic_ints(shape: Array, *, dtype: DType = INT64) -> Array:
     """Integers over their whole range, from the system's entropy."""
     size = spelled(shape)

@@ -124,7 +124,7 @@ def _arg(x: Array, dimension: Array, sign: int, output_type: DType) -> Any:
     return (np.argmax if sign > 0 else np.argmin)(x, axis=axis).astype(output_type.numpy)
 
 
-@op("ArgMax", type=arg_reduction(), exact=True)
+@op("ArgMax", type=arg_reduction(), exact=True, ranks=".0")
 def arg_max(input: Array, dimension: Array, *, output_type: DType = INT64) -> Any:
     """Position of the first of the greatest along an axis; NaN counts as -inf (tf.argmax).
 
@@ -133,7 +133,7 @@ def arg_max(input: Array, dimension: Array, *, output_type: DType = INT64) -> An
     return _arg(input, dimension, 1, output_type)
 
 
-@op("ArgMin", type=arg_reduction(), exact=True)
+@op("ArgMin", type=arg_reduction(), exact=True, ranks=".0")
 def arg_min(input: Array, dimension: Array, *, output_type: DType = INT64) -> Any:
     """Position of the first of the smallest along an axis; NaN counts as inf (tf.argmin).
 
@@ -259,7 +259,7 @@ def _in_top_type(c: Inference) -> ValueType:
     return ValueType(BOOL, (merge_extents(predictions[0], targets[0]),))
 
 
-@op("InTopKV2", type=_in_top_type, exact=True)
+@op("InTopKV2", type=_in_top_type, exact=True, ranks="21")
 def in_top_k_v2(predictions: Array, targets: Array, k: Array) -> Any:
     """Whether fewer than `k` classes have a greater prediction than the target (tf.math.in_top_k);
     false where a prediction is not finite or the target is no class."""
@@ -273,7 +273,7 @@ def in_top_k_v2(predictions: Array, targets: Array, k: Array) -> Any:
     return valid & ((predictions > chosen[:, None]).sum(axis=1) < k)
 
 
-@op("InTopK", type=_in_top_type, exact=True)
+@op("InTopK", type=_in_top_type, exact=True, ranks="21")
 def in_top_k(predictions: Array, targets: Array, *, k: int) -> Any:
     """As InTopKV2, with `k` known beforehand."""
     return in_top_k_v2(predictions, targets, np.asarray(k))

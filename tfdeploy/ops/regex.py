@@ -48,7 +48,7 @@ def _match_type(c: Inference) -> ValueType:
     return ValueType(BOOL, c.inputs[0].shape)
 
 
-@op("RegexReplace", type=string_type, exact=True)
+@op("RegexReplace", type=string_type, exact=True, ranks=".00")
 def regex_replace(
     x: Array, pattern: Array, rewrite: Array, *, replace_global: bool = True
 ) -> Array:
@@ -69,7 +69,7 @@ def static_regex_replace(
     return _replaced(x, compiled(_text(encoded(pattern))), _text(encoded(rewrite)), replace_global)
 
 
-@op("RegexFullMatch", type=_match_type, exact=True)
+@op("RegexFullMatch", type=_match_type, exact=True, ranks=".0")
 def regex_full_match(x: Array, pattern: Array) -> Array:
     """Whether `pattern` matches all of each string (tf.strings.regex_full_match)."""
     return _matched(x, compiled(_scalar(pattern, "pattern")))

@@ -45,7 +45,8 @@ class OpDef:
     `outputs` names the output arguments where there are several (``name*attr`` for a list whose
     length the attribute gives: a number, or a list's length).  `exact` says that the result is the
     same to the bit whatever the numpy (no floating-point sums, no transcendental functions).
-    `symbolic` says that the reference also works on object arrays of symbolic extents.
+    `symbolic` says that the reference also works on object arrays of symbolic extents.  `ranks` are
+    pairs of an input, counted from the end after a list, and the rank that it must have.
 
     `impls` holds the implementations by kind, the default first; `impl` is the kind that somebody
     chose for this op, None where nobody did.  `users` are the kinds whose implementation a user
@@ -61,6 +62,7 @@ class OpDef:
     exact: bool
     outputs: tuple[str, ...]
     symbolic: bool
+    ranks: tuple[tuple[int, int], ...]
     family: str
     doc: str
     impls: dict[int, Function]
@@ -84,6 +86,26 @@ class OpDef:
                 "refused by TD_REFUSE_SCIPY): install it, or use_impl(tfdeploy.IMPL_NUMPY)"
             )
         return self.impls[kind]
+
+    def check_ranks(self, ranks: Sequence[int | None]) -> None:
+        """Raises ValueError where an input is known not to have the rank that it must have."""
+        for i, wanted in self.ranks:
+            if ranks[i] not in (None, wanted):
+                raise ValueError(
+                    f"input {i % len(ranks)} has rank {ranks[i]} and should have {wanted}"
+                )
+
+    def checked(self) -> Function:
+        """`func()`, which first checks the ranks of its arguments where tfdeploy wrote it."""
+        function = self.func()
+        if not self.ranks or self.chosen() in self.users:
+            return function
+
+        def check_and_run(*inputs: Any, **attrs: Any) -> Any:
+            self.check_ranks([getattr(value, "ndim", None) for value in inputs])
+            return function(*inputs, **attrs)
+
+        return check_and_run
 
     def chosen(self) -> int:
         """The kind of implementation that runs: chosen for this op, else the first preferred one
@@ -137,11 +159,15 @@ def op(
     exact: bool = False,
     outputs: tuple[str, ...] = (),
     symbolic: bool = False,
+    ranks: str = "",
 ) -> Callable[[F], F]:
     """Registers the decorated reference for the TensorFlow op types `names`.
 
     `type` is the shape and dtype rule: it takes a `rules.Inference` and returns a ValueType, or a
     list of them.  Without a rule there is one output, of unknown shape and the first input's dtype.
+
+    `ranks` has a character for each input argument: the rank that it must have, ``.`` where it may
+    have several, ``*`` for a list.
     """
 
     def register(function: F) -> F:
@@ -159,6 +185,7 @@ def op(
             exact,
             outputs,
             symbolic,
+            _fixed_ranks(ranks),
             family,
             (function.__doc__ or "").strip(),
             {NUMPY: function},
@@ -173,6 +200,13 @@ def op(
         return function
 
     return register
+
+
+def _fixed_ranks(ranks: str) -> tuple[tuple[int, int], ...]:
+    """Pairs of an input and its rank, as `OpDef.ranks`."""
+    before, _, after = ranks.partition("*")
+    places = [*enumerate(before), *((i - len(after), rank) for i, rank in enumerate(after))]
+    return tuple((i, int(rank)) for i, rank in places if rank != ".")
 
 
 def scipy_variant(name: str) -> Callable[[F], F]:

@@ -65,7 +65,7 @@ def _whole(x: Array) -> Array:
     return x.astype(np.int64)
 
 
-@op("ResizeBilinear", type=_resized(True), exact=True)
+@op("ResizeBilinear", type=_resized(True), exact=True, ranks="41")
 def resize_bilinear(
     x: Array, size: Array, *, align_corners: bool = False, half_pixel_centers: bool = False
 ) -> Array:
@@ -87,7 +87,7 @@ def bilinear(wide: Array, size: Array, align_corners: bool, half_pixel_centers: 
     return wide
 
 
-@op("ResizeNearestNeighbor", type=_resized(False), exact=True)
+@op("ResizeNearestNeighbor", type=_resized(False), exact=True, ranks="41")
 def resize_nearest(
     x: Array, size: Array, *, align_corners: bool = False, half_pixel_centers: bool = False
 ) -> Array:
@@ -128,7 +128,7 @@ def _cubic(distance: Array, a: float) -> Array:
 _CUBIC_STEPS = 1024
 
 
-@op("ResizeBicubic", type=_resized(True), exact=True)
+@op("ResizeBicubic", type=_resized(True), exact=True, ranks="41")
 def resize_bicubic(
     x: Array, size: Array, *, align_corners: bool = False, half_pixel_centers: bool = False
 ) -> Array:
@@ -154,7 +154,7 @@ def resize_bicubic(
     return wide
 
 
-@op("ResizeArea", type=_resized(True), exact=True)
+@op("ResizeArea", type=_resized(True), exact=True, ranks="41")
 def resize_area(x: Array, size: Array, *, align_corners: bool = False) -> Array:
     """Mean over the area that each position covers (tf.image.resize), as float32."""
     height, width = _image(x, size)
@@ -224,7 +224,7 @@ def _spans(
     return np.where(used, _whole(taps), -1), _unit_sum(weights)
 
 
-@op("ScaleAndTranslate", type=_resized(True))
+@op("ScaleAndTranslate", type=_resized(True), ranks="41")
 def scale_and_translate(
     x: Array,
     size: Array,
@@ -275,7 +275,7 @@ def _crop_grid(first: Array, final: Array, n: int, out: int) -> Array:
     return first[:, None] * _F32(n - 1) + np.arange(out, dtype=_F32) * scale[:, None]
 
 
-@op("CropAndResize", type=_crop_type, exact=True)
+@op("CropAndResize", type=_crop_type, exact=True, ranks="4211")
 def crop_and_resize(
     image: Array,
     boxes: Array,
@@ -414,7 +414,7 @@ def _projected(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, (n, height, width, channels))
 
 
-@op("ImageProjectiveTransformV2", type=_projected, exact=True)
+@op("ImageProjectiveTransformV2", type=_projected, exact=True, ranks="4.1")
 def image_projective_transform_v2(
     images: Array,
     transforms: Array,
@@ -427,7 +427,7 @@ def image_projective_transform_v2(
     return _project(images, transforms, output_shape, 0, interpolation, fill_mode)
 
 
-@op("ImageProjectiveTransformV3", type=_projected, exact=True)
+@op("ImageProjectiveTransformV3", type=_projected, exact=True, ranks="4.10")
 def image_projective_transform(
     images: Array,
     transforms: Array,

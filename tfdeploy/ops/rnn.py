@@ -62,7 +62,7 @@ def _lstm_types(c: Inference, cell: int, steps: bool) -> list[ValueType]:
 _GATES = ("i", "cs", "f", "o", "ci", "co", "h")
 
 
-@op("LSTMBlockCell", type=lambda c: _lstm_types(c, 1, False), outputs=_GATES)
+@op("LSTMBlockCell", type=lambda c: _lstm_types(c, 1, False), outputs=_GATES, ranks="22")
 def lstm_block_cell(
     x: Array,
     cs_prev: Array,
@@ -110,7 +110,7 @@ def _block_lstm(
     return result
 
 
-@op("BlockLSTM", type=lambda c: _lstm_types(c, 2, True), outputs=_GATES)
+@op("BlockLSTM", type=lambda c: _lstm_types(c, 2, True), outputs=_GATES, ranks=".3......1")
 def block_lstm(
     seq_len_max: Array,
     x: Array,
@@ -134,7 +134,7 @@ def block_lstm(
     )
 
 
-@op("BlockLSTMV2", type=lambda c: _lstm_types(c, 2, True), outputs=_GATES)
+@op("BlockLSTMV2", type=lambda c: _lstm_types(c, 2, True), outputs=_GATES, ranks=".3......1")
 def block_lstm_v2(
     seq_len_max: Array,
     x: Array,
@@ -154,7 +154,7 @@ def block_lstm_v2(
     return _block_lstm(seq_len_max, x, cs_prev, h_prev, w, peepholes, b, "ifco", 0.0, cell_clip)
 
 
-@op("GRUBlockCell", type=lambda c: [c.inputs[1]] * 4, outputs=("r", "u", "c", "h"))
+@op("GRUBlockCell", type=lambda c: [c.inputs[1]] * 4, outputs=("r", "u", "c", "h"), ranks="22")
 def gru_block_cell(
     x: Array, h_prev: Array, w_ru: Array, w_c: Array, b_ru: Array, b_c: Array
 ) -> tuple[Array, ...]:

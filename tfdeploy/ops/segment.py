@@ -55,19 +55,19 @@ def _divided(sums: Array, by: Array) -> Array:
     return result
 
 
-@op("SegmentSum", type=_sorted_type)
+@op("SegmentSum", type=_sorted_type, ranks=".1")
 def segment_sum(data: Array, segment_ids: Array) -> Array:
     """Sums of the rows with the same id; ids are sorted (tf.math.segment_sum)."""
     return grouped(data, segment_ids, _check_sorted(data, segment_ids), np.add, 0)
 
 
-@op("SegmentProd", type=_sorted_type)
+@op("SegmentProd", type=_sorted_type, ranks=".1")
 def segment_prod(data: Array, segment_ids: Array) -> Array:
     """Products of the rows with the same id, 1 for an id that is missing (tf.math.segment_prod)."""
     return grouped(data, segment_ids, _check_sorted(data, segment_ids), np.multiply, 1)
 
 
-@op("SegmentMean", type=_sorted_type)
+@op("SegmentMean", type=_sorted_type, ranks=".1")
 def segment_mean(data: Array, segment_ids: Array) -> Array:
     """Means of the rows with the same id, 0 for an id that is missing (tf.math.segment_mean)."""
     count = _check_sorted(data, segment_ids)
@@ -99,7 +99,7 @@ def extremes(data: Array, ids: Array, count: int, largest: bool) -> Array:
     return found
 
 
-@op("SegmentMax", type=_sorted_type, exact=True)
+@op("SegmentMax", type=_sorted_type, exact=True, ranks=".1")
 def segment_max(data: Array, segment_ids: Array) -> Array:
     """Maxima of the rows with the same id, 0 for an id that is missing (tf.math.segment_max)."""
     count = _check_sorted(data, segment_ids)
@@ -107,7 +107,7 @@ def segment_max(data: Array, segment_ids: Array) -> Array:
     return _absent(found, segment_ids, 0)
 
 
-@op("SegmentMin", type=_sorted_type, exact=True)
+@op("SegmentMin", type=_sorted_type, exact=True, ranks=".1")
 def segment_min(data: Array, segment_ids: Array) -> Array:
     """Minima of the rows with the same id, 0 for an id that is missing (tf.math.segment_min)."""
     count = _check_sorted(data, segment_ids)
@@ -136,7 +136,7 @@ def _kept(data: Array, ids: Array, num: Array) -> tuple[Array, Array, int]:
     return rows[flat >= 0], flat[flat >= 0], count
 
 
-@op("UnsortedSegmentSum", type=_unsorted_type)
+@op("UnsortedSegmentSum", type=_unsorted_type, ranks="..0")
 def unsorted_segment_sum(data: Array, segment_ids: Array, num_segments: Array) -> Array:
     """Sums of the elements with the same id; negative ids are left out.
 
@@ -145,19 +145,19 @@ def unsorted_segment_sum(data: Array, segment_ids: Array, num_segments: Array) -
     return grouped(*_kept(data, segment_ids, num_segments), np.add, 0)
 
 
-@op("UnsortedSegmentProd", type=_unsorted_type)
+@op("UnsortedSegmentProd", type=_unsorted_type, ranks="..0")
 def unsorted_segment_prod(data: Array, segment_ids: Array, num_segments: Array) -> Array:
     """As `unsorted_segment_sum`, products; 1 for a missing id."""
     return grouped(*_kept(data, segment_ids, num_segments), np.multiply, 1)
 
 
-@op("UnsortedSegmentMax", type=_unsorted_type, exact=True)
+@op("UnsortedSegmentMax", type=_unsorted_type, exact=True, ranks="..0")
 def unsorted_segment_max(data: Array, segment_ids: Array, num_segments: Array) -> Array:
     """As `unsorted_segment_sum`, maxima; the lowest number there is for a missing id."""
     return extremes(*_kept(data, segment_ids, num_segments), True)
 
 
-@op("UnsortedSegmentMin", type=_unsorted_type, exact=True)
+@op("UnsortedSegmentMin", type=_unsorted_type, exact=True, ranks="..0")
 def unsorted_segment_min(data: Array, segment_ids: Array, num_segments: Array) -> Array:
     """As `unsorted_segment_sum`, minima; the highest number there is for a missing id."""
     return extremes(*_kept(data, segment_ids, num_segments), False)
@@ -188,13 +188,13 @@ def _sparse(data: Array, indices: Array, ids: Array, num: Array | None) -> tuple
     return sums, np.bincount(ids, minlength=count)
 
 
-@op("SparseSegmentSum", type=_sparse_type)
+@op("SparseSegmentSum", type=_sparse_type, ranks=".11")
 def sparse_segment_sum(data: Array, indices: Array, segment_ids: Array) -> Array:
     """Sums of the rows of `data` that `indices` pick, by segment (tf.sparse.segment_sum)."""
     return _sparse(data, indices, segment_ids, None)[0]
 
 
-@op("SparseSegmentSumWithNumSegments", type=_sparse_type)
+@op("SparseSegmentSumWithNumSegments", type=_sparse_type, ranks=".110")
 def sparse_segment_sum_with_num_segments(
     data: Array, indices: Array, segment_ids: Array, num_segments: Array
 ) -> Array:
@@ -202,13 +202,13 @@ def sparse_segment_sum_with_num_segments(
     return _sparse(data, indices, segment_ids, num_segments)[0]
 
 
-@op("SparseSegmentMean", type=_sparse_type)
+@op("SparseSegmentMean", type=_sparse_type, ranks=".11")
 def sparse_segment_mean(data: Array, indices: Array, segment_ids: Array) -> Array:
     """Means of the rows of `data` that `indices` pick, by segment (tf.sparse.segment_mean)."""
     return _divided(*_sparse(data, indices, segment_ids, None))
 
 
-@op("SparseSegmentMeanWithNumSegments", type=_sparse_type)
+@op("SparseSegmentMeanWithNumSegments", type=_sparse_type, ranks=".110")
 def sparse_segment_mean_with_num_segments(
     data: Array, indices: Array, segment_ids: Array, num_segments: Array
 ) -> Array:
@@ -220,13 +220,13 @@ def _root(sums: Array, counts: Array) -> Array:
     return _divided(sums, np.sqrt(np.maximum(counts, 1)))
 
 
-@op("SparseSegmentSqrtN", type=_sparse_type)
+@op("SparseSegmentSqrtN", type=_sparse_type, ranks=".11")
 def sparse_segment_sqrt_n(data: Array, indices: Array, segment_ids: Array) -> Array:
     """As `sparse_segment_sum`, over the root of the number of rows (tf.sparse.segment_sqrt_n)."""
     return _root(*_sparse(data, indices, segment_ids, None))
 
 
-@op("SparseSegmentSqrtNWithNumSegments", type=_sparse_type)
+@op("SparseSegmentSqrtNWithNumSegments", type=_sparse_type, ranks=".110")
 def sparse_segment_sqrt_n_with_num_segments(
     data: Array, indices: Array, segment_ids: Array, num_segments: Array
 ) -> Array:

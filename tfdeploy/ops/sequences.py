@@ -224,6 +224,7 @@ def _keys(keys: Iterable[str | bytes]) -> list[bytes]:
     type=lambda c: _kinds(c, c.inputs[0].shape, False, True),
     exact=True,
     outputs=_outputs(False, True),
+    ranks="11*",
 )
 def parse_sequence_example(
     serialized: Array,

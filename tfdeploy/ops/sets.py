@@ -92,7 +92,7 @@ def dense_to_dense_set_operation(
     return _operated(_dense_groups(set1), _dense_groups(set2), set_operation, set1.dtype)
 
 
-@op("DenseToSparseSetOperation", type=_types, exact=True, outputs=_OUTPUTS)
+@op("DenseToSparseSetOperation", type=_types, exact=True, outputs=_OUTPUTS, ranks=".211")
 def dense_to_sparse_set_operation(
     set1: Array,
     indices: Array,
@@ -111,7 +111,7 @@ def dense_to_sparse_set_operation(
     )
 
 
-@op("SparseToSparseSetOperation", type=_types, exact=True, outputs=_OUTPUTS)
+@op("SparseToSparseSetOperation", type=_types, exact=True, outputs=_OUTPUTS, ranks="211211")
 def sparse_to_sparse_set_operation(
     indices1: Array,
     values1: Array,

@@ -56,7 +56,7 @@ def _to_dense_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[2].dtype, shape_vector(c, 1))
 
 
-@op("SparseToDense", type=_to_dense_type, exact=True)
+@op("SparseToDense", type=_to_dense_type, exact=True, ranks=".1.0")
 def sparse_to_dense(
     indices: Array,
     output_shape: Array,
@@ -118,6 +118,7 @@ def fill_rows(rows: Array, count: int) -> tuple[Array, Array, Array]:
     exact=True,
     type=_fill_types,
     outputs=("output_indices", "output_values", "empty_row_indicator", "reverse_index_map"),
+    ranks="2110",
 )
 def sparse_fill_empty_rows(
     indices: Array, values: Array, dense_shape: Array, default_value: Array
@@ -148,7 +149,13 @@ def _reshape_types(c: Inference) -> list[ValueType]:
     return [ValueType(INT64, (count[0] if count else c.fresh(), axes)), ValueType(INT64, (axes,))]
 
 
-@op("SparseReshape", exact=True, outputs=("output_indices", "output_shape"), type=_reshape_types)
+@op(
+    "SparseReshape",
+    exact=True,
+    outputs=("output_indices", "output_shape"),
+    type=_reshape_types,
+    ranks="211",
+)
 def sparse_reshape(indices: Array, shape: Array, new_shape: Array) -> tuple[Array, Array]:
     """The places in a tensor of `new_shape`, one extent of which may be -1 (tf.sparse.reshape)."""
     total = prod(shape.tolist())
@@ -190,6 +197,7 @@ def ordered(indices: Array) -> Array:
     exact=True,
     outputs=("output_indices", "output_values"),
     type=lambda c: list(c.inputs[:2]),
+    ranks="211",
 )
 def sparse_reorder(indices: Array, values: Array, shape: Array) -> tuple[Array, Array]:
     """The sparse tensor with its indices in row-major order (tf.sparse.reorder)."""
@@ -265,6 +273,7 @@ def _split_types(c: Inference) -> list[ValueType]:
     exact=True,
     type=_split_types,
     outputs=("output_indices*num_split", "output_values*num_split", "output_shape*num_split"),
+    ranks="0...",
 )
 def sparse_split(
     split_dim: Array, indices: Array, values: Array, shape: Array, *, num_split: int
@@ -310,7 +319,7 @@ def _matmul_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[3].dtype, (rows, columns))
 
 
-@op("SparseTensorDenseMatMul", type=_matmul_type)
+@op("SparseTensorDenseMatMul", type=_matmul_type, ranks="2112")
 def sparse_tensor_dense_mat_mul(
     indices: Array,
     values: Array,
@@ -367,6 +376,7 @@ def _check_pair(a_shape: Array, b_shape: Array) -> None:
     exact=True,
     outputs=("sum_indices", "sum_values", "sum_shape"),
     type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2)),
+    ranks="..1",
 )
 def sparse_add(
     a_indices: Array,
@@ -394,6 +404,7 @@ def sparse_add(
     exact=True,
     outputs=("output_indices", "output_values"),
     type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2))[:2],
+    ranks="211211",
 )
 def sparse_sparse_maximum(
     a_indices: Array,
@@ -415,6 +426,7 @@ def sparse_sparse_maximum(
     exact=True,
     outputs=("output_indices", "output_values"),
     type=lambda c: sparse_types(c, c.inputs[1], _rank(c, 2))[:2],
+    ranks="211211",
 )
 def sparse_sparse_minimum(
     a_indices: Array,
@@ -444,13 +456,13 @@ def _values_type(c: Inference) -> ValueType:
     return c.inputs[1]
 
 
-@op("SparseDenseCwiseAdd", type=_values_type, exact=True)
+@op("SparseDenseCwiseAdd", type=_values_type, exact=True, ranks="2")
 def sparse_dense_cwise_add(indices: Array, values: Array, shape: Array, dense: Array) -> Array:
     """`values` plus what the broadcast `dense` has in their places."""
     return _cwise(indices, values, shape, dense, np.add)
 
 
-@op("SparseDenseCwiseMul", type=_values_type, exact=True)
+@op("SparseDenseCwiseMul", type=_values_type, exact=True, ranks="2")
 def sparse_dense_cwise_mul(indices: Array, values: Array, shape: Array, dense: Array) -> Array:
     """`values` times what the broadcast `dense` has in their places."""
     return _cwise(indices, values, shape, dense, np.multiply)
@@ -464,13 +476,13 @@ def _truncated(x: Array, y: Array) -> Array:
     return np.sign(x) * np.sign(y) * (abs(x) // abs(y))
 
 
-@op("SparseDenseCwiseDiv", type=_values_type, exact=True)
+@op("SparseDenseCwiseDiv", type=_values_type, exact=True, ranks="2")
 def sparse_dense_cwise_div(indices: Array, values: Array, shape: Array, dense: Array) -> Array:
     """`values` over what the broadcast `dense` has in their places, integers towards zero."""
     return _cwise(indices, values, shape, dense, _truncated)
 
 
-@op("SparseSoftmax", type=_values_type)
+@op("SparseSoftmax", type=_values_type, ranks="211")
 def sparse_softmax(indices: Array, values: Array, shape: Array) -> Array:
     """Softmax over the values that each innermost row has (tf.sparse.softmax)."""
     if len(shape) < 2:
@@ -617,7 +629,7 @@ def _edit_type(c: Inference) -> ValueType:
     return ValueType(FLOAT32, largest)
 
 
-@op("EditDistance", type=_edit_type, exact=True)
+@op("EditDistance", type=_edit_type, exact=True, ranks="211211")
 def edit_distance(
     hypothesis_indices: Array,
     hypothesis_values: Array,

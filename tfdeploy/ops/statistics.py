@@ -37,7 +37,7 @@ def _histogram_type(c: Inference) -> ValueType:
     return ValueType(c.attrs["dtype"], (c.fresh() if bins is None else bins[0],))
 
 
-@op("HistogramFixedWidth", type=_histogram_type, exact=True)
+@op("HistogramFixedWidth", type=_histogram_type, exact=True, ranks=".10")
 def histogram_fixed_width(
     values: Array, value_range: Array, nbins: Array, *, dtype: DType = INT32
 ) -> Any:

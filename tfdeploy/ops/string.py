@@ -241,7 +241,7 @@ def _segment_join_type(c: Inference) -> ValueType:
     return ValueType(STRING, (c.fresh() if count is None else count[0], *shape[ids.rank :]))
 
 
-@op("UnsortedSegmentJoin", type=_segment_join_type, exact=True)
+@op("UnsortedSegmentJoin", type=_segment_join_type, exact=True, ranks="..0")
 def unsorted_segment_join(
     x: Array, segment_ids: Array, num_segments: Array, *, separator: str = ""
 ) -> Array:
@@ -278,7 +278,13 @@ def _sparse_rows(rows: list[list[bytes]]) -> tuple[Array, Array, Array]:
     return indices, texts(chain.from_iterable(rows), (total,)), shape
 
 
-@op("StringSplitV2", exact=True, outputs=("indices", "values", "shape"), type=_split_types)
+@op(
+    "StringSplitV2",
+    exact=True,
+    outputs=("indices", "values", "shape"),
+    type=_split_types,
+    ranks="10",
+)
 def string_split_v2(x: Array, sep: Array, *, maxsplit: int = -1) -> tuple[Array, Array, Array]:
     """The parts of each string of a vector between separators, as a sparse matrix.
 
@@ -298,7 +304,9 @@ def string_split_v2(x: Array, sep: Array, *, maxsplit: int = -1) -> tuple[Array,
     return _sparse_rows([parts(s) for s in x.tolist()])
 
 
-@op("StringSplit", exact=True, outputs=("indices", "values", "shape"), type=_split_types)
+@op(
+    "StringSplit", exact=True, outputs=("indices", "values", "shape"), type=_split_types, ranks="10"
+)
 def string_split(
     x: Array, delimiter: Array, *, skip_empty: bool = True
 ) -> tuple[Array, Array, Array]:
@@ -383,7 +391,7 @@ def _ngram_types(c: Inference) -> list[ValueType]:
     return [ValueType(STRING, (c.fresh(),)), c.inputs[1]]
 
 
-@op("StringNGrams", exact=True, outputs=("ngrams", "ngrams_splits"), type=_ngram_types)
+@op("StringNGrams", exact=True, outputs=("ngrams", "ngrams_splits"), type=_ngram_types, ranks="11")
 def string_n_grams(
     data: Array,
     data_splits: Array,

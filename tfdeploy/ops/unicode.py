@@ -157,7 +157,7 @@ def _encode_type(c: Inference) -> ValueType:
     return ValueType(STRING, (splits[0] - 1 if splits else c.fresh(),))
 
 
-@op("UnicodeEncode", type=_encode_type, exact=True)
+@op("UnicodeEncode", type=_encode_type, exact=True, ranks="11")
 def unicode_encode(
     values: Array,
     splits: Array,

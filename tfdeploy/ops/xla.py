@@ -97,7 +97,7 @@ def _slice_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, tuple(sizes))
 
 
-@op("XlaDynamicSlice", type=_slice_type, exact=True)
+@op("XlaDynamicSlice", type=_slice_type, exact=True, ranks="..1")
 def xla_dynamic_slice(input: Array, start_indices: Array, size_indices: Array) -> Array:
     """The window of `size_indices` at `start_indices`, moved inside where it would stand out."""
     return input[_clamped(start_indices, tuple(size_indices.tolist()), input.shape)]

@@ -201,7 +201,7 @@ def reference_step(node: Node, number: int) -> Step:
     if record.chosen() in record.users:
         attrs[registry.OUTPUT_DTYPES] = [t.dtype.numpy for t in node.types if not t.dtype.is_handle]
     outputs = tuple(Ref(number, slot) for slot in range(len(node.types)))
-    return Step(node, record.func(), attrs, node.inputs, outputs)
+    return Step(node, record.checked(), attrs, node.inputs, outputs)
 
 
 def with_frees(
