@@ -164,7 +164,6 @@ def _gather_types(c: Inference) -> list[ValueType]:
     exact=True,
     type=_gather_types,
     outputs=("output_nested_splits*OUTPUT_RAGGED_RANK", "output_dense_values"),
-
 )
 def ragged_gather(*inputs: Array, OUTPUT_RAGGED_RANK: int) -> tuple[Array, ...]:
     """The rows that `indices`, the last input, name of a ragged tensor (tf.gather)."""
