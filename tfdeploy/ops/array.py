@@ -774,7 +774,7 @@ def _split_v_type(c: Inference) -> list[ValueType]:
     exact=True,
     outputs=("output*num_split",),
     symbolic=True,
-    ranks=".10",
+    ranks=".1",
 )
 def split_v(
     value: Array, size_splits: Array, split_dim: Array, *, num_split: int
