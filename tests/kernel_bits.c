@@ -78,8 +78,9 @@ static td_tensor packed(td_tensor w) {
 }
 
 static void products(void) {
-    const int64_t sizes[][3] = {{1, 300, 100}, {7, 600, 33}, {29, 64, 130}, {3, 1, 1}};
-    for (int i = 0; i < 4; i++) {
+    const int64_t sizes[][3] = {{1, 300, 100}, {7, 600, 33}, {29, 64, 130}, {3, 1, 1},
+                                {29, 303, 100}, {40, 518, 24}};
+    for (int i = 0; i < 6; i++) {
         const int64_t m = sizes[i][0], k = sizes[i][1], n = sizes[i][2];
         td_tensor a = TENSOR(m, k), w = packed(TENSOR(1, 1, k, n)), shift = TENSOR(n), y = TENSOR(m, n);
         const td_tensor *operands[] = {&a, &w, &absent, &shift, &absent, &y};

@@ -28,7 +28,7 @@ ACT = engine.activations() if hasattr(engine, "activations") else {"linear": 0, 
 @pytest.mark.parametrize("m", [0, 1, 2, 3, 4, 6, 7, 13, 14, 15, 29, 100])
 def test_matmul(m: int, k: int) -> None:
     rng = np.random.default_rng(m * 1000 + k)
-    for n in (1, 15, 16, 17, 33, 100, 130):
+    for n in (1, 15, 16, 17, 24, 33, 100, 130):
         a, w = normal(rng, m, k), normal(rng, k, n)
         expected = a.astype(np.float64) @ w
         size = np.abs(a).astype(np.float64) @ np.abs(w) if m and k else 1.0

@@ -70,7 +70,7 @@ TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row
     td_cut cut;
     /* Weights that stay in the cache are read again by every chunk at no cost. */
     const int64_t most = panels * TD_PANEL * k <= TD_CACHE_FLOATS
-                             ? 5 * TD_ROWS : TD_MAX(TD_CACHE_FLOATS / (row_floats + 1), 96);
+                             ? 8 * TD_ROWS : TD_MAX(TD_CACHE_FLOATS / (row_floats + 1), 96);
     const int64_t even = (rows + TD_WANTED_UNITS - 1) / TD_WANTED_UNITS;
     cut.row_chunk = TD_MIN(most, TD_MAX(even, 112));
     cut.row_chunk = TD_MAX(TD_MIN(cut.row_chunk, rows), 1);

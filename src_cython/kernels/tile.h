@@ -224,10 +224,134 @@ TD_INLINE int64_t td_piece_start(int64_t rows, int64_t pieces, int64_t i) {
     return i * (rows / pieces) + TD_MIN(i, rows % pieces);
 }
 
+#if defined(__AVX512F__)
+/* A last panel of which few columns exist wastes most of its lanes; there the rows stand in the lanes.
+ * The order of summation is the same. */
+enum { TD_SLIVER_ROWS = 16, TD_SLIVER_LEAST = 10 /* rows that pay for it */ };
+
+/* Four vectors of four rows by four columns each: rows become columns. */
+TD_INLINE void td_turn4x4(vf *x) {
+    __m512 a = _mm512_unpacklo_ps((__m512)x[0], (__m512)x[1]);
+    __m512 b = _mm512_unpackhi_ps((__m512)x[0], (__m512)x[1]);
+    __m512 c = _mm512_unpacklo_ps((__m512)x[2], (__m512)x[3]);
+    __m512 d = _mm512_unpackhi_ps((__m512)x[2], (__m512)x[3]);
+    x[0] = (vf)_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(c)));
+    x[1] = (vf)_mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(c)));
+    x[2] = (vf)_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(b), _mm512_castps_pd(d)));
+    x[3] = (vf)_mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(b), _mm512_castps_pd(d)));
+}
+
+/* Lane r of x[j] becomes in[r][c + j], for up to four j; what lies past n of them is 0. */
+TD_INLINE void td_lanes_of_rows(const float *const *in, int64_t c, int64_t n, vf *x) {
+    const __mmask8 mask = (__mmask8)((1u << TD_MIN(n, 4)) - 1);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        __m512 q = _mm512_castps128_ps512(_mm_maskz_loadu_ps(mask, in[i] + c));
+        q = _mm512_insertf32x4(q, _mm_maskz_loadu_ps(mask, in[4 + i] + c), 1);
+        q = _mm512_insertf32x4(q, _mm_maskz_loadu_ps(mask, in[8 + i] + c), 2);
+        x[i] = (vf)_mm512_insertf32x4(q, _mm_maskz_loadu_ps(mask, in[12 + i] + c), 3);
+    }
+    td_turn4x4(x);
+}
+
+/* The first `columns` columns of a panel for up to 16 rows of one tap, without residual. */
+TD_INLINE void td_sliver(const td_sum *s, const float *const *table, int64_t row, int64_t count,
+                         int64_t panel, const int columns) {
+    const float *b = s->panels + panel * s->k * TD_PANEL, *in[TD_SLIVER_ROWS];
+    vf acc[8], total[8], x[4];
+    for (int i = 0; i < TD_SLIVER_ROWS; i++) in[i] = table[TD_MIN(i, count - 1)];
+#pragma GCC unroll 8
+    for (int j = 0; j < columns; j++) acc[j] = total[j] = (vf){0};
+    for (int64_t begin = 0; begin < s->k; begin += TD_BLOCK) {
+        const int64_t end = TD_MIN(begin + TD_BLOCK, s->k);
+        if (begin)
+#pragma GCC unroll 8
+            for (int j = 0; j < columns; j++) {
+                total[j] += acc[j];
+                acc[j] = (vf){0};
+            }
+        int64_t c = begin;
+        for (; c + 4 <= end; c += 4) {
+            td_lanes_of_rows(in, c, 4, x);
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++)
+#pragma GCC unroll 8
+                for (int j = 0; j < columns; j++)
+                    acc[j] = td_fma(x[i], td_set(b[(c + i) * TD_PANEL + j]), acc[j]);
+        }
+        if (c < end) {
+            td_lanes_of_rows(in, c, end - c, x);
+            for (int i = 0; i < end - c; i++)
+#pragma GCC unroll 8
+                for (int j = 0; j < columns; j++)
+                    acc[j] = td_fma(x[i], td_set(b[(c + i) * TD_PANEL + j]), acc[j]);
+        }
+    }
+    const int64_t col = panel * TD_PANEL, n = s->n - col;
+    float *out = s->out + row * s->out_stride + col;
+    const vf low = td_set(s->act.low), high = td_set(s->act.high);
+#pragma GCC unroll 8
+    for (int j = 0; j < columns; j++) {
+        if (s->k > TD_BLOCK) acc[j] += total[j];
+        const vf scale = td_set(s->scale && j < n ? s->scale[col + j] : 1.0f);
+        const vf shift = td_set(0.0f) + td_set(s->shift && j < n ? s->shift[col + j] : 0.0f);
+        acc[j] = td_clamp(td_fma(acc[j], scale, shift), low, high);
+    }
+#pragma GCC unroll 2
+    for (int half = 0; half < columns; half += 4) {
+        const __mmask8 mask = (__mmask8)((1u << TD_MAX(TD_MIN(n - half, 4), 0)) - 1);
+        vf *y = acc + half;
+        td_turn4x4(y);
+#pragma GCC unroll 16
+        for (int i = 0; i < TD_SLIVER_ROWS; i++)
+            if (i < count) {
+                float part[TD_LANES] __attribute__((aligned(64)));
+                td_store(part, y[i % 4]);
+                _mm_mask_storeu_ps(out + i * s->out_stride + half, mask, _mm_load_ps(part + i / 4 * 4));
+            }
+    }
+    if (s->act.kind > TD_ACT_clamp) td_act_tile(&s->act, out, s->out_stride, count, n);
+}
+
+static void td_sliver4(const td_sum *s, const float *const *table, int64_t row, int64_t count,
+                       int64_t panel) {
+    td_sliver(s, table, row, count, panel, 4);
+}
+static void td_sliver8(const td_sum *s, const float *const *table, int64_t row, int64_t count,
+                       int64_t panel) {
+    td_sliver(s, table, row, count, panel, 8);
+}
+
+/* Whether the panel before `last` is done by td_sliver_rows. */
+TD_INLINE int td_is_sliver(const td_sum *s, int64_t rows, int64_t last) {
+    const int64_t n = s->n - (last - 1) * TD_PANEL;
+    return n <= 8 && rows >= TD_SLIVER_LEAST && s->taps == 1 && !s->residual;
+}
+
+TD_INLINE void td_sliver_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
+                              int64_t panel) {
+    const int64_t n = s->n - panel * TD_PANEL;
+    for (int64_t i = 0; i < rows; i += TD_SLIVER_ROWS) {
+        const int64_t count = TD_MIN(rows - i, TD_SLIVER_ROWS);
+        if (count < TD_SLIVER_LEAST) td_tiles[1].rows[count](s, table + i, row + i, panel, 0);
+        else if (n <= 4) td_sliver4(s, table + i, row + i, count, panel);
+        else td_sliver8(s, table + i, row + i, count, panel);
+    }
+}
+#else
+TD_INLINE int td_is_sliver(const td_sum *s, int64_t rows, int64_t last) {
+    return 0 * (s->n + rows + last);
+}
+TD_INLINE void td_sliver_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
+                              int64_t panel) {}
+#endif
+
 /* All tiles of `rows` rows from `row` on by the panels [first, last); table[i * taps + t] leads to tap t
  * of row `row` + i. */
 TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
                          int64_t first, int64_t last) {
+    const int sliver = td_is_sliver(s, rows, last);
+    last -= sliver;
     for (int64_t panel = first; panel < last;) {
         const int wide = td_tile_width(rows, last - panel), most = td_tiles[wide].most;
         const int64_t tiles = (rows + most - 1) / most;
@@ -244,6 +368,7 @@ TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row
         }
         panel += wide;
     }
+    if (sliver) td_sliver_rows(s, table, row, rows, last);
 }
 
 #endif
