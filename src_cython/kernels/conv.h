@@ -149,9 +149,8 @@ TD_INLINE td_pixel td_pixel_at(const td_window *w, int64_t row) {
     return p;
 }
 
-TD_INLINE void td_pixel_next(const td_window *w, td_pixel *p) {
-    p->at[2] += w->stride[2];
-    if (++p->out[2] < w->out[2]) return;
+/* From the last pixel of a line to the first of the next one. */
+TD_INLINE void td_pixel_turn(const td_window *w, td_pixel *p) {
     p->out[2] = 0;
     p->at[2] = -w->pad[2];
     p->at[1] += w->stride[1];
@@ -165,6 +164,11 @@ TD_INLINE void td_pixel_next(const td_window *w, td_pixel *p) {
     p->image++;
 }
 
+TD_INLINE void td_pixel_next(const td_window *w, td_pixel *p) {
+    p->at[2] += w->stride[2];
+    if (++p->out[2] == w->out[2]) td_pixel_turn(w, p);
+}
+
 /* Distance of each tap from a pixel's first one. */
 static void td_conv_steps(const td_window *w, int64_t *steps) {
     for (int64_t kd = 0; kd < w->kernel[0]; kd++)
@@ -174,35 +178,54 @@ static void td_conv_steps(const td_window *w, int64_t *steps) {
                            kh * w->dilation[1] * w->in_step[1] + kw * w->dilation[2] * w->in_step[2];
 }
 
-/* Whether all taps of a pixel lie inside. */
-TD_INLINE int td_all_inside(const td_window *w, const td_pixel *p) {
+/* Output positions [first, last) of the last axis whose whole window lies inside. */
+TD_INLINE void td_interior(const td_window *w, int64_t *first, int64_t *last) {
+    const int64_t s = w->stride[2], reach = (w->kernel[2] - 1) * w->dilation[2];
+    const int64_t room = w->in[2] - 1 - reach + w->pad[2];
+    *first = TD_MIN((w->pad[2] + s - 1) / s, w->out[2]);
+    *last = TD_MAX(room < 0 ? 0 : TD_MIN(room / s + 1, w->out[2]), *first);
+}
+
+/* Whether all taps of a pixel's line lie inside along the other axes. */
+TD_INLINE int td_line_inside(const td_window *w, const td_pixel *p) {
     int inside = 1;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 2; i++)
         inside &= p->at[i] >= 0 && p->at[i] + (w->kernel[i] - 1) * w->dilation[i] < w->in[i];
     return inside;
+}
+
+/* Pointers of a pixel some of whose taps may lie outside. */
+TD_INLINE void td_conv_edge(const td_window *w, const float *base, const float *zeros,
+                            const int64_t *step, const float **table, const td_pixel *p) {
+    for (int64_t kd = 0; kd < w->kernel[0]; kd++)
+        for (int64_t kh = 0; kh < w->kernel[1]; kh++)
+            for (int64_t kw = 0; kw < w->kernel[2]; kw++, step++) {
+                const int in = (uint64_t)(p->at[0] + kd * w->dilation[0]) < (uint64_t)w->in[0] &&
+                               (uint64_t)(p->at[1] + kh * w->dilation[1]) < (uint64_t)w->in[1] &&
+                               (uint64_t)(p->at[2] + kw * w->dilation[2]) < (uint64_t)w->in[2];
+                *table++ = in ? base + *step : zeros;
+            }
 }
 
 /* Pointers of `rows` pixels from `p` on: table[i * taps + t]. */
 static void td_conv_table(const td_conv *c, const float *x, const float *zeros,
                           const int64_t *steps, const float **table, td_pixel p, int64_t rows) {
     const td_window *w = &c->w;
-    for (int64_t i = 0; i < rows; i++, td_pixel_next(w, &p)) {
+    const int64_t pixel = w->stride[2] * w->in_step[2];
+    int64_t inner, outer;
+    td_interior(w, &inner, &outer);
+    for (; rows; td_pixel_turn(w, &p)) {
+        const int64_t end = TD_MIN(w->out[2], p.out[2] + rows);
         const float *base = x + p.image * w->in_batch + p.at[0] * w->in_step[0] +
                             p.at[1] * w->in_step[1] + p.at[2] * w->in_step[2];
-        if (td_all_inside(w, &p)) {
-            for (int64_t t = 0; t < c->taps; t++) *table++ = base + steps[t];
-            continue;
+        const int inside = td_line_inside(w, &p);
+        rows -= end - p.out[2];
+        for (; p.out[2] < end; p.out[2]++, p.at[2] += w->stride[2], base += pixel, table += c->taps) {
+            if (!inside || p.out[2] < inner || p.out[2] >= outer)
+                td_conv_edge(w, base, zeros, steps, table, &p);
+            else
+                for (int64_t t = 0; t < c->taps; t++) table[t] = base + steps[t];
         }
-        const int64_t *step = steps;
-        for (int64_t kd = 0; kd < w->kernel[0]; kd++)
-            for (int64_t kh = 0; kh < w->kernel[1]; kh++)
-                for (int64_t kw = 0; kw < w->kernel[2]; kw++, step++) {
-                    const int in =
-                        (uint64_t)(p.at[0] + kd * w->dilation[0]) < (uint64_t)w->in[0] &&
-                        (uint64_t)(p.at[1] + kh * w->dilation[1]) < (uint64_t)w->in[1] &&
-                        (uint64_t)(p.at[2] + kw * w->dilation[2]) < (uint64_t)w->in[2];
-                    *table++ = in ? base + *step : zeros;
-                }
     }
 }
 

@@ -12,14 +12,6 @@ TD_INLINE void td_inside(const td_window *w, int axis, int64_t at, int64_t *firs
     if (*last < *first) *last = *first;
 }
 
-/* Output positions [first, last) of the line's axis whose whole window lies inside. */
-TD_INLINE void td_interior(const td_window *w, int64_t *first, int64_t *last) {
-    const int64_t s = w->stride[2], reach = (w->kernel[2] - 1) * w->dilation[2];
-    const int64_t room = w->in[2] - 1 - reach + w->pad[2];
-    *first = TD_MIN((w->pad[2] + s - 1) / s, w->out[2]);
-    *last = TD_MAX(room < 0 ? 0 : TD_MIN(room / s + 1, w->out[2]), *first);
-}
-
 /* One output line of a window kernel: image, and what of the two outer axes lies inside. */
 typedef struct td_line {
     const float *x; /* first tap of output position 0; may lie before the data */

@@ -76,11 +76,13 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
     int64_t block = 0;
     const float *zeros = s->taps > 1 ? s->zeros : NULL;
 
-#pragma GCC unroll 16
-    for (int i = 0; i < mr; i++) {
-#pragma GCC unroll 32
-        for (int j = 0; j < nv; j++) acc[i * nv + j] = (vf){0};
-    }
+#pragma GCC unroll 28
+    for (int i = 0; i < mr * nv; i++) acc[i] = (vf){0};
+    if (s->residual)
+        for (int i = 0; i < mr; i++)
+            for (int p = 0; p < np; p++)
+                __builtin_prefetch(s->residual + (row + i) * s->residual_stride +
+                                   (panel + p) * TD_PANEL);
     if (s->k > TD_BLOCK) memset(total, 0, sizeof(float) * (size_t)(mr * np * TD_PANEL));
 
     for (int64_t t = 0; t < s->taps; t++) {
@@ -358,10 +360,10 @@ TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row
         for (int64_t i = 0; i < tiles; i++) {
             const int64_t from = td_piece_start(rows, tiles, i);
             const int64_t to = td_piece_start(rows, tiles, i + 1);
-            /* The first tiles that use a group of panels fetch one panel each of the next group; those
-             * that meet their rows for the first time fetch the rows that follow. */
+            /* The first tiles that use a group of panels fetch one panel each of the next group.  In later
+             * chunks, whose panels are at hand, those that meet their rows fetch the rows that follow. */
             int64_t ahead = i < wide ? (wide + i) * s->k * TD_PANEL : 0;
-            if (panel == first && s->taps == 1)
+            if (panel == first && s->taps == 1 && row)
                 ahead = ((intptr_t)(table[to - 1] + s->len) -
                          (intptr_t)(s->panels + panel * s->k * TD_PANEL)) / (intptr_t)sizeof(float);
             td_tiles[wide].rows[to - from](s, table + from * s->taps, row + from, panel, ahead);
