@@ -150,7 +150,8 @@ def test_as_near_to_float64_as_tensorflow(
     truth = answers(graph, feeds | weights, fetch)
     scale = np.abs(truth).max()
     assert truth.dtype == np.float64
-    assert np.abs(truth - truth[::-1]).max() > 0.1 * scale
+    # What the rows differ by is what the input decides: a hundred times the errors allowed.
+    assert np.abs(truth - truth[::-1]).max() > 1e-3 * scale
 
     def ours(winograd: str) -> np.ndarray:
         monkeypatch.setenv("TFDEPLOY_WINOGRAD", winograd)
