@@ -190,14 +190,27 @@ BUILDERS: dict[str, Callable[[], Any]] = {
 
 
 def _enliven(model: Any) -> None:
-    """Random statistics, scales and biases, so that no step is the identity."""
+    """Random statistics, scales and biases, so that no step is the identity.
+
+    Statistics are measured before they are disturbed: else activations vanish in a deep net, and with
+    them whatever depends on the input.
+    """
+    import keras
+
     rng = np.random.default_rng(1)
+    norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    for layer in norms:
+        layer.momentum = 0.0
+    if norms:
+        model(rng.standard_normal((4, *model.input_shape[1:]), np.float32), training=True)
     for weight in model.weights:
         if "variance" in weight.path:
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+            weight.assign(weight * rng.uniform(0.5, 1.5, weight.shape))
         elif "gamma" in weight.path:
             weight.assign(rng.uniform(0.8, 1.2, weight.shape))
-        elif any(name in weight.path for name in ("bias", "beta", "mean")):
+        elif "mean" in weight.path:
+            weight.assign_add(rng.normal(0, 0.05, weight.shape))
+        elif any(name in weight.path for name in ("bias", "beta")):
             weight.assign(rng.normal(0, 0.05, weight.shape))
 
 
