@@ -192,8 +192,8 @@ BUILDERS: dict[str, Callable[[], Any]] = {
 def _enliven(model: Any) -> None:
     """Random statistics, scales and biases, so that no step is the identity.
 
-    Statistics are measured before they are disturbed: else activations vanish in a deep net, and with
-    them whatever depends on the input.
+    Statistics are measured before they are disturbed: else activations vanish in a deep net, and
+    with them whatever depends on the input.
     """
     import keras
 
