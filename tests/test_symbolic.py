@@ -79,3 +79,29 @@ def test_broadcasts_do_not_pile_up() -> None:
     assert Dim.broadcast(Dim.broadcast(n, Dim.symbol("m")), t) == Dim.broadcast(
         both, Dim.symbol("m")
     )
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "shape"),
+    [
+        (("n",), (), ("n",)),
+        (("n", 3), (3,), ("n", 3)),
+        (("n", 1), (1, "n"), ("n", "n")),
+        (("n",), ("m",), None),
+        (("n",), (3,), None),
+        ((2,), (3,), ()),
+    ],
+)
+def test_equality_of_shapes_that_may_differ(left: Any, right: Any, shape: Any) -> None:
+    """``x == y`` is False where shapes do not broadcast: only then its shape is open."""
+    from tfdeploy.dtypes import INT32
+    from tfdeploy.graph.types import Dim, ValueType
+    from tfdeploy.ops.math import _equal_type
+    from tfdeploy.ops.rules import Inference
+
+    def extents(names: Any) -> Any:
+        return names and tuple(Dim.symbol(n) if isinstance(n, str) else n for n in names)
+
+    kinds = [ValueType(INT32, extents(names)) for names in (left, right)]
+    context = Inference(kinds, {"incompatible_shape_error": False}, [None] * 2, lambda: Dim({}))
+    assert _equal_type(context).shape == extents(shape)

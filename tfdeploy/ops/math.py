@@ -258,17 +258,18 @@ for _names, _function, _doc in _COMPARISONS:
 
 
 def _equal_type(c: Inference) -> ValueType:
-    shapes = (c.inputs[0].shape, c.inputs[1].shape)
+    left, right = c.inputs[0].shape, c.inputs[1].shape
     if c.attrs["incompatible_shape_error"]:
-        return ValueType(BOOL, broadcast_shapes(c, *shapes))
-    if any(s is None for s in shapes):
+        return ValueType(BOOL, broadcast_shapes(c, left, right))
+    if left is None or right is None:
         return ValueType(BOOL)
     try:
-        broadcast_shapes(c, *shapes)
+        shape = broadcast_shapes(c, left, right)
     except ValueError:
         return ValueType(BOOL, ())
-    known = all(isinstance(e, int) for s in shapes if s is not None for e in s)
-    return ValueType(BOOL, broadcast_shapes(c, *shapes) if known else None)
+    pairs = zip(reversed(left), reversed(right), strict=False)
+    agreed = all(a == b or 1 in (a, b) for a, b in pairs)
+    return ValueType(BOOL, shape if agreed else None)
 
 
 def _compare(x: Array, y: Array, strict: bool) -> Array | None:
