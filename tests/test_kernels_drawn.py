@@ -14,7 +14,7 @@ EXTENTS = st.sampled_from([0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65])
 LENGTHS = st.one_of(EXTENTS, st.sampled_from([255, 256, 257, 513]))
 SEEDS = st.integers(0, 2**32 - 1)
 SPECIALS = st.lists(st.sampled_from([np.nan, np.inf, -np.inf, -0.0, 1e-40]), max_size=2)
-drawn = settings(derandomize=True, deadline=None, max_examples=60, database=None)
+drawn = settings(derandomize=True, deadline=None, max_examples=40, database=None)
 
 
 @st.composite
