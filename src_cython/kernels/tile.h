@@ -229,7 +229,7 @@ TD_INLINE int64_t td_piece_start(int64_t rows, int64_t pieces, int64_t i) {
 #if defined(__AVX512F__)
 /* A last panel of which few columns exist wastes most of its lanes; there the rows stand in the lanes.
  * The order of summation is the same. */
-enum { TD_SLIVER_ROWS = 16, TD_SLIVER_LEAST = 10 /* rows that pay for it */ };
+enum { TD_SLIVER_ROWS = 16, TD_SLIVER_LEAST = 12 /* rows that pay for it */ };
 
 /* Four vectors of four rows by four columns each: rows become columns. */
 TD_INLINE void td_turn4x4(vf *x) {

@@ -16,7 +16,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 Key = int | str
+T = TypeVar("T")
 
 VERSION = 0
 ALIGNMENT = 64
@@ -622,29 +623,29 @@ class _Reader:
             self.fail(f"{where}: its columns should have one entry a node, at most {MOST_NODES}")
         inputs = self._whole(columns["input"], where)
         types = [self._type(kind) for kind in columns["types"]]
-        typed = [types[self._number(i, len(types))] for i in columns["type"]]
+        typed = self._chosen(types, columns["type"], where)
         if sum(columns["arity"]) * 2 != len(inputs) or sum(columns["outputs"]) != len(typed):
             self.fail(f"{where}: inputs or types do not add up")
         ops = [str(op) for op in columns["ops"]]
         attrs = [{k: self._decode(v) for k, v in row.items()} for row in columns["attrs"]]
+        refs = list(map(Ref, inputs[::2], inputs[1::2]))
+        chosen = (
+            self._chosen(ops, columns["op"], where),
+            names,
+            self._whole(columns["arity"], where),
+            self._chosen(attrs, columns["attr"], where),
+            self._whole(columns["outputs"], where),
+        )
         at = out = 0
-        for op, name, arity, attr, outputs in zip(*per_node, strict=True):
+        for op, name, arity, attr, outputs in zip(*chosen, strict=True):
             if not isinstance(name, str) or arity < 0 or outputs < 0 or name in graph.index:
                 self.fail(
                     f"{where}: node name {name!r} should be unique text, its counts at least 0"
                 )
-            refs = tuple(Ref(inputs[i], inputs[i + 1]) for i in range(at, at + 2 * arity, 2))
+            given, types_of = tuple(refs[at : at + arity]), tuple(typed[out : out + outputs])
             graph.index[name] = len(graph.nodes)
-            graph.nodes.append(
-                Node(
-                    ops[self._number(op, len(ops))],
-                    name,
-                    refs,
-                    attrs[self._number(attr, len(attrs))].copy(),
-                    tuple(typed[out : out + outputs]),
-                )
-            )
-            at += 2 * arity
+            graph.nodes.append(Node(op, name, given, attr.copy(), types_of))
+            at += arity
             out += outputs
         for number, *control in columns["control"]:
             graph.nodes[self._number(number, len(graph.nodes))].control = tuple(
@@ -656,6 +657,12 @@ class _Reader:
         graph.outputs = [Ref(*self._whole(ref, where)) for ref in columns["out"]]
         for ref in [*graph.aliases.values(), *graph.renamed]:
             self._whole(ref, where)
+
+    def _chosen(self, items: list[T], numbers: Any, where: str) -> list[T]:
+        """The items of these numbers."""
+        if self._whole(numbers, where) and not 0 <= min(numbers) <= max(numbers) < len(items):
+            self.fail(f"{where}: a column should hold numbers below {len(items)}")
+        return [items[number] for number in numbers]
 
     def _whole(self, numbers: Any, where: str) -> Any:
         if not set(map(type, numbers)) <= {int}:
