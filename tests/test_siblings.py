@@ -36,13 +36,20 @@ SAME = [
         case("Conv3DBackpropInputV2", SIZES, WINDOW, VIDEO, **VIDEO_PLAIN),
     ),
 ]
+for x, w, bias, fused, plain, more in (
+    (LAST, f32(3, 2, 4, 2), f32(8), "_FusedDepthwiseConv2dNative", "DepthwiseConv2dNative", {}),
+    (VIDEO, f32(2, 3, 2, 3, 4), f32(4), "_FusedConv3D", "Conv3D", {"num_args": 1}),
+):
+    attrs = {"strides": [1] * x.ndim, "padding": "SAME"}
+    row = case(fused, x[:0], w, [bias], fused_ops=["BiasAdd"], **attrs, **more)
+    SAME.append((row, case(plain, x[:0].astype(np.float64), w.astype(np.float64), **attrs)))
 
 
 def check(row: Case, sibling: Case, moved: bool) -> None:
     from tests.oracle import expected
 
     (want,), (got,) = expected(sibling), evaluate(row)[0]
-    want = np.moveaxis(want, -1, 1) if moved else want
+    want = (np.moveaxis(want, -1, 1) if moved else want).astype(row.inputs[0].dtype)
     assert got.dtype == want.dtype and got.shape == want.shape
     compare(got, want, row)
 

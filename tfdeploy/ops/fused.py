@@ -128,10 +128,16 @@ def fused_conv2d(
     dilations: Ints = (1, 1, 1, 1),
     fused_ops: Sequence[str] = (),
     num_args: int = 0,
+    filter_format: str = "HWIO",
     epsilon: float = 1e-4,
     leakyrelu_alpha: float = 0.2,
 ) -> Array:
-    """Conv2D, then `fused_ops`, whose operands are `args`."""
+    """Conv2D, then `fused_ops`, whose operands are `args`.
+
+    Raises ValueError for another `filter_format` than HWIO.
+    """
+    if filter_format != "HWIO":
+        raise ValueError(f"filter_format {filter_format} is not supported, HWIO is")
     y = conv.conv2d(
         x,
         weights,
@@ -144,7 +150,19 @@ def fused_conv2d(
     return _finish(y, args[:num_args], fused_ops, epsilon, leakyrelu_alpha, data_format)
 
 
-@op("_FusedConv3D", type=lambda c: conv.convolved(c, 5, c.attrs["data_format"]), ranks="55*")
+def _conv3d_type(c: Inference) -> ValueType:
+    c.attrs = c.attrs | _paddings(c.attrs["padding"], c.attrs["padding_list"])
+    return conv.convolved(c, 5, c.attrs["data_format"])
+
+
+def _paddings(padding: str, listed: Ints) -> dict[str, Any]:
+    """A list of paddings stands above the word."""
+    if not listed:
+        return {"padding": padding}
+    return {"padding": "EXPLICIT", "explicit_paddings": listed}
+
+
+@op("_FusedConv3D", type=_conv3d_type, ranks="55*")
 def fused_conv3d(
     x: Array,
     weights: Array,
@@ -155,12 +173,18 @@ def fused_conv3d(
     dilations: Ints = (1, 1, 1, 1, 1),
     fused_ops: Sequence[str] = (),
     num_args: int = 0,
+    padding_list: Ints = (),
     epsilon: float = 1e-4,
     leakyrelu_alpha: float = 0.2,
 ) -> Array:
     """Conv3D, then `fused_ops`, whose operands are `args`."""
-    y = conv.conv3d(
-        x, weights, strides=strides, padding=padding, data_format=data_format, dilations=dilations
+    y = conv.convolve(
+        x,
+        weights,
+        strides=strides,
+        data_format=data_format,
+        dilations=dilations,
+        **_paddings(padding, padding_list),
     )
     return _finish(y, args[:num_args], fused_ops, epsilon, leakyrelu_alpha, data_format)
 
