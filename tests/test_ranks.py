@@ -33,7 +33,7 @@ WRONG = wrong_ranks()
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_rank_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="has rank .* and should have"):
+    with pytest.raises(ValueError, match=r"has rank .* and should have"):
         evaluate(WRONG[name])
 
 

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests import goldens
 from tests.cases import Case
 from tests.test_ops import prepared
 
-FAMILIES = ("nn", "conv", "pool", "resize", "image", "fused", "random")
+
+@pytest.mark.parametrize("every", [False, True], ids=["first input", "every input"])
+@pytest.mark.parametrize("family", goldens.FAMILIES)
+def test_symbols_come_true(family: str, every: bool) -> None:
+    for i, row in enumerate(goldens.cases(family)):
+        if not row.raises:
+            try:
+                comes_true(row, every)
+            except Exception as error:
+                raise AssertionError(f"row {i}: {row.op}") from error
 
 
-def rows() -> list[Any]:
-    found = []
-    for family in FAMILIES:
-        for i, row in enumerate(importlib.import_module(f"tests.cases.{family}").CASES):
-            if not row.raises and row.inputs:
-                found.append(pytest.param(row, id=f"{family}-{i}-{row.op}"))
-    return found
-
-
-@pytest.mark.parametrize("case", rows())
-def test_symbols_come_true(case: Case) -> None:
+def comes_true(case: Case, every: bool) -> None:
+    """Types of a row whose first input, or every one, has symbols for extents."""
     from tfdeploy.dtypes import from_numpy
     from tfdeploy.graph.types import Dim, ValueType, evaluate
     from tfdeploy.ops.infer import infer
 
     record, flat, given = prepared(case)
-    types = [ValueType(from_numpy(a.dtype), a.shape) for a in flat]
-    binding = {f"n{i}": extent for i, extent in enumerate(flat[0].shape)}
-    types[0] = ValueType(types[0].dtype, tuple(map(Dim.symbol, binding)))
+    types, known, binding = [], [], {}
+    for i, array in enumerate(flat):
+        shape: Any = array.shape
+        value = array if i and array.dtype.kind in "iub" and array.size < 100 else None
+        if i == 0 or (every and value is None):
+            names = {f"n{i}.{axis}": extent for axis, extent in enumerate(shape)}
+            binding |= names
+            shape = tuple(map(Dim.symbol, names))
+        types.append(ValueType(from_numpy(array.dtype), shape))
+        known.append(value)
     fresh = iter(range(10**6))
-    known = [None, *(a if a.dtype.kind in "iub" and a.size < 100 else None for a in flat[1:])]
     promised, _ = infer(record, given, types, known, lambda: Dim.symbol(f"?{next(fresh)}"))
     with np.errstate(all="ignore"):
         result = record.reference(*flat, **(record.defaults | given))
