@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import op_types
 from tfdeploy import cli, coverage
 from tfdeploy.ops import refused
 
@@ -109,6 +110,14 @@ def test_facts_are_those_of_the_records(facts: dict[str, Any]) -> None:
     assert rows["Zeta"]["family"] == "special"
     assert rows["Identity"]["about"] == "The input (tf.identity and its relatives)."
     assert not any(row["op"].startswith("td.") for row in facts["ops"])
+
+
+def test_types_are_those_of_the_rows(facts: dict[str, Any]) -> None:
+    rows = op_types.shown()
+    for row in facts["ops"]:
+        assert set(row["dtypes"]) <= set(rows.get(row["op"], ())), row["op"]
+    lacking = [row["op"] for row in facts["ops"] if not row["dtypes"] and rows.get(row["op"])]
+    assert lacking == [], "run: python -m tests.op_types > tfdeploy/ops/dtypes.txt"
 
 
 def test_the_command_prints_all_of_it(

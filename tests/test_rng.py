@@ -120,3 +120,21 @@ def test_what_is_no_generator(state: Any, alg: int, said: str) -> None:
     variable = Variable(None if state is None else np.array(state), "seed")
     with pytest.raises(ValueError, match=said):
         registry.get("RngSkip").reference(variable, np.array(alg), np.array(1))
+
+
+def test_threefry_is_refused_as_on_every_cpu() -> None:
+    import tensorflow as tf
+
+    variable, alg = Variable(np.array([1, 2, 3], np.int64)), np.array(2, np.int64)
+    record = registry.get("StatefulUniform")
+    assert record is not None
+    with pytest.raises(ValueError, match="ThreeFry"):
+        record.reference(variable, alg, SHAPE, **record.defaults)
+    key, counter = np.array([1], np.uint64), np.array([1, 2], np.uint64)
+    draw = {"shape": [2], "key": key, "counter": counter, "alg": 2}
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.raw_ops.StatelessRandomUniformV2(**draw)
+    record = registry.get("StatelessRandomUniformV2")
+    assert record is not None
+    with pytest.raises(ValueError, match="ThreeFry"):
+        record.reference(*map(np.array, draw.values()), **record.defaults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from typing import Any
 
 from .importers.pipelines import SOURCES
@@ -25,13 +26,19 @@ REWRITTEN: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 """Op types that conversion takes out of a graph, and what becomes of them."""
 
+_COLUMNS = ["op", "family", "effect", "engine", "exact", "types", "about"]
 _HEAD = """# Ops
 
 Made by `tfdeploy ops --markdown`; `tfdeploy ops` prints the same as text, `--json` as JSON.
 
 *Compiled* ops have kernels or become part of one, for the types and shapes that kernels take; else,
 and for *reference* ops, numpy computes them. *Exact* results are the same to the bit whatever the
-numpy. The effect says what an op does besides giving its outputs.
+numpy. The effect says what an op does besides giving its outputs. The types are classes of those
+for which tests hold an op's results against TensorFlow 2.21: *half* stands for float16 and
+bfloat16, *integer* for all of int8 to uint64. An op without any is tested in graphs of several ops.
+
+Random ops draw TensorFlow's numbers with Philox. ThreeFry (algorithm 2), for which TensorFlow has
+no kernel on a CPU, is refused here as there.
 """
 _LISTS = (
     ("Rewritten at conversion", "rewritten"),
@@ -41,7 +48,7 @@ _LISTS = (
 
 def facts() -> dict[str, Any]:
     """Every op with what its record says, the rewritten and the refused ones, and their counts."""
-    compiled = _compiled()
+    compiled, dtypes = _compiled(), _dtypes()
     ops = [
         {
             "op": name,
@@ -49,6 +56,7 @@ def facts() -> dict[str, Any]:
             "effect": record.effect,
             "engine": "compiled" if name in compiled else "reference",
             "exact": record.exact,
+            "dtypes": dtypes.get(name, []),
             "about": _sentence(record.doc),
         }
         for record in registry.all_ops()
@@ -74,8 +82,16 @@ def _compiled() -> set[str]:
     """Op types that kernels compute, where types and shapes suit them."""
     from .passes import elementwise, epilogue
     from .plan.lowering import LOWERINGS
+    from .plan.natives import NATIVES
 
-    return {*LOWERINGS, *elementwise.OPS, *epilogue.RULES}
+    return {*LOWERINGS, *NATIVES, *elementwise.OPS, *epilogue.RULES}
+
+
+def _dtypes() -> dict[str, list[str]]:
+    """Classes of types by op, for which tests compare its results with TensorFlow's."""
+    lines = files(__package__).joinpath("ops", "dtypes.txt").read_text("ascii").splitlines()
+    pairs = (line.split(": ") for line in lines)
+    return {op: classes.split() for op, classes in pairs}
 
 
 def _sentence(doc: str) -> str:
@@ -94,13 +110,14 @@ def count_line(facts: dict[str, Any]) -> str:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     exact = "exact" if row["exact"] else ""
-    return [row["op"], row["family"], row["effect"], row["engine"], exact, row["about"]]
+    types = " ".join(row["dtypes"])
+    return [row["op"], row["family"], row["effect"], row["engine"], exact, types, row["about"]]
 
 
 def text(facts: dict[str, Any]) -> str:
     """The facts as a table for people."""
     rows = [_cells(row) for row in facts["ops"]]
-    rows = [["op", "family", "effect", "engine", "exact", "about"], *rows]
+    rows = [_COLUMNS, *rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -115,7 +132,7 @@ def text(facts: dict[str, Any]) -> str:
 def markdown(facts: dict[str, Any]) -> str:
     """The facts as the page docs/ops.md."""
     lines = [_HEAD, count_line(facts) + ".", ""]
-    lines += _table(["op", "family", "effect", "engine", "exact", "about"])
+    lines += _table(_COLUMNS)
     for row in facts["ops"]:
         op, *others, about = _cells(row)
         lines.append(_row([f"`{op}`", *others, about]))

@@ -74,10 +74,24 @@ def stateless(seed: Array) -> Philox:
     return Philox(b << 32 | a, (d << 32 | c) << 64)
 
 
-def keyed(key: Array, counter: Array, alg: Array) -> Philox:
-    """The stream of a key and counter as the V2 ops carry them; `alg` 1 or 3 (automatic)."""
+def check_algorithm(alg: Array) -> None:
+    """Raises ValueError but for 1, Philox, and 3, a device's own choice.
+
+    2 is ThreeFry, which TensorFlow draws from on TPUs and through XLA alone.
+    """
     if int(alg) not in (1, 3):
-        raise ValueError(f"algorithm {int(alg)} is not Philox (1), the only one on a CPU")
+        name = " (ThreeFry)" if int(alg) == 2 else ""
+        raise ValueError(
+            f"algorithm {int(alg)}{name} is not Philox (1), which is all that CPUs have"
+        )
+
+
+def keyed(key: Array, counter: Array, alg: Array) -> Philox:
+    """The stream of a key and counter as the V2 ops carry them.
+
+    Raises ValueError for what is no key and counter, and as `check_algorithm`.
+    """
+    check_algorithm(alg)
     if key.shape != (1,) or counter.ndim != 1 or len(counter) < 2:
         raise ValueError(f"key {key.shape} and counter {counter.shape} should be [1] and [2]")
     return Philox(int(key[0]), int(counter[1]) << 64 | int(counter[0]))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..dtypes import FLOAT32, INT64, DType
 from ..graph.types import ValueType
 from . import generators
-from .generators import PER_OUTPUT, Philox
+from .generators import PER_OUTPUT, Philox, check_algorithm
 from .handles import Variable
 from .random import repeats, spelled, successes
 from .registry import WRITES, op
@@ -26,7 +26,6 @@ Array = NDArray[Any]
 
 _DOUBLE_WORD = (1 << 64) - 1
 _UINT64 = DType("uint64")
-_PHILOX = (1, 3)  # by name, and as the one that suits the device
 
 
 def _shaped(c: Inference) -> ValueType:
@@ -39,8 +38,7 @@ def _advance(variable: Variable, alg: Array, numbers: int, skipped: int = 0) -> 
     `skipped` elements stand before the counter.  Raises ValueError for an algorithm but Philox
     or a variable that is no generator's.
     """
-    if int(alg) not in _PHILOX:
-        raise ValueError(f"algorithm {int(alg)} is not Philox (1), the only one on a CPU")
+    check_algorithm(alg)
     state = variable.read()
     if state.dtype != np.int64 or state.ndim != 1 or len(state) < 3 + skipped:
         raise ValueError(
