@@ -54,7 +54,8 @@ TD_INLINE td_between td_resize_at(const td_resize *r, int axis, int64_t at) {
     }
     const float from = r->half ? ((float)at + 0.5f) * scale - 0.5f : (float)at * scale;
     const float low = td_floor1(from);
-    return (td_between){TD_MAX((int64_t)low, 0), TD_MIN((int64_t)low + 1, last), from - low};
+    const int64_t high = (int64_t)low + (from > low); /* a neighbour without weight may be NaN */
+    return (td_between){TD_MAX((int64_t)low, 0), TD_MIN(high, last), from - low};
 }
 
 /* resize: x [n, h, w, c] -> y [n, h', w', c]

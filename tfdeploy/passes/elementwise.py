@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..graph.graph import Graph, Node, Ref
+from ..graph.types import ValueType
 from .rewrite import Mapping, Rewriter
 
 _REGISTERS, _INPUTS, _CONSTANTS = 12, 16, 16
@@ -137,11 +138,19 @@ def operation(rw: Rewriter, node: Node) -> str:
         return "select" if kinds[1].dtype in _BY_DTYPE else ""
     if node.op == "BiasAdd" and (kinds[0].shape or ())[-1:] != kinds[1].shape:
         return ""  # it does not broadcast
+    if not node.attrs.get("incompatible_shape_error", True) and not _broadcast(kinds):
+        return ""  # the answer is one truth value where they do not
     if node.op == "LeakyRelu" and kinds[0].dtype == "float32":
         return "leaky"
     if len({k.dtype for k in kinds}) > 1:
         return ""
     return _BY_DTYPE.get(kinds[0].dtype, {}).get(node.op, "")
+
+
+def _broadcast(kinds: list[ValueType]) -> bool:
+    """Whether two known shapes surely broadcast."""
+    a, b = (reversed(kind.shape or ()) for kind in kinds)
+    return all(x == y or 1 in (x, y) for x, y in zip(a, b, strict=False))
 
 
 @dataclass(slots=True)
