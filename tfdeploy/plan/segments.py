@@ -294,7 +294,7 @@ class Maker:
 
     def _accepted(self, b: Builder, plan: Any) -> bool:
         """Whether every kernel takes its step, for sample extents; remembers a node whose does
-        not.
+        not.  Extents that cannot be together say nothing of those that are fed.
         """
         shapes = tuple(
             tuple(e if isinstance(e, int) else e.evaluate(_Sample()) for e in b.values[ref].shape)
@@ -304,14 +304,14 @@ class Maker:
             plan.memory(shapes)
         except self.engine.Refused as refused:
             number = int(str(refused).rpartition(" ")[2])
+            if number < 0:
+                return True
             self._learn(b, number)
             return False
         return True
 
     def _learn(self, b: Builder, number: int) -> None:
         """Remembers what to do otherwise, step `number` having been refused."""
-        if number < 0:  # extents that cannot be
-            raise self.engine.Refused("extents")
         step = b.steps[number]
         name = step.node.name
         moved = {b.placed[id(v)] for v in step.outputs if id(v) in b.placed}
