@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -32,3 +34,18 @@ def own_ops() -> Iterator[None]:
     for record, impls, impl, users in state:
         record.impls, record.impl, record.users = impls, impl, users
     registry.changed()
+
+
+@pytest.fixture(scope="module")
+def answers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Any]:
+    """What TensorFlow and tfdeploy answer to one of the `GROUPS` of a module."""
+    from tests.exported import export, without_tensorflow
+
+    @functools.cache
+    def find(group: str) -> Any:
+        folder = tmp_path_factory.mktemp(group)
+        return export(request.module.GROUPS[group], folder), without_tensorflow(folder)
+
+    return find

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -109,6 +110,37 @@ class Row:
 def row(make: Callable[[], Any], *inputs: Given, **options: Any) -> Row:
     """A `Row`."""
     return Row(make, inputs, **options)
+
+
+def grouped(tables: Mapping[str, Mapping[str, Mapping[str, Row]]]) -> dict[str, dict[str, Row]]:
+    """Rows that share a SavedModel, by name: out of families, things and their variants, the first
+    variant of everything is in the group ``default``, the rest in that of its family.
+    """
+    found: dict[str, dict[str, Row]] = {"default": {}}
+    seen = set()
+    for family, things in tables.items():
+        for thing, variants in things.items():
+            for variant, row in variants.items():
+                rows = found.setdefault(family if thing in seen else "default", {})
+                seen.add(thing)
+                name = f"{thing} {variant}".rstrip()
+                assert name not in rows, f"two rows are called {name}"
+                rows[name] = row
+    return found
+
+
+def parameters(groups: Mapping[str, Mapping[str, Row]]) -> list[Any]:
+    """A group and a name for each row; the default group alone is not slow."""
+    return [
+        pytest.param(
+            group,
+            name,
+            marks=() if group == "default" else pytest.mark.slow,
+            id=f"{group}-{name}".replace(" ", "-"),
+        )
+        for group, rows in groups.items()
+        for name in rows
+    ]
 
 
 class Answers(NamedTuple):
@@ -217,9 +249,9 @@ def without_tensorflow(folder: Path) -> dict[str, Answers]:
     return {name: Answers(*answers) for name, answers in found.items()}
 
 
-def compare(row: Row, want: Answers, got: Answers) -> None:
+def compare(row: Row, want: Answers, got: Answers | None) -> None:
     """Asserts that both gave the same: all but floats exactly."""
-    assert not want.error or want.calls, f"TensorFlow itself: {want.error}"
+    assert got is not None and want.calls, f"TensorFlow itself: {want.error}"
     for number, (expected, batch) in enumerate(zip(want.calls, row.batches, strict=False)):
         where = f"call {number} (batch {batch})"
         assert number < len(got.calls), f"{where}: {got.error}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import inspect
 import pkgutil
@@ -12,7 +11,7 @@ import keras
 import pytest
 
 import tests.layers
-from tests.exported import Answers, Row, compare, export, without_tensorflow
+from tests.exported import Row, compare, grouped, parameters
 
 LEFT_OUT = {
     "FlaxLayer": "needs JAX",
@@ -26,53 +25,13 @@ TABLES: dict[str, dict[str, dict[str, Row]]] = {
 }
 
 
-def groups() -> dict[str, dict[str, Row]]:
-    """Rows that share a SavedModel: the first of every layer, and the rest of every family."""
-    found: dict[str, dict[str, Row]] = {"default": {}}
-    seen = set()
-    for family, layers in TABLES.items():
-        for layer, variants in layers.items():
-            for variant, row in variants.items():
-                group = family if layer in seen else "default"
-                seen.add(layer)
-                name = f"{layer} {variant}".rstrip()
-                rows = found.setdefault(group, {})
-                assert name not in rows, f"two rows are called {name}"
-                rows[name] = row
-    return found
+GROUPS = grouped(TABLES)
 
 
-GROUPS = groups()
-
-
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The answers of TensorFlow and of tfdeploy to a group."""
-
-    @functools.cache
-    def find(group: str) -> tuple[dict[str, Answers], dict[str, Answers]]:
-        folder = tmp_path_factory.mktemp(group)
-        return export(GROUPS[group], folder), without_tensorflow(folder)
-
-    return find
-
-
-PARAMETERS = [
-    pytest.param(
-        group,
-        name,
-        marks=() if group == "default" else pytest.mark.slow,
-        id=f"{group}-{name}".replace(" ", "-"),
-    )
-    for group, rows in GROUPS.items()
-    for name in rows
-]
-
-
-@pytest.mark.parametrize(("group", "name"), PARAMETERS)
+@pytest.mark.parametrize(("group", "name"), parameters(GROUPS))
 def test_layer(group: str, name: str, answers: Any) -> None:
     want, got = answers(group)
-    compare(GROUPS[group][name], want[name], got.get(name, Answers([])))
+    compare(GROUPS[group][name], want[name], got.get(name))
 
 
 def test_every_layer_has_a_row() -> None:

@@ -10,8 +10,6 @@ import pytest
 import tfdeploy as td
 
 tf = pytest.importorskip("tensorflow")
-keras = pytest.importorskip("keras")
-layers = keras.layers
 
 W = np.array([[b"a", b"bb"], [b"ccc", b"a"], [b"", b"zz"]], object)
 N = np.array([[1, 2], [3, 0], [2, 2]], np.int64)
@@ -52,18 +50,6 @@ def ragged(x: Any) -> Any:
 
 
 PIPELINES: dict[str, Any] = {
-    "hash": (layers.Hashing(11), [W]),
-    "hashint": (layers.Hashing(11), [N]),
-    "hashsalt": (layers.Hashing(11, salt=[3, 4]), [W]),
-    "hashmask": (layers.Hashing(11, mask_value=""), [W]),
-    "hashmulti": (layers.Hashing(11, output_mode="multi_hot"), [W]),
-    "cross": (lambda a, b: layers.HashedCrossing(7)((a, b)), [W[:, :1], N[:, :1]]),
-    "crossoh": (
-        lambda a, b: layers.HashedCrossing(7, output_mode="one_hot")((a, b)),
-        [W[:, :1], N[:, :1]],
-    ),
-    "disc": (layers.Discretization([0.0, 1.5, 2.5]), [N.astype(np.float32)]),
-    "discoh": (layers.Discretization([0.0, 1.5, 2.5], output_mode="count"), [N.astype(np.float32)]),
     "lower": (lambda x: tf.strings.lower(tf.strings.regex_replace(x, "[a-b]+", "X")), [W]),
     "split": (lambda x: tf.strings.split(x[:, 0], "c").to_tensor("-", shape=[None, 4]), [W]),
     "splitr": (lambda x: tf.strings.split(x).to_tensor(), [W[:, 0]]),
@@ -185,9 +171,6 @@ PIPELINES: dict[str, Any] = {
         lambda x: tf.reshape(tf.io.parse_tensor(tf.io.serialize_tensor(x), tf.int64), [-1]),
         [N],
     ),
-    "category_one_hot": (layers.CategoryEncoding(5, output_mode="one_hot"), [N[:, :1]]),
-    "category_multi_hot": (layers.CategoryEncoding(5, output_mode="multi_hot"), [N]),
-    "category_count": (layers.CategoryEncoding(5, output_mode="count"), [N]),
 }
 
 

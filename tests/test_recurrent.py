@@ -52,25 +52,6 @@ MODELS = {
         kl.ConvLSTM2D(4, 3, return_sequences=True, padding="same"), shape=(None, 7, 6, 2)
     ),
 }
-FURTHER = {
-    "reset before": lambda: chain(kl.GRU(4, reset_after=False)),
-    "simple": lambda: chain(kl.SimpleRNN(4, return_sequences=True)),
-    "unrolled": lambda: chain(kl.SimpleRNN(4, unroll=True), shape=(STEPS, 5)),
-    "cells": lambda: chain(
-        kl.RNN(kl.StackedRNNCells([kl.LSTMCell(4), kl.GRUCell(3)]), return_sequences=True)
-    ),
-    "convolutional 1d": lambda: chain(kl.ConvLSTM1D(4, 3), shape=(None, 7, 2)),
-    "distributed": lambda: chain(kl.TimeDistributed(kl.Conv1D(4, 3)), shape=(None, 7, 2)),
-    "distributed dense": lambda: chain(kl.TimeDistributed(kl.Dense(4)), kl.LSTM(3)),
-    "states": lambda: states(),
-}
-
-
-def states() -> Any:
-    given = keras.Input((None, 5))
-    outputs, hidden, cell = kl.LSTM(4, return_sequences=True, return_state=True)(given)
-    decoded = kl.LSTM(4, return_sequences=True)(given, initial_state=[hidden, cell])
-    return keras.Model(given, kl.Concatenate()([outputs, decoded]))
 
 
 def feeds(model: Any, rng: np.random.Generator, steps: int) -> np.ndarray:
@@ -107,12 +88,6 @@ def check(model: Any, path: Path, lengths: tuple[int, ...] = (STEPS,)) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_equals_tensorflow(name: str, tmp_path: Path) -> None:
     check(MODELS[name](), tmp_path / "model", (STEPS, 1))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", FURTHER)
-def test_further_models(name: str, tmp_path: Path) -> None:
-    check(FURTHER[name](), tmp_path / "model")
 
 
 def test_batch_and_steps_are_known_as_what_is_fed(tmp_path: Path) -> None:
