@@ -129,13 +129,13 @@ def grouped(tables: Mapping[str, Mapping[str, Mapping[str, Row]]]) -> dict[str, 
     return found
 
 
-def parameters(groups: Mapping[str, Mapping[str, Row]]) -> list[Any]:
-    """A group and a name for each row; the default group alone is not slow."""
+def parameters(groups: Mapping[str, Mapping[str, Row]], fast: str = "default") -> list[Any]:
+    """A group and a name for each row; all groups but the `fast` one are slow."""
     return [
         pytest.param(
             group,
             name,
-            marks=() if group == "default" else pytest.mark.slow,
+            marks=() if group == fast else pytest.mark.slow,
             id=f"{group}-{name}".replace(" ", "-"),
         )
         for group, rows in groups.items()

@@ -488,6 +488,26 @@ def test_only_the_branch_that_is_taken_runs() -> None:
         model(np.float32([1, 0]))
 
 
+def test_a_branch_that_cannot_be_fails_only_where_it_runs() -> None:
+    """Shapes that TensorFlow finds out later are known here when the branch is converted."""
+
+    @tf.function(input_signature=[spec(None, 3), number()])
+    def function(x: Any, n: Any) -> Any:
+        width = tf.shape(x)[1] - 1
+
+        def wrong() -> Any:
+            return x + tf.reshape(x, tf.stack([-1, width]))
+
+        known = tf.cond(width > 2, wrong, lambda: x * 2)
+        return tf.cond(n > 0, wrong, lambda: x * 3) + known
+
+    model = td.convert(function.get_concrete_function())
+    x = grid(2, 3)
+    np.testing.assert_allclose(model(x=x, n=np.int32(0)), x * 5, rtol=1e-6)
+    with pytest.raises(td.EvaluationError, match=r"wrong|AddV2"):
+        model(x=x, n=np.int32(1))
+
+
 def test_errors_name_the_path() -> None:
     @tf.function(input_signature=[spec(None), number()])
     def function(x: Any, n: Any) -> Any:

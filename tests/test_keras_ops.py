@@ -16,7 +16,7 @@ LEFT_OUT = {"convert_to_numpy": "gives an array, not a tensor"}
 GROUPS = grouped(TABLES)
 
 
-@pytest.mark.parametrize(("group", "name"), parameters(GROUPS))
+@pytest.mark.parametrize(("group", "name"), parameters(GROUPS, fast=""))
 def test_function(group: str, name: str, answers: Any) -> None:
     want, got = answers(group)
     compare(GROUPS[group][name], want[name], got.get(name))

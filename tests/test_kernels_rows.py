@@ -108,6 +108,13 @@ def test_map_activation(name, function) -> None:
         )
 
 
+@pytest.mark.parametrize("shape", [(4, 0, 5), (4, 5, 0), (0, 4, 5)])
+def test_map_of_nothing(shape) -> None:
+    a, b = np.zeros(shape, np.float32), np.zeros((shape[0], 1, 1), np.float32)
+    for y in everywhere("map", [a, b], shape, code(("add", OUT, IN, IN + 1))):
+        assert y.shape == shape
+
+
 def test_map_pow() -> None:
     rng = np.random.default_rng(1)
     corners = np.array(

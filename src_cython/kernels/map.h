@@ -167,7 +167,7 @@ static void td_map_move(const td_walk *w, int j, char *data, int dtype, int64_t 
 /* Tiles hold whole rows, or cut rows evenly, so that an operand that repeats with the row is fetched once. */
 TD_INLINE int64_t td_map_tile(const td_walk *w) {
     const int64_t row = w->shape[w->rank - 1];
-    if (w->rank == 1) return TD_TILE_LEN;
+    if (w->rank == 1 || !row) return TD_TILE_LEN;
     if (row <= TD_TILE_LEN) return TD_TILE_LEN / row * row;
     for (int64_t cut = (row + TD_TILE_LEN - 1) / TD_TILE_LEN; cut < 2 * row / TD_TILE_LEN + 2; cut++)
         if (row % cut == 0) return row / cut;

@@ -50,20 +50,26 @@ def truth(value: Any) -> bool:
     return bool(array.item())
 
 
-def _branch_type(c: Inference, branches: Sequence[FuncRef]) -> list[ValueType]:
-    """What all branches agree on."""
+def _branch_type(
+    c: Inference, branches: Sequence[FuncRef], taken: Callable[[Array], int]
+) -> list[ValueType]:
+    """What all branches agree on; where it is known which is `taken`, what that one gives."""
     assert c.calls is not None
-    merged: State = []
-    for number, branch in enumerate(branches):
+    choice = c.values[0]
+    only = None
+    if isinstance(choice, np.ndarray) and choice.dtype != object:
+        only = branches[taken(choice)]
+    merged: State | None = None
+    for branch in branches:
         types, values = c.calls.types(branch, c.inputs[1:], c.values[1:])
         results = list(zip(types, values, strict=True))
-        if number and len(results) != len(merged):
+        if merged is not None and len(results) != len(merged):
             raise ValueError(f"branches give {len(merged)} and {len(results)} results")
-        merged = (
-            [_join(c, a, b, set()) for a, b in zip(merged, results, strict=True)]
-            if (number)
-            else results
-        )
+        if merged is None or branch == only:
+            merged = results
+        elif only is None:
+            merged = [_join(c, a, b, set()) for a, b in zip(merged, results, strict=True)]
+    assert merged is not None
     c.know(*(value for _, value in merged))
     return [kind for kind, _ in merged]
 
@@ -149,7 +155,9 @@ def to_bool(input: Array) -> Array:
 @op(
     "If",
     "StatelessIf",
-    type=lambda c: _branch_type(c, [c.attrs["then_branch"], c.attrs["else_branch"]]),
+    type=lambda c: _branch_type(
+        c, [c.attrs["else_branch"], c.attrs["then_branch"]], lambda cond: int(truth(cond))
+    ),
     effect=WRITES,
     exact=True,
 )
@@ -161,7 +169,9 @@ def if_(cond: Any, *inputs: Any, then_branch: Function, else_branch: Function) -
 @op(
     "Case",
     "StatelessCase",
-    type=lambda c: _branch_type(c, c.attrs["branches"]),
+    type=lambda c: _branch_type(
+        c, c.attrs["branches"], lambda index: _within(index, c.attrs["branches"])
+    ),
     effect=WRITES,
     exact=True,
 )
@@ -169,8 +179,11 @@ def case(branch_index: Array, *inputs: Any, branches: list[Function]) -> Values:
     """The results of the function that a number chooses, the last one for a number outside
     (tf.switch_case).
     """
-    index = int(branch_index)
-    return branches[index if 0 <= index < len(branches) else -1](*inputs)
+    return branches[_within(branch_index, branches)](*inputs)
+
+
+def _within(index: Array, branches: Sequence[Any]) -> int:
+    return int(index) if 0 <= index < len(branches) else -1
 
 
 def _while_type(c: Inference) -> list[ValueType]:

@@ -23,6 +23,7 @@ from .registry import PURE, OpDef, get
 from .rules import Calls, Inference, Known
 
 _MOST = 256  # elements of a value that is followed
+_IMPOSSIBLE = (ValueError, TypeError, IndexError, KeyError)
 _FOLLOWED = frozenset(map(DType, ("int32", "int64", "bool", "uint8", "int8", "int16")))
 
 
@@ -48,7 +49,8 @@ class Typing:
         """Types every node but a subgraph's arguments, in order.
 
         An op without type rule has as many outputs as others, or the values `used`, refer to.
-        Raises ConversionError where an op's inputs cannot be.
+        Raises ConversionError where an op's inputs cannot be; in a function, which may never run,
+        only where that follows from their dtypes.
         """
         given = {ref.node for ref in self._graph.inputs}
         counts = _output_counts(self._graph, used)
@@ -59,12 +61,28 @@ class Typing:
                 self.node(node, number, counts[number])
             except ConversionError:
                 raise
-            except (ValueError, TypeError, IndexError, KeyError) as error:
+            except _IMPOSSIBLE as error:
+                if self._path and self._by_dtypes(node, counts[number]):
+                    continue
                 shapes = ", ".join(map(repr, (self._graph.type(r) for r in node.inputs)))
                 raise ConversionError(
                     f"{origin}: node {self._path}{node.name} ({node.op}) cannot take inputs "
                     f"{shapes}: {error}"
                 ) from error
+
+    def _by_dtypes(self, node: Node, outputs: int) -> bool:
+        """Types a node whose shapes cannot be as if nothing were known of them; tells whether the
+        rule can.
+        """
+        kinds = [ValueType(self._graph.type(ref).dtype) for ref in node.inputs]
+        try:
+            types, _ = infer(
+                get(node.op), node.attrs, kinds, [None] * len(kinds), self.fresh, outputs, self
+            )
+        except _IMPOSSIBLE:
+            return False
+        node.types = tuple(types)
+        return True
 
     def node(self, node: Node, number: int, outputs: int = 1) -> None:
         """Sets ``node.types``; an op without record gets `outputs` values of unknown type.
