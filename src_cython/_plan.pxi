@@ -61,6 +61,7 @@ cdef extern from "plan.h" nogil:
     void td_binding_free(td_binding *binding)
     td_frame *td_frame_for(const td_plan *plan, const td_binding *binding, td_frame *frame, int threads)
     void td_frame_free(td_frame *frame)
+    void td_frame_forget(td_frame *frame, const td_binding *binding)
     td_fault td_run(const td_plan *plan, td_frame *frame, void *const *feeds, void *const *results,
                     int threads, double *seconds)
 
@@ -322,9 +323,8 @@ cdef class Plan:
 
     cdef int _forget(self, td_binding *binding) except -1:
         # Idle frames may point into it; the last run that works with it frees it.
-        while self.n_idle:
-            self.n_idle -= 1
-            td_frame_free(self.idle[self.n_idle])
+        for i in range(self.n_idle):
+            td_frame_forget(self.idle[i], binding)
         if binding.users:
             binding.dropped = 1
         else:

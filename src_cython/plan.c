@@ -271,6 +271,10 @@ void td_frame_free(td_frame *frame) {
     free(frame);
 }
 
+void td_frame_forget(td_frame *frame, const td_binding *binding) {
+    if (frame->binding == binding) frame->binding = NULL;
+}
+
 static size_t operand_count(const td_plan *plan) {
     size_t total = 0;
     for (int32_t i = 0; i < plan->n_steps; i++)

@@ -103,6 +103,9 @@ void td_binding_free(td_binding *binding);
 td_frame *td_frame_for(const td_plan *plan, const td_binding *binding, td_frame *frame, int threads);
 void td_frame_free(td_frame *frame);
 
+/* Says that `binding`, for which `frame` may be laid out, is about to go. */
+void td_frame_forget(td_frame *frame, const td_binding *binding);
+
 /* Runs all steps.  Results lie dense at `results`, feeds dense at `feeds`.  Where `seconds` is not NULL,
  * each step adds its time to its own number there. */
 td_fault td_run(const td_plan *plan, td_frame *frame, void *const *feeds, void *const *results,
