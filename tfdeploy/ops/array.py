@@ -240,6 +240,7 @@ def broadcast_gradient_args(left: Array, right: Array) -> tuple[Array, Array]:
 )
 def broadcast_to(x: Array, shape: Array) -> Array:
     """`x` repeated along extents of 1 until it has `shape` (tf.broadcast_to)."""
+    check_size(shape.tolist())
     return np.broadcast_to(x, shape.tolist())
 
 

@@ -23,7 +23,7 @@ from .registry import PURE, OpDef, get
 from .rules import Calls, Inference, Known
 
 _MOST = 256  # elements of a value that is followed
-_IMPOSSIBLE = (ValueError, TypeError, IndexError, KeyError)
+_IMPOSSIBLE = (ValueError, TypeError, LookupError, ArithmeticError)
 _FOLLOWED = frozenset(map(DType, ("int32", "int64", "bool", "uint8", "int8", "int16")))
 
 

@@ -78,6 +78,9 @@ class Segment:
                 else ("integer division by zero")
             )
             raise EvaluationError(f"node {node.name} ({node.op}) failed: {what}") from None
+        except MemoryError as error:
+            node = self._nodes[-1]
+            raise EvaluationError(f"up to node {node.name} ({node.op}): {error}") from error
 
     def memory(self, shapes: tuple[tuple[int, ...], ...]) -> tuple[int, int]:
         """Bytes of arena and of one thread's scratch for feeds of these shapes."""
@@ -283,7 +286,10 @@ class Maker:
             assert b.node is not None
             self._refuse(b.node, error)
             return
-        plan = b.finish([b.values[ref] for ref in b.feeds], values)
+        try:
+            plan = b.finish([b.values[ref] for ref in b.feeds], values)
+        except OverflowError:
+            raise self.engine.Refused("extents beyond 64 bits") from None
         if self._accepted(b, plan):
             node = self.graph.nodes[cut.nodes[-1]]
             shapes = [b.values[ref].shape for ref in b.feeds]
