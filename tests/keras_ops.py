@@ -376,6 +376,7 @@ SHAPES: dict[str, Rows] = {
         ids(0, 7, 4),
         invert=lambda x: ops.isin(x, [1, 3], invert=True),
     ),
+    "view_as_real": rows(lambda a, b: ops.view_as_real(ops.polar(ops.abs(a), b)), A, B),
     "view_as_complex": rows(lambda x: ops.view_as_real(ops.view_as_complex(x) * 2), floats(4, 2)),
     "one_hot": rows(
         partial(ops.one_hot, num_classes=4), ids(-1, 5, 3), axis={"axis": 1}, type={"dtype": "bool"}
