@@ -39,7 +39,7 @@ UNARY = [
     ("cos", np.cos, 2),
     ("tan", np.tan, 4),
     ("atan", np.arctan, 2),
-    ("tanh", np.tanh, 3),
+    ("tanh", np.tanh, 4.5),
     ("sigmoid", special.expit, 3),
     ("erf", special.erf, 2),
     ("erfc", special.erfc, 8),

@@ -76,6 +76,13 @@ TD_INLINE void td_pack_all(float *to, const float *b, int64_t k, int64_t n, int6
         td_pack_panel(to, b + col * n_stride, k, TD_MIN(n - col, TD_PANEL), k_stride, n_stride);
 }
 
+/* Brings n rows from `first` on, of which `last` is the end, into the second cache. */
+TD_INLINE void td_fetch_rows(const float *rows, int64_t first, int64_t n, int64_t last,
+                             int64_t step, int64_t length) {
+    for (int64_t i = first; i < TD_MIN(first + n, last); i++)
+        for (int64_t j = 0; j < length; j += TD_PANEL) __builtin_prefetch(rows + i * step + j, 0, 2);
+}
+
 static int attention_run(const td_call *call) {
     td_attention g = {0};
     td_attention_of(&g, call);
@@ -110,6 +117,11 @@ static int attention_run(const td_call *call) {
         float *out = (float *)y->data + td_head_offset(y, y, head);
         const float *of_mask = mask->data
             ? (const float *)mask->data + td_head_offset(mask, y, head) : NULL;
+        /* The next head is fetched bit by bit while this one is computed. */
+        const int64_t next = u + 1 < call->end ? (u + 1) / g.chunks : head;
+        const int64_t share = next == head ? 0 : (g.s + end - begin - 1) / (end - begin);
+        const float *next_keys = (const float *)k->data + td_head_offset(k, y, next);
+        const float *next_values = (const float *)v->data + td_head_offset(v, y, next);
         const int64_t pieces = (end - begin + TD_ATTENTION_ROWS - 1) / TD_ATTENTION_ROWS;
         for (int64_t piece = 0; piece < pieces; piece++) {
             const int64_t row = begin + td_piece_start(end - begin, pieces, piece);
@@ -120,11 +132,15 @@ static int attention_run(const td_call *call) {
             float sums[TD_ATTENTION_ROWS];
             for (int64_t i = 0; i < rows; i++) {
                 float *p = scores + i * width;
+                td_fetch_rows(next_keys, (row - begin + i) * share, share, g.s,
+                              k->stride[rows_axis], g.d);
                 sums[i] = td_exp_sum(p, p, g.s, td_row_max(p, g.s));
             }
             second.out = out + row * second.out_stride;
             td_sum_rows(&second, p_table, 0, rows, 0, td_panels(g.dv));
             for (int64_t i = 0; i < rows; i++) {
+                td_fetch_rows(next_values, (row - begin + i) * share, share, g.s,
+                              v->stride[rows_axis], g.dv);
                 float *o = second.out + i * second.out_stride;
                 const vf by = td_set(1.0f / sums[i]);
                 int64_t j = 0;

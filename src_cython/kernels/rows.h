@@ -46,9 +46,9 @@ TD_INLINE float td_row_max(const float *x, int64_t n) {
     return v[0];
 }
 
-/* exp(x - shift) into y, in place or not; returns the sum in the order of reduce.h. */
-TD_INLINE float td_exp_sum(const float *x, float *y, int64_t n, float shift) {
-    const vf less = td_set(shift);
+/* exp(x - most) into y, in place or not; returns the sum in the order of reduce.h. */
+TD_INLINE float td_exp_sum(const float *x, float *y, int64_t n, float most) {
+    const vf by = td_set(1.44269504f), less = td_set(most);
     td_lanes s;
     td_lanes_start(&s, TD_REDUCE_sum);
     for (int64_t begin = 0; begin < n; begin += TD_REDUCE_BLOCK) {
@@ -58,14 +58,14 @@ TD_INLINE float td_exp_sum(const float *x, float *y, int64_t n, float shift) {
         int64_t i = begin;
         for (; i + TD_PANEL <= end; i += TD_PANEL)
             for (int v = 0; v < TD_NV; v++) {
-                const vf e = td_exp_below(td_load(x + i + v * TD_LANES) - less);
+                const vf e = td_exp2_beside_one((td_load(x + i + v * TD_LANES) - less) * by);
                 td_store(y + i + v * TD_LANES, e);
                 acc[v] += e;
             }
         if (i < end)
             for (int v = 0; v < TD_NV; v++) {
                 const int64_t m = td_part(end - i, v);
-                const vf e = td_exp_below(td_loadn(x + i + v * TD_LANES, m) - less);
+                const vf e = td_exp2_beside_one((td_loadn(x + i + v * TD_LANES, m) - less) * by);
                 td_storen(y + i + v * TD_LANES, m, e);
                 acc[v] += td_sel(td_iota() < (int32_t)m, e, td_set(0.0f));
             }

@@ -260,15 +260,39 @@ TD_INLINE vi td_iota(void) {
 }
 
 TD_INLINE vi td_seli(vi mask, vi a, vi b) { return (mask & a) | (~mask & b); }
-/* x < y ? a : b */
-TD_INLINE vf td_sel_less(vf x, vf y, vf a, vf b) {
+
+/* What a comparison gives where it only serves to choose: AVX-512 keeps it in a mask of its own. */
 #if defined(__AVX512F__)
-    const __mmask16 less = _mm512_cmp_ps_mask((__m512)x, (__m512)y, _CMP_LT_OQ);
-    return (vf)_mm512_mask_mov_ps((__m512)b, less, (__m512)a);
+typedef __mmask16 td_mask;
+TD_INLINE td_mask td_less(vf a, vf b) {
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ);
+}
+TD_INLINE td_mask td_same(vf a, vf b) {
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_EQ_OQ);
+}
+TD_INLINE td_mask td_odd(vi a) { return _mm512_test_epi32_mask((__m512i)a, (__m512i)td_seti(1)); }
+/* a where the mask is set, else b. */
+TD_INLINE vf td_pick(td_mask mask, vf a, vf b) {
+    return (vf)_mm512_mask_mov_ps((__m512)b, mask, (__m512)a);
+}
+TD_INLINE int td_any(td_mask mask) { return mask != 0; }
 #else
-    return td_sel(x < y, a, b);
+typedef vi td_mask;
+TD_INLINE td_mask td_less(vf a, vf b) { return a < b; }
+TD_INLINE td_mask td_same(vf a, vf b) { return a == b; }
+TD_INLINE td_mask td_odd(vi a) { return (a & 1) != 0; }
+TD_INLINE vf td_pick(td_mask mask, vf a, vf b) { return td_sel(mask, a, b); }
+TD_INLINE int td_any(td_mask mask) {
+#if defined(__AVX2__)
+    return _mm256_movemask_ps((__m256)mask) != 0;
+#else
+    vl pairs = (vl)mask;
+    return (pairs[0] | pairs[1]) != 0;
 #endif
 }
+#endif
+/* x < y ? a : b */
+TD_INLINE vf td_sel_less(vf x, vf y, vf a, vf b) { return td_pick(td_less(x, y), a, b); }
 TD_INLINE vf td_abs(vf a) { return (vf)((vi)a & INT32_MAX); }
 TD_INLINE vf td_neg(vf a) { return (vf)((vi)a ^ INT32_MIN); }
 TD_INLINE vf td_copysign(vf size, vf sign) {

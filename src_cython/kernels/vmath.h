@@ -19,6 +19,8 @@
 
 /* (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2 */
 TD_POLY(td_poly_exp, 0.5f, 0.166665196f, 0.0416664034f, 0.00836883113f, 0.00139405322f)
+/* (2^r - 1) / r for |r| <= 1/2 */
+TD_POLY(td_poly_exp2, 0.693147004f, 0.240222424f, 0.0555073358f, 0.00967151299f, 0.00132647273f)
 /* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) - 1 <= f <= sqrt(2) - 1 */
 TD_POLY(td_poly_log, 0.333333164f, -0.250008106f, 0.20002301f, -0.166245565f, 0.141809657f,
         -0.131285578f, 0.128827393f, -0.07861159f)
@@ -31,6 +33,12 @@ TD_POLY(td_poly_log_erfc, -0.000177487251f, -1.12774956f, -0.637059808f, -0.1040
 /* exp(a^2) erfc(a) in 1 / (1 + a / 2) - 1 / 2 for 0 <= a <= 10.2 */
 TD_POLY(td_poly_erfcx, 0.255395681f, 0.854371727f, 0.966632128f, 0.631822944f, 0.0597412735f,
         -0.223718762f, -0.0542751588f, 0.122841716f, 0.0109641943f, -0.0697248429f, 0.0221418738f)
+/* tanh(x) / x = above / below in x^2 for |x| <= 9.02 */
+TD_POLY(td_poly_tanh_above, 1.0f, 0.137853667f, 0.00400851341f, 3.15891557e-05f, 5.07625515e-08f)
+TD_POLY(td_poly_tanh_below, 1.0f, 0.471186996f, 0.0277375281f, 0.000420741533f, 1.61749233e-06f,
+        7.37450268e-10f)
+/* (atanh(s) - s) / s^3 in s^2 for |s| <= 1/3 */
+TD_POLY(td_poly_atanh, 0.333333373f, 0.199994445f, 0.143082976f, 0.107153706f, 0.121447787f)
 /* (sin(x) - x) / x^3 and (cos(x) - 1 + x^2 / 2) / x^4 in x^2 for |x| <= pi / 4 */
 TD_POLY(td_poly_sin, -0.166666672f, 0.0083333794f, -0.00019852983f, 2.83080158e-06f)
 TD_POLY(td_poly_cos, 0.0416666679f, -0.001388898f, 2.48219112e-05f, -2.88593128e-07f)
@@ -68,12 +76,18 @@ TD_INLINE vf td_exp_within(vf x) {
 TD_INLINE vf td_exp_below(vf x) { return td_exp_within(td_max2(td_set(-104.0f), x)); }
 TD_INLINE vf td_exp(vf x) { return td_exp_below(td_min2(td_set(89.0f), x)); }
 
+/* 2^x for x <= 128: as exact as 1 is, so that what is small beside it has larger errors of its own. */
+TD_INLINE vf td_exp2_beside_one(vf x) {
+    vf low = td_max2(td_set(-149.0f), x), n = td_rint(low), r = low - n;
+    return td_scale(td_fma(td_poly_exp2(r), r, td_set(1.0f)), n);
+}
+
 /* exp(x) - 1, exact where x is small.  Half of it is computed, since 2^128 is no float. */
 TD_INLINE vf td_expm1(vf x) {
     vf r, n = td_exp_reduce(td_clamp(x, td_set(-20.0f), td_set(89.0f)), &r);
     vf y = td_fma(td_poly_exp(r) * r, r, r), half = td_pow2((vi)((vu)td_toi(n) - 1));
     y = 2.0f * td_fma(y, half, half - 0.5f);
-    return td_sel(x == 0.0f, x, y);
+    return td_pick(td_same(x, td_set(0.0f)), x, y);
 }
 
 TD_INLINE vf td_inf(void) { return (vf)((vi){0} + 0x7f800000); }
@@ -81,18 +95,18 @@ TD_INLINE vf td_nan(void) { return (vf)((vi){0} + 0x7fc00000); }
 
 /* m * 2^e = x with sqrt(1/2) <= m < sqrt(2), for finite x > 0. */
 TD_INLINE vf td_split(vf x, vf *e) {
-    vi tiny = x < 1.17549435e-38f;
-    vi bits = (vi)td_sel(tiny, x * 8388608.0f, x);
+    td_mask tiny = td_less(x, td_set(1.17549435e-38f));
+    vi bits = (vi)td_pick(tiny, x * 8388608.0f, x);
     vi shifted = (vi)((vu)bits - 0x3f3504f3); /* sqrt(1/2) */
     vi n = shifted >> 23;
-    *e = td_tof(n - (tiny & 23));
+    *e = td_tof(n) - td_pick(tiny, td_set(23.0f), td_set(0.0f));
     return (vf)((vu)bits - ((vu)n << 23));
 }
 
 TD_INLINE vf td_log_finish(vf x, vf y) {
-    y = td_sel(x == td_inf(), x, y);
-    y = td_sel(x == 0.0f, td_neg(td_inf()), y);
-    return td_sel((x < 0.0f) | (x != x), td_nan(), y);
+    y = td_pick(td_less(x, td_inf()), y, x); /* inf and NaN are their own */
+    y = td_pick(td_same(x, td_set(0.0f)), td_neg(td_inf()), y);
+    return td_pick(td_less(x, td_set(0.0f)), td_nan(), y);
 }
 
 TD_INLINE vf td_log(vf x) {
@@ -106,8 +120,11 @@ TD_INLINE vf td_log(vf x) {
 /* log(1 + x): the rounding of 1 + x is put back to first order. */
 TD_INLINE vf td_log1p(vf x) {
     vf u = 1.0f + x, lost = x - (u - 1.0f);
-    vf y = td_log(u) + td_sel((lost == 0.0f) | (u == 0.0f) | (u == td_inf()), td_set(0.0f), lost / u);
-    return td_sel(x == 0.0f, x, y);
+    vf more = td_pick(td_same(lost, td_set(0.0f)), lost, lost / u);
+    vf y = td_log(u);
+    /* log(0) and log(inf) stay what they are. */
+    y = td_pick(td_less(td_abs(y), td_inf()), y + more, y);
+    return td_pick(td_same(x, td_set(0.0f)), x, y);
 }
 
 TD_INLINE vf td_sigmoid(vf x) {
@@ -115,9 +132,11 @@ TD_INLINE vf td_sigmoid(vf x) {
     return td_sel_less(x, td_set(0.0f), e, td_set(1.0f)) / (1.0f + e);
 }
 
+/* A quotient of polynomials in x^2; beyond 9.02 it is 1. */
 TD_INLINE vf td_tanh(vf x) {
-    vf t = td_expm1(td_clamp(2.0f * td_abs(x), td_set(0.0f), td_set(30.0f)));
-    return td_copysign(t / (t + 2.0f), x);
+    vf a = td_min2(td_set(9.02f), td_abs(x)), z = a * a;
+    vf y = a * td_poly_tanh_above(z) / td_poly_tanh_below(z);
+    return td_copysign(td_min2(td_set(1.0f), y), x);
 }
 
 /* exp(-a^2) erfcx(a), a >= 0; what a^2 loses by rounding is put back to first order. */
@@ -138,14 +157,20 @@ TD_INLINE vf td_erf(vf x) {
 
 TD_INLINE vf td_erfc(vf x) {
     vf tail = td_erfc_tail(td_abs(x));
-    vf y = td_sel(x < 0.0f, 2.0f - tail, tail);
+    vf y = td_sel_less(x, td_set(0.0f), 2.0f - tail, tail);
     vf near = 1.0f - td_fma(x, td_poly_erf(x * x), x);
-    y = td_sel(td_abs(x) < 0.5f, near, y);
-    return td_sel(x != x, x, y);
+    y = td_sel_less(td_abs(x), td_set(0.5f), near, y);
+    return td_pick(td_same(x, x), y, x);
+}
+
+/* log(1 + e) for 0 <= e <= 1, or NaN: 2 atanh(e / (2 + e)) */
+TD_INLINE vf td_log1p_unit(vf e) {
+    vf s = e / (e + 2.0f), z = s * s;
+    return 2.0f * td_fma(s * z, td_poly_atanh(z), s);
 }
 
 TD_INLINE vf td_softplus(vf x) {
-    return td_max2(td_set(0.0f), x) + td_log1p(td_exp_below(td_neg(td_abs(x))));
+    return td_max2(td_set(0.0f), x) + td_log1p_unit(td_exp_below(td_neg(td_abs(x))));
 }
 
 TD_INLINE vf td_rsqrt(vf x) { return 1.0f / td_sqrt(x); }
@@ -184,6 +209,16 @@ TD_FUNC int td_reduce_large(float x, float *rest) {
     return quadrant & 3;
 }
 
+/* The lanes beyond 4096, one by one. */
+TD_FUNC void td_reduce_far(vf x, vi *quadrant, vf *rest) {
+    for (int i = 0; i < TD_LANES; i++) {
+        if (!(x[i] > 4096.0f || x[i] < -4096.0f)) continue;
+        float part = x[i] - x[i];
+        (*quadrant)[i] = part == 0.0f ? td_reduce_large(x[i], &part) : 0;
+        (*rest)[i] = part;
+    }
+}
+
 /* x = quadrant * pi/2 + rest */
 TD_INLINE vi td_reduce_pi(vf x, vf *rest) {
     vf n = td_rint(x * 0.636619772f);
@@ -191,14 +226,8 @@ TD_INLINE vi td_reduce_pi(vf x, vf *rest) {
     r = td_fma_once(n, td_set(4.37113883e-8f), r);
     r = td_fma(n, td_set(1.71512451e-15f), r);
     vi quadrant = td_toi(n) & 3;
-    vi far = td_abs(x) > 4096.0f;
-    for (int i = 0; i < TD_LANES; i++)
-        if (far[i]) {
-            float part = 0.0f;
-            quadrant[i] = x[i] - x[i] == 0.0f ? td_reduce_large(x[i], &part) : 0;
-            r[i] = x[i] - x[i] == 0.0f ? part : x[i] - x[i];
-        }
-    *rest = td_sel(x == 0.0f, x, r);
+    if (td_any(td_less(td_set(4096.0f), td_abs(x)))) td_reduce_far(x, &quadrant, &r);
+    *rest = td_pick(td_same(x, td_set(0.0f)), x, r);
     return quadrant;
 }
 
@@ -211,30 +240,30 @@ TD_INLINE vf td_cos_poly(vf r) {
 TD_FUNC vf td_sin(vf x) {
     vf r;
     vi q = td_reduce_pi(x, &r);
-    vf y = td_sel((q & 1) != 0, td_cos_poly(r), td_sin_poly(r));
+    vf y = td_pick(td_odd(q), td_cos_poly(r), td_sin_poly(r));
     return (vf)((vi)y ^ ((q & 2) << 30));
 }
 
 TD_FUNC vf td_cos(vf x) {
     vf r;
     vi q = td_reduce_pi(x, &r);
-    vf y = td_sel((q & 1) != 0, td_sin_poly(r), td_cos_poly(r));
+    vf y = td_pick(td_odd(q), td_sin_poly(r), td_cos_poly(r));
     return (vf)((vi)y ^ (((q + 1) & 2) << 30));
 }
 
 TD_FUNC vf td_tan(vf x) {
     vf r;
-    vi odd = (td_reduce_pi(x, &r) & 1) != 0;
+    td_mask odd = td_odd(td_reduce_pi(x, &r));
     vf s = td_sin_poly(r), c = td_cos_poly(r);
-    return td_sel(odd, td_neg(c), s) / td_sel(odd, s, c);
+    return td_pick(odd, td_neg(c), s) / td_pick(odd, s, c);
 }
 
 TD_FUNC vf td_atan(vf x) {
     vf a = td_abs(x);
-    vi big = a > 1.0f;
-    vf t = td_sel(big, 1.0f / a, a);
+    td_mask big = td_less(td_set(1.0f), a);
+    vf t = td_pick(big, 1.0f / a, a);
     vf y = td_fma(t * (t * t), td_poly_atan(t * t), t);
-    y = td_sel(big, (1.57079637f - y) + -4.37113883e-8f, y);
+    y = td_pick(big, (1.57079637f - y) + -4.37113883e-8f, y);
     return td_copysign(y, x);
 }
 

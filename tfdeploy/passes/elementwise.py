@@ -8,6 +8,7 @@ constants from 64, the output 96.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,13 +170,7 @@ def group(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
     def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
         if not operation(rw, node):
             return None
-        joined = _Group()
-        for ref in dict.fromkeys(node.inputs):
-            part = groups.get(ref)
-            same = part is not None and rw.type(ref).shape == node.types[0].shape
-            if part is not None and same and rw.single(ref) and _fits(rw, joined, part, node):
-                joined.nodes += part.nodes
-                joined.refs += part.refs
+        joined = _joined(rw, groups, node)
         outputs = _emit(rw, joined, node)
         if outputs is None:
             return None
@@ -186,9 +181,23 @@ def group(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
     return graph, mapping
 
 
-def _fits(rw: Rewriter, joined: _Group, part: _Group, node: Node) -> bool:
-    trial = _Group(joined.nodes + part.nodes, joined.refs + part.refs)
-    return _encode(rw, trial, node) is not None
+def _joined(rw: Rewriter, groups: dict[Ref, _Group], node: Node) -> _Group:
+    """What runs with `node`: all that it and what runs with it alone use."""
+    joined = _Group()
+    refused: set[Ref] = set()
+    while True:
+        uses = Counter(ref for each in (*joined.nodes, node) for ref in each.inputs)
+        for ref, count in uses.items():
+            part = groups.get(ref)
+            if part is None or ref in refused or ref in joined.refs or rw.count(ref) != count:
+                continue
+            trial = _Group(part.nodes + joined.nodes, part.refs + joined.refs)
+            if rw.type(ref).shape == node.types[0].shape and _encode(rw, trial, node) is not None:
+                joined = trial
+                break
+            refused.add(ref)
+        else:
+            return joined
 
 
 def _emit(rw: Rewriter, joined: _Group, node: Node) -> list[Ref] | None:

@@ -40,6 +40,7 @@ class Rewriter:
         self.uses = Counter(ref for n in live for ref in graph.nodes[n].inputs)
         self.uses.update(roots)
         self._single: set[Ref] = set()
+        self._count: Counter[Ref] = Counter()
         self._placed: dict[int, int] = {}  # nodes that were copied; effectful ones always are
 
     def run(self, rules: Rules) -> tuple[Graph, Mapping]:
@@ -60,6 +61,7 @@ class Rewriter:
             for slot, ref in enumerate(outputs):
                 before = Ref(number, slot)
                 self.map[before] = ref
+                self._count[ref] += self.uses[before]
                 if self.uses[before] <= 1:
                     self._single.add(ref)
                 else:
@@ -96,6 +98,10 @@ class Rewriter:
     def single(self, ref: Ref) -> bool:
         """Whether a value has one use alone, so that it may be absorbed."""
         return ref in self._single
+
+    def count(self, ref: Ref) -> int:
+        """How many uses a value has, those by roots included."""
+        return self._count[ref]
 
     def constant(self, ref: Ref) -> Array | None:
         """The array of a constant, None for anything else."""

@@ -566,18 +566,43 @@ def _strided_slice(b: Builder) -> None:
             strides.append(steps[axis])
             continue
         bit, start, by = 1 << axis, int(begin[axis]), int(step[axis])
-        require(by > 0)
+        first: Extent = start
         if a.get("begin_mask", 0) & bit and not a.get("shrink_axis_mask", 0) & bit:
-            start = 0
-        if isinstance(extent, int):
-            start = max(min(start + extent if start < 0 else start, extent), 0)
+            first = 0 if by > 0 else extent - 1
+        elif isinstance(extent, int):
+            first = max(min(start + extent if start < 0 else start, extent - (by < 0)), 0)
         else:
-            require(start == 0)
-        offset = offset + steps[axis] * start if start else offset
+            require(start == 0 and by > 0)
+        offset = offset + steps[axis] * first if first != 0 else offset
         if not a.get("shrink_axis_mask", 0) & bit:
             shape.append(out.pop(0))
             strides.append(steps[axis] * by)
     b.set(0, b.view(x, shape, strides, offset))
+
+
+@lowers("ReverseV2", "Reverse", uses=(0,))
+def _reverse(b: Builder) -> None:
+    assert b.node is not None
+    x = b.input(0)
+    axes = b.constant(b.node.inputs[1])
+    require(axes is not None)
+    assert axes is not None
+    named = np.flatnonzero(axes) if axes.dtype == bool else axes.reshape(-1)
+    turned = {normalize_axis(int(axis), x.rank) for axis in named}
+    strides = list(b.strides(x))
+    offset: Extent = 0
+    for axis in turned:
+        offset = offset + strides[axis] * (x.shape[axis] - 1)
+        strides[axis] = -strides[axis]
+    b.set(0, b.view(x, x.shape, strides, offset))
+
+
+@lowers("ZerosLike", "OnesLike", uses=())
+def _fill_like(b: Builder) -> None:
+    assert b.node is not None
+    y = b.output()
+    number = np.full((1,) * y.rank, b.node.op == "OnesLike", y.dtype.numpy)
+    b.copy(b.const(number), y)
 
 
 @lowers("BroadcastTo", uses=(0,))
