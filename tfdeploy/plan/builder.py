@@ -143,7 +143,8 @@ class Builder:
     may tell, a value that can be fed for its shape.  `uses` counts what reads a value.  `placed`
     maps the identity of a value that was moved into a larger one to the name of its node; `fixed`
     are the names of nodes whose results must stay dense, `wants_dense` of those that take dense
-    inputs alone.  `within` is the loop whose body `graph` is.
+    inputs alone.  `within` is the loop of the plan `outer` whose body `graph`
+    is.
     """
 
     engine: ModuleType
@@ -160,13 +161,15 @@ class Builder:
     wants_dense: set[str] = field(default_factory=set)
     placed: dict[int, str] = field(default_factory=dict)
     loops: list[Loop] = field(default_factory=list)
+    outer: Builder | None = None
     within: Node | None = None
     _symbols: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _memo: dict[Any, int] = field(default_factory=dict)
 
     def inside(self, body: Graph) -> Builder:
         """What describes one round of the loop at hand, as part of this plan."""
-        return replace(self, graph=body, values={}, feeds=[], uses=Counter(), within=self.node)
+        fresh: dict[str, Any] = {"values": {}, "feeds": [], "uses": Counter()}
+        return replace(self, graph=body, outer=self, within=self.node, **fresh)
 
     # Extents
 
@@ -193,6 +196,8 @@ class Builder:
             kind = _DIV if atom[0] == "//" else _BROADCAST
             return self._row((kind, self.extent(atom[1]), self.extent(atom[2]), 0))
         if atom not in self._symbols:
+            if self.outer is not None:
+                return self.outer._atom(atom)
             if atom not in self.told:
                 raise Unbound(f"nothing binds {atom}")
             self.feed(self.told[atom])
