@@ -28,6 +28,8 @@
 #include "move.h"
 #include "resize.h"
 #include "fft.h"
+#include "choose.h"
+#include "segment.h"
 #include "probe.h"
 
 #define TD_SLOT(name) [TD_KERNEL_##name] = {name##_plan, name##_run},

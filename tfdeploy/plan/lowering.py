@@ -713,6 +713,88 @@ def _one_hot(b: Builder) -> None:
     )
 
 
+@lowers("ArgMax", "ArgMin", uses=(0,))
+def _arg_reduce(b: Builder) -> None:
+    assert b.node is not None
+    axis_value = b.constant(b.node.inputs[1])
+    x = b.dense(b.input(0))
+    require(axis_value is not None and x.dtype == "float32")
+    assert axis_value is not None
+    axis = normalize_axis(int(axis_value), x.rank)
+    outer, inner = product(x.shape[:axis]), product(x.shape[axis + 1 :])
+    y = b.output()
+    source = b.view(x, (outer, x.shape[axis], inner))
+    b.call("arg_reduce", [source], [b.view(y, (outer, inner))], [b.node.op == "ArgMin"])
+
+
+@lowers("TopK", "TopKV2", uses=(0,))
+def _top_k(b: Builder) -> None:
+    x = b.dense(b.input(0))
+    require(x.dtype == "float32")
+    values, places = b.output(0), b.output(1)
+    rows = product(x.shape[:-1])
+    targets = [b.view(y, (rows, y.shape[-1])) for y in (values, places)]
+    b.call("top_k", [b.view(x, (rows, x.shape[-1]))], targets)
+
+
+_SEGMENTS = ("sum", "prod", "max", "min", "set")  # in the order of kernels/segment.h
+
+
+def _segment(
+    b: Builder, x: Value, at: Value, y: Value, how: str, start: Any, drops: bool = False
+) -> None:
+    """Rows of `x` join those rows of `y` that `at` numbers; `y` begins as `start`, or as it is."""
+    n, inner = product(at.shape), product(y.shape[1:])
+    require(x.dtype in ("float32", "float64", "int32", "int64") and y.rank)
+    first = None if start is None else b.const(np.full(1, start, y.dtype.numpy))
+    operands = [b.view(b.dense(x), (n, inner)), b.view(b.dense(at), (n,)), first]
+    ints = [_SEGMENTS.index(how), drops]
+    b.call("segment", operands, [b.view(y, (y.shape[0], inner))], ints)
+
+
+@lowers(*(f"UnsortedSegment{how}" for how in ("Sum", "Prod", "Max", "Min")), uses=(0, 1))
+def _unsorted_segment(b: Builder) -> None:
+    assert b.node is not None
+    x, at = b.input(0), b.input(1)
+    how = b.node.op.removeprefix("UnsortedSegment").lower()
+    require(x.rank >= at.rank)
+    for mine, other in zip(x.shape, at.shape, strict=False):
+        b.equal(mine, other)
+    kind = x.dtype.numpy
+    require(np.dtype(kind).kind in "fi")
+    info: Any = np.finfo(kind) if np.dtype(kind).kind == "f" else np.iinfo(kind)
+    start = {"sum": 0, "prod": 1, "max": info.min, "min": info.max}[how]
+    _segment(b, x, at, b.output(), how, start, drops=True)
+
+
+def _scattered(b: Builder, at: Value, updates: Value, y: Value) -> Value:
+    """The numbers of rows of `y` that rows of `updates` go to."""
+    require(at.rank and at.shape[-1] == 1)
+    want = (*at.shape[:-1], *y.shape[1:])
+    require(len(want) == updates.rank)
+    for mine, other in zip(want, updates.shape, strict=True):
+        b.equal(mine, other)
+    return b.view(b.dense(at), at.shape[:-1])
+
+
+@lowers("ScatterNd", uses=(0, 1))
+def _scatter_nd(b: Builder) -> None:
+    at, updates = b.input(0), b.input(1)
+    y = b.output()
+    require(updates.dtype in ("float32", "float64", "int32", "int64"))
+    _segment(b, updates, _scattered(b, at, updates, y), y, "sum", 0)
+
+
+@lowers("TensorScatterAdd", "TensorScatterUpdate")
+def _tensor_scatter(b: Builder) -> None:
+    assert b.node is not None
+    x, at, updates = (b.input(i) for i in range(3))
+    y = b.output()
+    rows = _scattered(b, at, updates, y)
+    b.copy(x, y)
+    _segment(b, updates, rows, y, "sum" if b.node.op.endswith("Add") else "set", None)
+
+
 @lowers("Cast")
 def _cast(b: Builder) -> None:
     require(not attrs(b).get("Truncate"))
