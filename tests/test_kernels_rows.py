@@ -39,7 +39,7 @@ UNARY = [
     ("cos", np.cos, 2),
     ("tan", np.tan, 4),
     ("atan", np.arctan, 2),
-    ("tanh", np.tanh, 4.5),
+    ("tanh", np.tanh, 6),
     ("sigmoid", special.expit, 3),
     ("erf", special.erf, 2),
     ("erfc", special.erfc, 8),
