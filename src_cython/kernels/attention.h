@@ -83,6 +83,13 @@ TD_INLINE void td_fetch_rows(const float *rows, int64_t first, int64_t n, int64_
         for (int64_t j = 0; j < length; j += TD_PANEL) __builtin_prefetch(rows + i * step + j, 0, 2);
 }
 
+/* Rows of scores become shares of `sums`. */
+TD_INLINE void td_attend(float *scores, int64_t step, int64_t n, float *sums, const int rows) {
+    float most[TD_TOGETHER];
+    td_row_max(scores, step, n, most, rows);
+    td_exp_sum(scores, step, scores, step, n, most, sums, rows);
+}
+
 static int attention_run(const td_call *call) {
     td_attention g = {0};
     td_attention_of(&g, call);
@@ -130,12 +137,14 @@ static int attention_run(const td_call *call) {
             first.residual = of_mask ? of_mask + row * first.residual_stride : NULL;
             td_sum_rows(&first, q_table, 0, rows, 0, td_panels(g.s));
             float sums[TD_ATTENTION_ROWS];
-            for (int64_t i = 0; i < rows; i++) {
-                float *p = scores + i * width;
-                td_fetch_rows(next_keys, (row - begin + i) * share, share, g.s,
+            int64_t done = 0;
+            for (; done + TD_TOGETHER <= rows; done += TD_TOGETHER) {
+                td_fetch_rows(next_keys, (row - begin + done) * share, TD_TOGETHER * share, g.s,
                               k->stride[rows_axis], g.d);
-                sums[i] = td_exp_sum(p, p, g.s, td_row_max(p, g.s));
+                td_attend(scores + done * width, width, g.s, sums + done, TD_TOGETHER);
             }
+            for (; done < rows; done++)
+                td_attend(scores + done * width, width, g.s, sums + done, 1);
             second.out = out + row * second.out_stride;
             td_sum_rows(&second, p_table, 0, rows, 0, td_panels(g.dv));
             for (int64_t i = 0; i < rows; i++) {

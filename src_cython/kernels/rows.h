@@ -27,59 +27,83 @@ TD_INLINE int td_rowwise_work(const td_rowwise *r, td_work *work) {
     return TD_OK;
 }
 
-/* The largest of a row, NaN passed over: it comes back from the element itself. */
-TD_INLINE float td_row_max(const float *x, int64_t n) {
-    vf most[4];
-    for (int i = 0; i < 4; i++) most[i] = td_neg(td_inf());
+/* Rows that are done together hide each other's latencies; `rows` is known when the code is made. */
+enum { TD_TOGETHER = 4 };
+
+/* The largest of each row, NaN passed over: it comes back from the element itself. */
+TD_INLINE void td_row_max(const float *x, int64_t step, int64_t n, float *most, const int rows) {
+    vf v[TD_TOGETHER];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) v[r] = td_neg(td_inf());
     int64_t i = 0;
-    for (; i + 4 * TD_LANES <= n; i += 4 * TD_LANES)
+    for (; i + TD_LANES <= n; i += TD_LANES)
 #pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) most[j] = td_max2(td_load(x + i + j * TD_LANES), most[j]);
-    for (; i < n; i += TD_LANES) {
-        const int64_t m = TD_MIN(n - i, TD_LANES);
-        const vf v = td_sel(td_iota() < (int32_t)m, td_loadn(x + i, m), most[0]);
-        most[0] = td_max2(v, most[0]);
-    }
-    vf v = td_max2(td_max2(most[0], most[1]), td_max2(most[2], most[3]));
+        for (int r = 0; r < rows; r++) v[r] = td_max2(td_load(x + r * step + i), v[r]);
+    if (i < n)
 #pragma GCC unroll 4
-    for (int apart = TD_LANES / 2; apart; apart /= 2) v = td_max2(td_turn_lanes(v, apart), v);
-    return v[0];
+        for (int r = 0; r < rows; r++) {
+            const vf edge = td_loadn(x + r * step + i, n - i);
+            v[r] = td_max2(td_sel(td_iota() < (int32_t)(n - i), edge, v[r]), v[r]);
+        }
+#pragma GCC unroll 4
+    for (int apart = TD_LANES / 2; apart; apart /= 2)
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) v[r] = td_max2(td_turn_lanes(v[r], apart), v[r]);
+    for (int r = 0; r < rows; r++) most[r] = v[r][0];
 }
 
-/* exp(x - most) into y, in place or not; returns the sum in the order of reduce.h. */
-TD_INLINE float td_exp_sum(const float *x, float *y, int64_t n, float most) {
-    const vf by = td_set(1.44269504f), less = td_set(most);
-    td_lanes s;
-    td_lanes_start(&s, TD_REDUCE_sum);
+/* exp(x - most) into y, in place or not; the sums are in the order of reduce.h. */
+TD_INLINE void td_exp_sum(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n,
+                          const float *most, float *sums, const int rows) {
+    const vf by = td_set(1.44269504f);
+    td_lanes s[TD_TOGETHER];
+    for (int r = 0; r < rows; r++) td_lanes_start(&s[r], TD_REDUCE_sum);
     for (int64_t begin = 0; begin < n; begin += TD_REDUCE_BLOCK) {
         const int64_t end = TD_MIN(begin + TD_REDUCE_BLOCK, n);
-        vf acc[TD_NV];
-        for (int v = 0; v < TD_NV; v++) acc[v] = td_set(0.0f);
+        vf acc[TD_TOGETHER][TD_NV], less[TD_TOGETHER];
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            less[r] = td_set(most[r]);
+            for (int v = 0; v < TD_NV; v++) acc[r][v] = td_set(0.0f);
+        }
         int64_t i = begin;
         for (; i + TD_PANEL <= end; i += TD_PANEL)
-            for (int v = 0; v < TD_NV; v++) {
-                const vf e = td_exp2_beside_one((td_load(x + i + v * TD_LANES) - less) * by);
-                td_store(y + i + v * TD_LANES, e);
-                acc[v] += e;
-            }
-        if (i < end)
-            for (int v = 0; v < TD_NV; v++) {
+#pragma GCC unroll 4
+            for (int v = 0; v < TD_NV; v++)
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; r++) {
+                    const vf at = td_load(x + r * x_step + i + v * TD_LANES);
+                    const vf e = td_exp2_beside_one((at - less[r]) * by);
+                    td_store(y + r * y_step + i + v * TD_LANES, e);
+                    acc[r][v] += e;
+                }
+        for (int v = 0; v < TD_NV && i < end; v++)
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) {
                 const int64_t m = td_part(end - i, v);
-                const vf e = td_exp2_beside_one((td_loadn(x + i + v * TD_LANES, m) - less) * by);
-                td_storen(y + i + v * TD_LANES, m, e);
-                acc[v] += td_sel(td_iota() < (int32_t)m, e, td_set(0.0f));
+                const vf at = td_loadn(x + r * x_step + i + v * TD_LANES, m);
+                const vf e = td_exp2_beside_one((at - less[r]) * by);
+                td_storen(y + r * y_step + i + v * TD_LANES, m, e);
+                acc[r][v] += td_sel(td_iota() < (int32_t)m, e, td_set(0.0f));
             }
-        td_lanes_join(&s, TD_REDUCE_sum, acc);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) td_lanes_join(&s[r], TD_REDUCE_sum, acc[r]);
     }
-    return td_lanes_end(&s, TD_REDUCE_sum);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) sums[r] = td_lanes_end(&s[r], TD_REDUCE_sum);
 }
 
-TD_INLINE void td_softmax_row(const float *x, float *y, int64_t n) {
-    const float most = td_row_max(x, n);
-    const vf scale = td_set(1.0f / td_exp_sum(x, y, n, most));
-    int64_t i = 0;
-    for (; i + TD_LANES <= n; i += TD_LANES) td_store(y + i, td_load(y + i) * scale);
-    if (i < n) td_storen(y + i, n - i, td_loadn(y + i, n - i) * scale);
+TD_INLINE void td_softmax_rows(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n,
+                               const int rows) {
+    float most[TD_TOGETHER], sums[TD_TOGETHER];
+    td_row_max(x, x_step, n, most, rows);
+    td_exp_sum(x, x_step, y, y_step, n, most, sums, rows);
+    for (int r = 0; r < rows; r++, y += y_step) {
+        const vf scale = td_set(1.0f / sums[r]);
+        int64_t i = 0;
+        for (; i + TD_LANES <= n; i += TD_LANES) td_store(y + i, td_load(y + i) * scale);
+        if (i < n) td_storen(y + i, n - i, td_loadn(y + i, n - i) * scale);
+    }
 }
 
 /* softmax: x [..., n] -> y [..., n]; in place too */
@@ -93,8 +117,11 @@ static int softmax_run(const td_call *call) {
     td_rowwise_of(&r, call);
     const float *x = call->in[0]->data;
     float *y = call->out[0]->data;
-    for (int64_t i = call->begin; i < call->end; i++)
-        td_softmax_row(x + i * r.x_step, y + i * r.y_step, r.n);
+    int64_t i = call->begin;
+    for (; i + TD_TOGETHER <= call->end; i += TD_TOGETHER)
+        td_softmax_rows(x + i * r.x_step, r.x_step, y + i * r.y_step, r.y_step, r.n, TD_TOGETHER);
+    for (; i < call->end; i++)
+        td_softmax_rows(x + i * r.x_step, r.x_step, y + i * r.y_step, r.y_step, r.n, 1);
     return TD_OK;
 }
 
@@ -107,8 +134,10 @@ static int log_softmax_run(const td_call *call) {
     for (int64_t i = call->begin; i < call->end; i++) {
         const float *x = (const float *)call->in[0]->data + i * r.x_step;
         float *y = (float *)call->out[0]->data + i * r.y_step;
-        const float most = td_row_max(x, r.n);
-        const vf shift = td_log(td_set(td_exp_sum(x, y, r.n, most)));
+        float most, sum;
+        td_row_max(x, 0, r.n, &most, 1);
+        td_exp_sum(x, 0, y, 0, r.n, &most, &sum, 1);
+        const vf shift = td_log(td_set(sum));
         for (int64_t j = 0; j < r.n; j += TD_LANES) {
             const int64_t n = TD_MIN(r.n - j, TD_LANES);
             td_storen(y + j, n, (td_loadn(x + j, n) - td_set(most)) - shift);

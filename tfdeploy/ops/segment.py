@@ -46,7 +46,7 @@ def _absent(result: Array, ids: Array, value: Any) -> Array:
     return result
 
 
-def _divided(sums: Array, by: Array) -> Array:
+def divided(sums: Array, by: Array) -> Array:
     """Rows of `sums` over the numbers `by`, of which 0 counts as 1."""
     by = np.maximum(by, 1).astype(sums.dtype).reshape(-1, *[1] * (sums.ndim - 1))
     if sums.dtype.kind in "iu":
@@ -72,7 +72,7 @@ def segment_mean(data: Array, segment_ids: Array) -> Array:
     """Means of the rows with the same id, 0 for an id that is missing (tf.math.segment_mean)."""
     count = _check_sorted(data, segment_ids)
     sums = grouped(data, segment_ids, count, np.add, 0)
-    return _divided(sums, np.bincount(segment_ids, minlength=count))
+    return divided(sums, np.bincount(segment_ids, minlength=count))
 
 
 def _bound(dtype: np.dtype[Any], largest: bool) -> Any:
@@ -205,7 +205,7 @@ def sparse_segment_sum_with_num_segments(
 @op("SparseSegmentMean", type=_sparse_type, ranks=".11")
 def sparse_segment_mean(data: Array, indices: Array, segment_ids: Array) -> Array:
     """Means of the rows of `data` that `indices` pick, by segment (tf.sparse.segment_mean)."""
-    return _divided(*_sparse(data, indices, segment_ids, None))
+    return divided(*_sparse(data, indices, segment_ids, None))
 
 
 @op("SparseSegmentMeanWithNumSegments", type=_sparse_type, ranks=".110")
@@ -213,11 +213,11 @@ def sparse_segment_mean_with_num_segments(
     data: Array, indices: Array, segment_ids: Array, num_segments: Array
 ) -> Array:
     """As `sparse_segment_mean`, `num_segments` rows."""
-    return _divided(*_sparse(data, indices, segment_ids, num_segments))
+    return divided(*_sparse(data, indices, segment_ids, num_segments))
 
 
 def _root(sums: Array, counts: Array) -> Array:
-    return _divided(sums, np.sqrt(np.maximum(counts, 1)))
+    return divided(sums, np.sqrt(np.maximum(counts, 1)))
 
 
 @op("SparseSegmentSqrtN", type=_sparse_type, ranks=".11")

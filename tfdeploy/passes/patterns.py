@@ -481,9 +481,45 @@ def padded_pool(rw: Rewriter, node: Node) -> list[Ref] | None:
     return rw.emit("td.Pool", [found[0]], node.attrs | more, node.types, node.name)
 
 
+_NEARBY = 7  # channels on either side that `local_response` reads at most
+
+
+def local_response(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """LRN is elementwise over shifted views of the squares, with zeros beside them."""
+    (x,), kind = node.inputs, node.types[0]
+    shape, radius = kind.shape, node.attrs.get("depth_radius", 5)
+    if kind.dtype != "float32" or shape is None or not 0 <= radius <= _NEARBY:
+        return None
+    if not isinstance(shape[-1], int):
+        return None
+    numbers = [node.attrs.get(n, d) for n, d in (("bias", 1.0), ("alpha", 1.0), ("beta", 0.5))]
+    bias, alpha, power = (
+        rw.const(np.array(v, np.float32), f"{node.name}~{i}")
+        for i, v in enumerate((*numbers[:2], -numbers[2]))
+    )
+
+    def emit(op: str, inputs: list[Ref], type: ValueType = kind) -> Ref:
+        return rw.emit(op, inputs, {}, [type], f"{node.name}~{op}")[0]
+
+    around = rw.const(np.array([[0, 0]] * 3 + [[radius, radius]], np.int32), f"{node.name}~around")
+    wider = ValueType(kind.dtype, (*shape[:-1], shape[-1] + 2 * radius))
+    squares = emit("Pad", [emit("Square", [x]), around], wider)
+    size = rw.const(np.array([-1, -1, -1, shape[-1]], np.int32), f"{node.name}~size")
+    total: Ref | None = None
+    for i in range(2 * radius + 1):
+        begin = rw.const(np.array([0, 0, 0, i], np.int32), f"{node.name}~begin")
+        part = emit("Slice", [squares, begin, size])
+        total = part if total is None else emit("AddV2", [total, part])
+    assert total is not None
+    near = emit("AddV2", [bias, emit("Mul", [alpha, total])])
+    factor = emit("Rsqrt", [near]) if numbers[2] == 0.5 else emit("Pow", [near, power])
+    return [emit("Mul", [x, factor])]
+
+
 RULES = {
     **{op: [attention] for op in ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")},
     "Einsum": [attention, einsum_of_weights],
+    "LRN": [local_response],
     "Mul": [silu, gelu, hard_swish, hard_sigmoid, gated_hard_sigmoid],
     "AddV2": [layer_norm],
     "Add": [layer_norm],

@@ -737,7 +737,7 @@ def _top_k(b: Builder) -> None:
     b.call("top_k", [b.view(x, (rows, x.shape[-1]))], targets)
 
 
-_SEGMENTS = ("sum", "prod", "max", "min", "set")  # in the order of kernels/segment.h
+SEGMENTS = ("sum", "prod", "max", "min", "set")  # in the order of kernels/segment.h
 
 
 def _segment(
@@ -748,7 +748,7 @@ def _segment(
     require(x.dtype in ("float32", "float64", "int32", "int64") and y.rank)
     first = None if start is None else b.const(np.full(1, start, y.dtype.numpy))
     operands = [b.view(b.dense(x), (n, inner)), b.view(b.dense(at), (n,)), first]
-    ints = [_SEGMENTS.index(how), drops]
+    ints = [SEGMENTS.index(how), drops]
     b.call("segment", operands, [b.view(y, (y.shape[0], inner))], ints)
 
 

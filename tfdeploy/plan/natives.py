@@ -19,7 +19,9 @@ from ..dtypes import INT64, STRING, DType
 from ..ops import hashing
 from ..ops.audio import hann, magnitudes
 from ..ops.boxes import combined, padded
+from ..ops.segment import divided
 from ..ops.tables import Table
+from .lowering import SEGMENTS
 
 Array = NDArray[Any]
 Native = Callable[..., Any]
@@ -292,3 +294,71 @@ def _combined(
         return combined(boxes, scores, (per_class, total), choose, **attrs)
     except _Unusual:
         return NotImplemented
+
+
+# Segments and sets
+
+
+def _segments(engine: ModuleType, data: Array, ids: Array, how: str, start: int) -> Any:
+    """Rows of the same id together; ids are sorted."""
+    kinds = ("float32", "float64", "int32", "int64")
+    if ids.ndim != 1 or not data.ndim or len(ids) != len(data) or not data.size:
+        return NotImplemented
+    if data.dtype.name not in kinds or ids[0] < 0 or (ids[1:] < ids[:-1]).any():
+        return NotImplemented
+    shape = (int(ids[-1]) + 1, *data.shape[1:])
+    if shape[0] > _MOST_GAPS * len(ids):
+        return NotImplemented
+    rows = np.ascontiguousarray(data).reshape(len(ids), -1)
+    out = np.empty((shape[0], rows.shape[1]), data.dtype)
+    operands = [rows, np.ascontiguousarray(ids), np.full(1, start, data.dtype)]
+    ints = [SEGMENTS.index(how), 0]
+    engine.Call("segment", operands, [out], ints, isa=engine.isa()).run()
+    return out.reshape(shape)
+
+
+_MOST_GAPS = 64  # times as many segments as rows, beyond which the reference looks
+
+
+@native("SegmentSum")
+def _segment_sum(engine: ModuleType, data: Array, ids: Array) -> Any:
+    return _segments(engine, data, ids, "sum", 0)
+
+
+@native("SegmentProd")
+def _segment_prod(engine: ModuleType, data: Array, ids: Array) -> Any:
+    return _segments(engine, data, ids, "prod", 1)
+
+
+@native("SegmentMax")
+def _segment_max(engine: ModuleType, data: Array, ids: Array) -> Any:
+    return _segments(engine, data, ids, "max", 0)
+
+
+@native("SegmentMin")
+def _segment_min(engine: ModuleType, data: Array, ids: Array) -> Any:
+    return _segments(engine, data, ids, "min", 0)
+
+
+@native("SegmentMean")
+def _segment_mean(engine: ModuleType, data: Array, ids: Array) -> Any:
+    sums = _segments(engine, data, ids, "sum", 0)
+    return sums if sums is NotImplemented else divided(sums, np.bincount(ids, minlength=len(sums)))
+
+
+@native("Unique")
+def _unique(engine: ModuleType, x: Array, *, out_idx: DType) -> Any:
+    """Integers that lie close together are found by their places in a table."""
+    if x.ndim != 1 or x.dtype.kind != "i" or not x.size:
+        return NotImplemented
+    low = int(x.min())
+    span = int(x.max()) - low + 1
+    if span > 8 * x.size + 1024:
+        return NotImplemented
+    at = x.astype(np.int64) - low
+    first = np.full(span, x.size)
+    first[at[::-1]] = np.arange(x.size)[::-1]
+    places = np.sort(first[first < x.size])
+    rank = np.empty(span, out_idx.numpy)
+    rank[at[places]] = np.arange(places.size)
+    return x[places], rank[at]
