@@ -44,7 +44,11 @@ NOTHING = (f32(0, H), f32(0, H))
 CASES += [
     case("BlockLSTM", np.int64(T), f32(T, 0, D), *NOTHING, *WEIGHTS),
     case("BlockLSTMV2", np.int64(T), f32(T, 0, D), *NOTHING, *WEIGHTS),
-    case("BlockLSTM", np.int64(T), with_nan(f32(T, N, D)), *STATE, *WEIGHTS, ulp=32),
+    case("LSTMBlockCell", f32(0, D), *NOTHING, *WEIGHTS, raises=True),
+    *[
+        case(name, np.int64(T), with_nan(f32(T, N, D)), *STATE, *WEIGHTS, ulp=32)
+        for name in ("BlockLSTM", "BlockLSTMV2")
+    ],
     case("BlockLSTMV2", np.int64(T), f32(T, N, D).astype(np.float16), *HALF, ulp=32),
     case("GRUBlockCell", f32(0, D), NOTHING[0], *GRU),
 ]

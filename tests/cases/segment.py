@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints
 
 INT64, HALF = np.int64, np.float16
 SPECIAL = np.array([np.nan, 1.0, np.inf, -np.inf, -0.0, 0.0, -1.5, np.nan], np.float32)
@@ -56,6 +56,17 @@ CASES = [
     *[case(name, f32(4, 3), i32(), i32()) for name in SPARSE],
     *[case(f"{name}WithNumSegments", f32(4, 3), i32(), i32(), 2) for name in SPARSE],
     *[case(name, SPECIAL.reshape(4, 2), PICK, IDS) for name in SPARSE],
+    *[case(name, f32(4, 3), PICK, IDS, sparse_gradient=True) for name in SPARSE],
+    *[
+        case(f"{name}WithNumSegments", x, PICK, IDS, 6)
+        for name in SPARSE
+        for x in (SPECIAL.reshape(4, 2), *as_types(f32(4, 3), "float16 bfloat16"))
+    ],
+    *[
+        case(f"{name}WithNumSegments", f32(4, 3), PICK, IDS, 6, sparse_gradient=True)
+        for name in SPARSE
+    ],
+    case("SparseSegmentSumWithNumSegments", ints(4, 3), PICK, IDS, 6),
     *[case(name, f32(4, 3), i32(4), i32(0), raises=True) for name in SPARSE],
     *[case(f"{name}WithNumSegments", f32(4, 3), PICK, IDS, 2, raises=True) for name in SPARSE],
 ]

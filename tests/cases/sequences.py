@@ -120,6 +120,24 @@ def single(serialized, context, lists, **kw):
 
 RAGGED = {"ragged": ((b"r", INT64, INT64), (b"z", "string", np.int32))}
 RAGGED_LISTS = {"ragged": ((b"b", "string", INT64), (b"c", np.float32, np.int32))}
+WIDE = text(
+    sequence(
+        example(x=[0.5, float("nan")], z=[b"q"]),
+        a=[[1, 2], [], [3]],
+        c=[[0.5], [1.5, float("nan")]],
+        e=[[b"u", b"v"], [b"w", b""]],
+    ),
+    sequence(example(u=[2.0]), a=[], c=[[2.5]], e=[[b"s", b"t"]]),
+)
+WIDE_CONTEXT = {
+    "sparse": ((b"x", np.float32),),
+    "dense": ((b"z", text(b"p"), [1]), (b"u", np.array([np.nan], np.float32), [1])),
+}
+WIDE_LISTS = {
+    "sparse": ((b"a", INT64), (b"c", np.float32)),
+    "dense": ((b"e", "string", [2], False),),
+}
+WIDE_RAGGED = ({"ragged": ((b"x", np.float32, INT64),)}, {"ragged": ((b"a", INT64, np.int32),)})
 WRONG = (
     (CONTEXT, {"dense": ((b"d", np.float32, [], False),)}),
     ({}, {"dense": ((b"a", INT64, [3], False),)}),
@@ -141,5 +159,9 @@ CASES = [
     single(FULL, CONTEXT, LISTS),
     single(SOME, CONTEXT, LISTS),
     single(SOME, {}, LISTS),
+    v1(WIDE, WIDE_CONTEXT, WIDE_LISTS),
+    v2(WIDE, WIDE_CONTEXT, WIDE_LISTS),
+    v2(WIDE, *WIDE_RAGGED),
+    *[single(one, WIDE_CONTEXT, WIDE_LISTS) for one in WIDE],
     *[single(FULL, c, s, raises=True) for c, s in WRONG],
 ]

@@ -12,6 +12,7 @@ PLACES = np.array([[0, 0], [0, 1], [2, 0], [2, 1]], INT64)
 OTHER = np.array([[0, 0], [1, 0], [2, 0], [2, 3]], INT64)
 SHAPE = np.array([3, 4], INT64)
 VALUES = np.array([5, 6, 7, 7], np.int32)
+ORDERS = ([1, 0, 3, 2], [3, 2, 1, 0], [0, 2, 1, 3])
 TYPES = (np.int8, np.int16, np.int32, INT64, np.uint8, np.uint16)
 
 
@@ -102,6 +103,37 @@ CASES = [
         set_operation="union",
     ),
     case("SetSize", PLACES, VALUES, SHAPE),
+    case("DenseToDenseSetOperation", LEFT, RIGHT, set_operation="union", validate_indices=False),
+    *[
+        case(
+            "DenseToSparseSetOperation",
+            LEFT,
+            PLACES[order],
+            VALUES,
+            SHAPE,
+            set_operation=o,
+            validate_indices=False,
+        )
+        for order in ORDERS
+        for o in OPERATIONS
+    ],
+    *[
+        case(
+            "SparseToSparseSetOperation",
+            PLACES[order],
+            VALUES,
+            SHAPE,
+            OTHER,
+            VALUES[::-1].copy(),
+            SHAPE,
+            set_operation=o,
+            validate_indices=False,
+        )
+        for order in ORDERS
+        for o in OPERATIONS
+    ],
+    *[case("SetSize", PLACES[order], VALUES, SHAPE, validate_indices=False) for order in ORDERS],
+    case("SetSize", PLACES[ORDERS[1]], VALUES, SHAPE, raises=True),
     case("SetSize", PLACES, words(VALUES), SHAPE),
     case("SetSize", PLACES[:0], VALUES[:0], SHAPE),
 ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 INT64 = np.int64
 
@@ -32,6 +32,9 @@ SPECIAL = np.array([np.nan, np.inf, -0.0, -np.inf], np.float32)
 TEXT = strings("a", "b", "c", "d")
 COMPLEX = (f32(4) + 1j * f32(4, seed=1)).astype(np.complex64)
 VALUES = (f32(4), ints(4), TEXT)
+REAL = "float32 float64 float16 bfloat16"
+NUMBERS = REAL + " complex64"
+OTHERS = "float64 float16 bfloat16 complex64 bool"
 
 CASES = [
     case("SparseToDense", PLACES, SHAPE, f32(4), np.float32(7)),
@@ -183,6 +186,59 @@ CASES = [
         for v, w in ((ints(5), ints(5)[[0, 1, 3]]), (strings("a", "b", "c", "d", "e"), TEXT[:3]))
         for n in (False, True)
     ],
+    *[
+        case("EditDistance", CUBE, v, CUBE_SHAPE, CUBE[[0, 2, 4]], v[[0, 1, 3]], CUBE_SHAPE)
+        for v in as_types(with_nan(f32(5)), f"{NUMBERS} bool")
+    ],
     case("EditDistance", NONE, ints(0), SHAPE, PLACES, ints(4), SHAPE),
     case("EditDistance", PLACES, ints(4), SHAPE, NONE, ints(0), i64(3, 9)),
+]
+for v in as_types(with_nan(f32(4)), f"float32 {OTHERS} string"):
+    CASES += [
+        case("SparseToDense", PLACES, SHAPE, v, v[3:].reshape(())),
+        case("SparseFillEmptyRows", PLACES, v, SHAPE, v[3:].reshape(())),
+        case("SparseReorder", MIXED, v, SHAPE),
+        case("SparseSlice", PLACES, v, SHAPE, i64(0, 1), i64(3, 9)),
+        case("SparseConcat", [PLACES, OTHER], [v, v], [SHAPE, SHAPE], concat_dim=1),
+        case("SparseSplit", np.int64(0), PLACES, v, SHAPE, num_split=2),
+    ]
+for v, dense, right in zip(
+    *(as_types(x, NUMBERS) for x in (with_nan(f32(4)), f32(5, 4), f32(4, 3))), strict=True
+):
+    CASES += [
+        case("SparseTensorDenseAdd", PLACES, v, SHAPE, dense),
+        case("SparseTensorDenseMatMul", PLACES, v, SHAPE, right),
+    ]
+for v, dense in zip(*(as_types(x, REAL) for x in (with_nan(f32(4)), f32(5, 4))), strict=True):
+    CASES += [
+        case(f"SparseDenseCwise{name}", PLACES, v, SHAPE, dense) for name in ("Add", "Mul", "Div")
+    ]
+    CASES += [
+        case(f"SparseSparse{name}", PLACES, a, SHAPE, OTHER, b, SHAPE)
+        for name in ("Maximum", "Minimum")
+        for a, b in ((v, v[::-1].copy()), (v[::-1].copy(), v), (v, v))
+    ]
+CASES += [
+    *[
+        case("SparseSoftmax", PLACES, v, SHAPE)
+        for v in as_types(with_nan(f32(4)), "float32 float64 float16")
+    ],
+    *[
+        case("SparseAdd", PLACES, v, SHAPE, OTHER, v[::-1].copy(), SHAPE, v.dtype.type(0.5))
+        for v in as_types(with_nan(f32(4)), "float32 float64")
+    ],
+    *[
+        case(f"SparseReduce{name}{kind}", CUBE, v, CUBE_SHAPE, a)
+        for name, types in (("Sum", NUMBERS), ("Max", REAL))
+        for kind in ("", "Sparse")
+        for v in as_types(with_nan(f32(5)), types)
+        for a in (i32(-1), i32(0, 1), i32())
+    ],
+    *[
+        case("SparseReduceMax", np.arange(11)[:, None], v, i64(11), i32(0))
+        for at in (0, 3, 8, 10)
+        for v in as_types(np.where(np.arange(11) == at, np.nan, f32(11)), REAL)
+    ],
+    case("SparseSlice", NONE, f32(0), SHAPE, i64(0, 1), i64(3, 9)),
+    case("SparseSplit", np.int64(0), NONE, f32(0), SHAPE, num_split=2),
 ]

@@ -43,5 +43,7 @@ CASES += [
     case("IsotonicRegression", f32(0, 3)),
     case("IsotonicRegression", with_nan(f32(1, 3))),
     case("IsotonicRegression", ints(1, 3, dtype=np.int64), output_dtype=np.float64),
+    case("NearestNeighbors", f32(0, 3), f32(7, 3), np.int64(2), raises=True),
+    case("NearestNeighbors", f32(2, 3), f32(0, 3), np.int64(2)),
     case("NearestNeighbors", with_nan(f32(2, 2)), f32(3, 2), np.int64(1)),
 ]

@@ -79,6 +79,8 @@ def lstm_block_cell(
 ) -> tuple[Array, ...]:
     """One LSTM step from [batch, input] and two states [batch, cells]; weights
     [input + cells, 4 cells] in the order i, c, f, o (tf.raw_ops.LSTMBlockCell)."""
+    if not cs_prev.size:
+        raise ValueError(f"cs_prev should not be empty, its shape is {cs_prev.shape}")
     peepholes = (_wide(wci), _wide(wcf), _wide(wco)) if use_peephole else None
     wide, cell, hidden, weights, bias = map(_wide, (x, cs_prev, h_prev, w, b))
     found = _lstm_step(wide, cell, hidden, weights, peepholes, bias, "icfo", forget_bias, cell_clip)

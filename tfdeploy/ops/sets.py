@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from .sparse import check_sparse, ordered, sparse_types
 from .string import texts
 
 Array = NDArray[Any]
-Groups = dict[tuple[int, ...], set[Any]]
+Groups = list[tuple[tuple[int, ...], set[Any]]]
 _OUTPUTS = ("result_indices", "result_values", "result_shape")
 _OPERATIONS = {
     "a-b": set.difference,
@@ -39,21 +40,48 @@ def _types(c: Inference) -> list[ValueType]:
 def _dense_groups(x: Array) -> tuple[Groups, list[int]]:
     if x.ndim < 2:
         raise ValueError(f"sets need a rank of 2 at least, not shape {x.shape}")
-    return {place: set(x[place].tolist()) for place in np.ndindex(x.shape[:-1])}, list(x.shape[:-1])
+    places = np.ndindex(x.shape[:-1])
+    return [(place, set(x[place].tolist())) for place in places], list(x.shape[:-1])
 
 
 def _sparse_groups(
     indices: Array, values: Array, shape: Array, validate: bool
 ) -> tuple[Groups, list[int]]:
+    """A group is a run of places: one that is not in order, and not refused, may come again."""
     if len(shape) < 2:
         raise ValueError(f"sets need a rank of 2 at least, not shape {shape.tolist()}")
     check_sparse(indices, values, shape)
     if validate and (ordered(indices) != np.arange(len(indices))).any():
         raise ValueError("indices are out of order")
-    found: Groups = {}
+    found: Groups = []
     for place, value in zip(indices[:, :-1].tolist(), values.tolist(), strict=True):
-        found.setdefault(tuple(place), set()).add(value)
+        if not found or found[-1][0] != tuple(place):
+            found.append((tuple(place), set()))
+        found[-1][1].add(value)
     return found, shape[:-1].tolist()
+
+
+def _beside(dense: Groups, sparse: Groups) -> Groups:
+    """The sparse group of each dense one: one that is out of order waits, and those behind it."""
+    later = iter([*sparse, ((), set())])
+    place, values = next(later)
+    found: Groups = []
+    for group, _ in dense:
+        found.append((group, values if group == place else set()))
+        if group == place:
+            place, values = next(later)
+    return found
+
+
+def _paired(a: Groups, b: Groups) -> Iterator[tuple[tuple[int, ...], set[Any], set[Any]]]:
+    """Places with the sets of both, from a walk along the two."""
+    i = j = 0
+    while i < len(a) or j < len(b):
+        here = min(group for group, _ in (*a[i : i + 1], *b[j : j + 1]))
+        left = a[i][1] if i < len(a) and a[i][0] == here else None
+        right = b[j][1] if j < len(b) and b[j][0] == here else None
+        i, j = i + (left is not None), j + (right is not None)
+        yield here, left or set(), right or set()
 
 
 def _operated(
@@ -71,8 +99,8 @@ def _operated(
     places: list[tuple[int, ...]] = []
     values: list[Any] = []
     widest = 0
-    for group in sorted({*a, *b}):
-        found = sorted(combine(a.get(group, set()), b.get(group, set())))
+    for group, first, second in _paired(a, b):
+        found = sorted(combine(first, second))
         places += [(*group, i) for i in range(len(found))]
         values += found
         widest = max(widest, len(found))
@@ -103,12 +131,10 @@ def dense_to_sparse_set_operation(
     validate_indices: bool = True,
 ) -> tuple[Array, Array, Array]:
     """As `dense_to_dense_set_operation`, the second tensor sparse."""
-    return _operated(
-        _dense_groups(set1),
-        _sparse_groups(indices, values, shape, validate_indices),
-        set_operation,
-        set1.dtype,
-    )
+    dense, extents = _dense_groups(set1)
+    sparse, other = _sparse_groups(indices, values, shape, validate_indices)
+    beside = _beside(dense, sparse)
+    return _operated((dense, extents), (beside, other), set_operation, set1.dtype)
 
 
 @op("SparseToSparseSetOperation", type=_types, exact=True, outputs=_OUTPUTS, ranks="211211")
@@ -145,6 +171,6 @@ def set_size(
     found, extents = _sparse_groups(indices, values, shape, validate_indices)
     check_size(extents)
     result = np.zeros(extents, np.int32)
-    for place, group in found.items():
+    for place, group in found:
         result[place] = len(group)
     return result

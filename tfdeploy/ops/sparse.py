@@ -418,7 +418,7 @@ def sparse_sparse_maximum(
     _check_pair(a_shape, b_shape)
     check_sparse(a_indices, a_values, a_shape)
     check_sparse(b_indices, b_values, b_shape)
-    return _merged((a_indices, a_values), (b_indices, b_values), max)[:2]
+    return _merged((a_indices, a_values), (b_indices, b_values), np.maximum)[:2]
 
 
 @op(
@@ -440,7 +440,7 @@ def sparse_sparse_minimum(
     _check_pair(a_shape, b_shape)
     check_sparse(a_indices, a_values, a_shape)
     check_sparse(b_indices, b_values, b_shape)
-    return _merged((a_indices, a_values), (b_indices, b_values), min)[:2]
+    return _merged((a_indices, a_values), (b_indices, b_values), np.minimum)[:2]
 
 
 def _cwise(
@@ -521,6 +521,24 @@ def _sum(values: Array) -> Any:
     return values.sum(dtype=values.dtype)
 
 
+def _largest(values: Array) -> Any:
+    """The largest number.
+
+    TensorFlow leaves NaN out of whole packets, of 8 numbers or 4 doubles; among the numbers behind
+    them a NaN lasts until the next one.
+    """
+    if values.dtype.kind in "iu" or not np.isnan(values).any():
+        return values.max()
+    size = 4 if values.itemsize == 8 else 8
+    whole = len(values) // size * size
+    best, last = -np.inf, -np.inf
+    for value in values[:whole].tolist():
+        best = max(best, value)
+    for value in values[whole:].tolist():
+        last = last if last > value else value
+    return best if best > last else last
+
+
 def _dense_result(
     indices: Array,
     values: Array,
@@ -564,7 +582,7 @@ def sparse_reduce_max(
     indices: Array, values: Array, shape: Array, axes: Array, *, keep_dims: bool = False
 ) -> Array:
     """Maxima over `axes` of the values there are, dense, 0 for none (tf.sparse.reduce_max)."""
-    return _dense_result(indices, values, shape, axes, keep_dims, np.max)
+    return _dense_result(indices, values, shape, axes, keep_dims, _largest)
 
 
 def _sparse_result(
@@ -605,7 +623,7 @@ def sparse_reduce_max_sparse(
     indices: Array, values: Array, shape: Array, axes: Array, *, keep_dims: bool = False
 ) -> tuple[Array, Array, Array]:
     """As `sparse_reduce_max`, sparse."""
-    return _sparse_result(indices, values, shape, axes, keep_dims, np.max)
+    return _sparse_result(indices, values, shape, axes, keep_dims, _largest)
 
 
 def _distance(left: Sequence[Any], right: Sequence[Any]) -> int:

@@ -108,6 +108,8 @@ def nearest_neighbors(points: Array, centers: Array, k: Array) -> tuple[Array, A
     """The `k` nearest centers of each point, near ones first, and their squared distances."""
     if points.ndim != 2 or centers.ndim != 2 or points.shape[1] != centers.shape[1] or k < 0:
         raise ValueError(f"{int(k)} of centers {centers.shape} for points {points.shape}")
+    if not len(points):
+        raise ValueError("TensorFlow takes one point at least")
     x, y = points.astype(np.float64), centers.astype(np.float64)
     squared = (x * x).sum(axis=1)[:, None] - 2 * x @ y.T + (y * y).sum(axis=1)
     order = np.argsort(squared, axis=1, kind="stable")[:, : int(k)]
