@@ -107,6 +107,12 @@ static void windows(void) {
     const td_tensor *depthwise[] = {&x, &each, &absent, &absent, &absent, &z};
     const int64_t less[] = {1, 0, 3, 3, 2, 2, 1, 1, 1, 1};
     SHOW("depthwise", depthwise, depthwise, less, -1, 1);
+    td_tensor grow = packed(TENSOR(1, 1, 37, 50)), thin = packed(TENSOR(1, 1, 50, 20));
+    td_tensor wide = TENSOR(9, 50), shift = TENSOR(50), less_y = TENSOR(2, 6, 7, 20);
+    const td_tensor *separable[] = {&x,    &grow,   &absent, &shift,  &wide,   &absent,
+                                    &shift, &thin, &absent, &absent, &absent, &less_y};
+    const int64_t parts[] = {1, 1, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 3, 3, 2, 2, 1, 1, 1, 1, 0, 11, 13};
+    SHOW("separable", separable, separable, parts, 0, 6, 0, 6, 0, 0);
     const td_tensor *pool[] = {&x, &z};
     SHOW("max_pool", max_pool, pool, ((const int64_t[]){3, 3, 2, 2, 1, 1, 1, 1}), 0);
     SHOW("avg_pool", avg_pool, pool, ((const int64_t[]){3, 3, 2, 2, 1, 1, 1, 1}), 0);
