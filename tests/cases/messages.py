@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 from tests.cases.parsing import field, text, varint
 from tfdeploy.ops.messages import serialized
 
@@ -30,6 +30,7 @@ SPECIAL = np.array([np.nan, np.inf, -0.0], np.float32)
 WORDS = text(b"a", b"", b"x" * 300, b"\xff").reshape(2, 2)
 PLACES = np.array([[0, 1], [0, 3], [2, 0]], INT64)
 SHAPE = np.array([3, 4], INT64)
+VALUES = as_types(with_nan(f32(3)))
 ROWS = text(
     *(serialized(p) for s in ([5], [7]) for p in (PLACES[:2, 1:], f32(2), np.array(s, INT64)))
 ).reshape(2, 3)
@@ -45,6 +46,15 @@ def proto(number, *parts):
 
 def parse(data, dtype, **kw):
     return case("ParseTensor", np.array(data, object), out_type=dtype, **kw)
+
+
+def stored(values):
+    """A sparse tensor of `values`, serialized."""
+    return text(*map(serialized, (PLACES, values, SHAPE)))
+
+
+def named(values):
+    return "string" if values.dtype == object else values.dtype
 
 
 def spelled(**features):
@@ -71,15 +81,20 @@ CASES = [
     parse(b"\xff", np.int32, raises=True),
     parse(serialized(f32(2))[:-1], np.float32, raises=True),
     parse(proto(1, shape(2), field(4, b"abc")), np.float32, raises=True),
-    *[case("SerializeSparse", PLACES, v, SHAPE) for v in (f32(3), ints(3), text(b"a", b"", b"c"))],
+    parse([], np.float32, raises=True),
+    *[case("SerializeSparse", PLACES, v, SHAPE) for v in (ints(3), text(b"a", b"", b"c"), *VALUES)],
     case("SerializeSparse", PLACES[:0], f32(0), SHAPE),
-    *[case("SerializeManySparse", PLACES, v, SHAPE) for v in (f32(3), text(b"a", b"", b"c"))],
+    *[case("SerializeManySparse", PLACES, v, SHAPE) for v in (text(b"a", b"", b"c"), *VALUES)],
     case("SerializeManySparse", PLACES[:0], f32(0), SHAPE),
     case("SerializeManySparse", PLACES[:, :1], f32(3), SHAPE[:1], raises=True),
     *[case("DeserializeSparse", x, dtype=np.float32) for x in (ROWS[0], ROWS, ROWS[None])],
     case(
         "DeserializeSparse", text(*map(serialized, (PLACES[:0], f32(0), SHAPE))), dtype=np.float32
     ),
+    *[case("DeserializeSparse", stored(v), dtype=named(v)) for v in VALUES],
+    *[case("DeserializeManySparse", stored(v)[None], dtype=named(v)) for v in VALUES],
+    case("DeserializeSparse", ROWS[:0], dtype=np.float32, raises=True),
+    case("DeserializeManySparse", ROWS[:0], dtype=np.float32, raises=True),
     case("DeserializeSparse", ROWS, dtype=INT64, raises=True),
     case("DeserializeSparse", ROWS[:, :2], dtype=np.float32, raises=True),
     case("DeserializeManySparse", ROWS, dtype=np.float32),

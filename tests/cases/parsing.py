@@ -3,6 +3,7 @@
 import struct
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case
 
@@ -114,6 +115,10 @@ def single(serialized, sparse=(), dense=(), **kw):
 SPARSE = ((b"r", INT64), (b"s", "string"), (b"t", np.float32))
 DENSE = ((b"x", F0, [2]), (b"y", PAD, [None]), (b"w", np.array(7, INT64), []))
 WORDS = (b"z", np.array(b"-", object), [None])
+HOLES = (
+    (b"t", np.array(np.nan, np.float32), []),
+    (b"v", np.array(np.nan, np.float32), [None]),
+)
 RAGGED = ((b"k", INT64, INT64), (b"l", "string", np.int32), (b"v", np.float32, INT64))
 RAGGEDS = ((b"r", INT64, INT64), (b"s", "string", np.int32), (b"t", np.float32, INT64))
 WRONG = (
@@ -134,6 +139,9 @@ CASES = [
     v1(BATCH, SPARSE, DENSE),
     v1(BATCH, dense=(WORDS,)),
     v1(BATCH[:0], SPARSE, DENSE),
+    v1(BATCH, dense=HOLES),
+    v2(BATCH, dense=HOLES),
+    single(NONE, dense=HOLES),
     v1(text(b""), SPARSE, dense=((b"x", np.ones(2, np.float32), [2]),)),
     v1(BATCH[:1], dense=((b"x", np.array(0, np.float32), [None, 2]),)),
     v1(BATCH, dense=((b"y", np.array([7, 8, 9], INT64), [3]),), raises=True),
@@ -184,6 +192,10 @@ CASES = [
         for e in (True, False)
         for n in (4, 12)
     ],
+    *[
+        case("DecodePaddedRaw", text(b"abcdefgh", b"1", b""), np.int32(16), out_type=t)
+        for t in (np.float64, bfloat16, INT64, np.uint16, np.int8)
+    ],
     case("DecodePaddedRaw", text(), np.int32(4), out_type=np.int32),
     case("DecodePaddedRaw", text(b"abc"), np.int32(3), out_type=np.int32, raises=True),
     case("DecodePaddedRaw", text(b"abc"), np.int32(0), out_type=np.int32, raises=True),
@@ -195,6 +207,12 @@ CASES = [
     case("DecodeCSV", RECORDS, DEFAULTS, OUT_TYPE=TYPES),
     case("DecodeCSV", RECORDS.reshape(3, 1), DEFAULTS, OUT_TYPE=TYPES),
     case("DecodeCSV", RECORDS[:0], DEFAULTS, OUT_TYPE=TYPES),
+    case(
+        "DecodeCSV",
+        text(b",", b"nan,1"),
+        [np.array([np.nan], np.float32), np.array([np.nan])],
+        OUT_TYPE=[np.float32, np.float64],
+    ),
     case(
         "DecodeCSV",
         text(b"1;x;3", b"NA;;4"),

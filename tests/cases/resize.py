@@ -3,7 +3,7 @@
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import case, f32, f64, ints, with_nan
 
 nan, inf = np.nan, np.inf
 F16 = np.float16
@@ -156,6 +156,42 @@ CASES = [
     *(
         case(name, IMAGE.astype(bfloat16), [3, 4])
         for name in ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
+    ),
+    *(
+        case("CropAndResize", IMAGE.astype(F16), BOXES, OF, [3, 4], method=method)
+        for method in ("bilinear", "nearest")
+    ),
+    *(
+        case("ScaleAndTranslate", f64(1, 4, 5, 2), [6, 3], pair(1.5, 0.6), pair(0, 1), **attrs)
+        for attrs in ({}, {"antialias": False, "kernel_type": "triangle"})
+    ),
+    *(
+        case(
+            "ImageProjectiveTransformV2",
+            (IMAGE * 9 + 20).astype(kind),
+            TURN,
+            [6, 5],
+            interpolation=how,
+            ulp=16,
+        )
+        for kind in (np.float64, F16, bfloat16, np.uint8, np.int32, np.int64)
+        for how in ("NEAREST", "BILINEAR")
+    ),
+    *(
+        case(
+            "ImageProjectiveTransformV2",
+            with_nan(IMAGE),
+            TURN,
+            [6, 5],
+            interpolation=how,
+            fill_mode=mode,
+        )
+        for how in ("NEAREST", "BILINEAR")
+        for mode in MODES
+    ),
+    case("ImageProjectiveTransformV2", IMAGE[:0], TURN, [2, 3], interpolation="BILINEAR"),
+    case(
+        "ImageProjectiveTransformV2", IMAGE, TURN[:0], [2, 3], interpolation="NEAREST", raises=True
     ),
     case("ScaleAndTranslate", IMAGE.astype(bfloat16), [3, 3], pair(0.6, 0.5), pair(0, 1)),
     case(
