@@ -228,7 +228,7 @@ def fused_batch_norm(
     "FusedBatchNormV3",
     type=batch_norm_v3_type,
     outputs=(*_BATCH_NORM, "reserve_space_3"),
-    ranks="411",
+    ranks=".11",
 )
 def fused_batch_norm_v3(
     x: Array,

@@ -628,12 +628,20 @@ def _concat(b: Builder) -> None:
     start: Extent = 0
     for ref in parts:
         part = b.value(ref)
+        _fits_beside(b, part, target, axis)
         offset = strides[axis] * start
         if part.shape != target.shape and not b.place(ref, target, strides, offset):
             b.copy(part, b.view(target, part.shape, strides, offset))
         elif part.shape == target.shape:
             b.copy(part, target)
         start = start + part.shape[axis]
+
+
+def _fits_beside(b: Builder, part: Value, whole: Value, axis: int) -> None:
+    """Has a part of `whole` agree with it on every axis but the one along which parts are joined."""
+    for i, (mine, other) in enumerate(zip(part.shape, whole.shape, strict=True)):
+        if i != axis:
+            b.equal(mine, other)
 
 
 @lowers("Pack")
@@ -655,6 +663,7 @@ def _join(b: Builder, target: Value, parts: Sequence[Value], axis: int) -> None:
     strides = b.strides(target)
     start: Extent = 0
     for part in parts:
+        _fits_beside(b, part, target, axis)
         b.copy(part, b.view(target, part.shape, strides, strides[axis] * start))
         start = start + part.shape[axis]
 
