@@ -638,7 +638,7 @@ def _concat(b: Builder) -> None:
 
 
 def _fits_beside(b: Builder, part: Value, whole: Value, axis: int) -> None:
-    """Has a part of `whole` agree with it on every axis but the one along which parts are joined."""
+    """Has a part agree with the whole on every axis but the one along which parts are joined."""
     for i, (mine, other) in enumerate(zip(part.shape, whole.shape, strict=True)):
         if i != axis:
             b.equal(mine, other)
