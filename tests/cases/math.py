@@ -3,7 +3,7 @@
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints, with_nan
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 NAN, INF = np.nan, np.inf
 each = str.split
@@ -234,6 +234,15 @@ CASES += [
     case("AddN", [ints(3, dtype=np.int64)] * 2),
     case("AccumulateNV2", [with_nan(f32(2))] * 2, shape=[2]),
     case("AccumulateNV2", [f32(0)] * 2, shape=[0]),
+    *[
+        case(op, np.array([[True, False, False]]), a, b)
+        for op in ("Select", "SelectV2")
+        for a, b in zip(as_types(with_nan(f32(1, 3))), as_types(f32(1, 3, seed=1)), strict=True)
+    ],
+    *[
+        case("ClipByValue", c64(6), np.complex64(low), np.complex64(high))
+        for low, high in ((-1 - 1j, 1 + 1j), (-1 + 1j, 1 - 1j), (0.5, -0.5))
+    ],
     case("Conj", with_nan(c64(2))),
     case("Select", np.array([True, False]), with_nan(f32(2)), f32(2)),
 ]

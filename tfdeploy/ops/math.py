@@ -349,10 +349,15 @@ def select_v2(condition: Array, t: Array, e: Array) -> Array:
 @op("ClipByValue", type=same, exact=True)
 def clip_by_value(t: Array, clip_value_min: Array, clip_value_max: Array) -> Array:
     """`t` held between the bounds, the lower one last; NaN stays, a NaN bound does nothing
-    (tf.clip_by_value)."""
+    (tf.clip_by_value). Real and imaginary parts are held each on their own."""
     for bound in (clip_value_min, clip_value_max):
         if bound.shape not in ((), t.shape):
             raise ValueError(f"a bound of shape {bound.shape} for an array of shape {t.shape}")
+    if t.dtype.kind == "c":
+        result = np.empty_like(t)
+        result.real = clip_by_value(t.real, clip_value_min.real, clip_value_max.real)
+        result.imag = clip_by_value(t.imag, clip_value_min.imag, clip_value_max.imag)
+        return result
     below = np.where(clip_value_max < t, clip_value_max, t)
     return np.where(below < clip_value_min, clip_value_min, below)
 
