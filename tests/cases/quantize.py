@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/quantize.py."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import case, f32, f64, ints, with_nan
 
@@ -140,4 +141,12 @@ CASES += [
     ),
     case("QuantizeAndDequantizeV2", with_nan(f32(4)), -1.0, 1.0),
     case("QuantizeV2", with_nan(f32(4)), -1.0, 1.0, T="qint16", mode="SCALED"),
+]
+CASES += [
+    case("Dequantize", ints(9, low=0, dtype=np.uint8), NAN, 1.0, T="quint8", mode=mode)
+    for mode in ("MIN_COMBINED", "MIN_FIRST", "SCALED")
+]
+CASES += [
+    case("Dequantize", ints(9, low=0, dtype=plain), -1.0, 2.0, T=T, dtype=bfloat16)
+    for T, plain in (("quint8", np.uint8), ("qint8", np.int8))
 ]

@@ -3,13 +3,14 @@
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 nan, inf = np.nan, np.inf
 F16, U64 = np.float16, np.uint64
 SEEDS = {"seed": 87654321, "seed2": 5}
 FLOATS = (np.float32, np.float64, F16)
 KEY, COUNTER = np.array([2**63 + 12345], U64), np.array([2**64 - 3, 77], U64)
+SCALAR = np.zeros(0, np.int32)
 SEED = np.array([-3, 2**40], np.int64)
 ALPHA = np.array([0.0, 0.1, 0.5, 0.9, 1, 1.5, 10, 1000], np.float32)
 RATE = np.array([0.0, 0.3, 4, 9.9, 10, 33, 1e4], np.float32)
@@ -180,4 +181,69 @@ CASES = [
     case("RandomIndexShuffle", np.array([3, 0]), ints(2, 3), np.array([9, 2**40])),
     case("RandomIndexShuffle", np.array(0), np.array([1, 2, 3]), np.array(0)),
     case("RandomIndexShuffle", np.array(3), np.array([1, 2]), np.array(9), raises=True),
+    *(
+        seeded(name, SCALAR, dtype=np.float32)
+        for name in ("RandomUniform", "RandomStandardNormal", "TruncatedNormal")
+    ),
+    seeded("RandomUniformInt", SCALAR, np.int32(-5), np.int32(7)),
+    *(seeded("RandomShuffle", x) for x in as_types(with_nan(f32(5, 2)))),
+    *(
+        row
+        for kind in (np.float32, np.float64, F16)
+        for row in (
+            seeded("RandomGamma", SCALAR, with_nan(ALPHA).astype(kind)),
+            seeded("RandomPoisson", SCALAR, RATE.astype(kind)),
+            seeded("RandomPoisson", np.array([5]), RATE.astype(kind)),
+            seeded("RandomPoissonV2", SCALAR, RATE.astype(kind), dtype=kind),
+            seeded("RandomPoissonV2", np.array([5]), RATE[:5].astype(kind), dtype=kind),
+            case(
+                "StatelessRandomPoisson",
+                np.array([7]),
+                SEED,
+                RATE.astype(kind),
+                dtype=kind,
+            ),
+            case("StatelessRandomGammaV2", np.array([8]), SEED, with_nan(ALPHA).astype(kind)),
+            keyed("StatelessRandomGammaV3", [3, 8], with_nan(ALPHA).astype(kind)),
+            case(
+                "StatelessRandomBinomial",
+                np.array([5, 3]),
+                SEED,
+                np.array([1, 20, 300], kind),
+                np.array([0.5, 0.25, 0.75], kind),
+                dtype=kind,
+            ),
+        )
+    ),
+    *(
+        case(name, SCALAR, SEED, *more)
+        for name, more in (
+            ("StatelessRandomUniform", ()),
+            ("StatelessRandomNormal", ()),
+            ("StatelessTruncatedNormal", ()),
+            ("StatelessRandomUniformInt", (np.int32(-5), np.int32(7))),
+            ("StatelessRandomUniformFullInt", ()),
+            ("StatelessRandomGammaV2", (np.float32(2),)),
+        )
+    ),
+    case("StatelessRandomPoisson", SCALAR, SEED, np.float32(2), dtype=np.int32),
+    case("StatelessRandomBinomial", SCALAR, SEED, np.array(9.0), np.array(0.5)),
+    case("StatelessMultinomial", f32(3, 5).astype(F16), 5, SEED),
+    case("StatelessRandomGetKeyCounter", np.zeros(0, np.int64), raises=True),
+    case("StatelessRandomGetKeyCounterAlg", np.zeros(0, np.int64), raises=True),
+    *(
+        keyed(name, [], *more)
+        for name, more in (
+            ("StatelessRandomUniformV2", ()),
+            ("StatelessRandomNormalV2", ()),
+            ("StatelessTruncatedNormalV2", ()),
+            ("StatelessRandomUniformIntV2", (np.int32(-5), np.int32(7))),
+            ("StatelessRandomUniformFullIntV2", ()),
+            ("StatelessRandomGammaV3", (np.float32(2),)),
+        )
+    ),
+    *(case("StatelessShuffle", x, KEY, COUNTER, 1) for x in as_types(with_nan(f32(5, 2)))),
+    case("NonDeterministicInts", SCALAR, check="shape"),
+    case("RandomIndexShuffle", np.zeros(0, np.int32), ints(0, 3), np.zeros(0, np.int32)),
+    seeded("RandomPoissonV2", np.array([2]), np.array([-1, inf, 5], np.float32), dtype=np.float32),
 ]

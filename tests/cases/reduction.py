@@ -155,3 +155,13 @@ CASES += [
 L = np.int64
 CASES += [case(op, f32(4), L(0)) for op in each("Cumsum Cumprod CumulativeLogsumexp ArgMax ArgMin")]
 CASES += [case("TopKV2", f32(4), L(2)), case("TopKV2", f32(4), L(2), index_type=np.int64)]
+CASES += [
+    case("CumulativeLogsumexp", np.array([1, NAN, 3, 2], np.float32), 0, reverse=r, exclusive=e)
+    for r in (False, True)
+    for e in (False, True)
+]
+CASES += [
+    case("ApproxTopK", f32(40), k=3, recall_target=0.5),
+    case("ApproxTopK", f32(40), k=3, reduction_input_size_override=80),
+    case("ApproxTopK", np.array([1, NAN, 3, 2], np.float32), k=2),
+]

@@ -97,4 +97,13 @@ CASES = [
         input_encoding="ISO-8859-1",
         output_encoding="UTF-8",
     ),
+    *[case(name, ODD[:1], input_encoding="UTF-8", errors="strict") for name in DECODE],
+    case("UnicodeEncode", POINTS[:3], splits(0, 3), output_encoding="UTF-8", errors="strict"),
+    case(
+        "UnicodeTranscode",
+        ODD[:1],
+        input_encoding="UTF-8",
+        output_encoding="UTF-16-BE",
+        errors="strict",
+    ),
 ]

@@ -324,12 +324,14 @@ _lgamma = np.frompyfunc(math.lgamma, 1, 1)
 def poisson(stream: Philox, starts: Array, rate: Array) -> Array:
     """One Poisson number for each rate: Knuth's product below 10, else Hormann's rejection (1993).
 
-    NaN where the rate is negative or not finite.
+    0 where the rate is negative, itself where it is inf or NaN.
     """
-    lanes, result = Lanes(stream, starts), np.full(len(rate), np.nan)
+    lanes, result = Lanes(stream, starts), np.array(rate, np.float64)
+    result[rate < 0] = 0
     fine = np.isfinite(rate) & (rate >= 0)
     active = np.flatnonzero(fine & (rate < 10))
-    product, count, limit = np.ones(len(rate)), np.zeros(len(rate)), np.exp(-rate)
+    product, count = np.ones(len(rate)), np.zeros(len(rate))
+    limit = np.exp(-np.maximum(rate, 0))
     while active.size:
         product[active] *= lanes.uniform(active)
         below = product[active] <= limit[active]

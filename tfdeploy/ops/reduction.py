@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -142,28 +143,42 @@ def arg_min(input: Array, dimension: Array, *, output_type: DType = INT64) -> An
     return _arg(input, dimension, -1, output_type)
 
 
-def _scan(x: Array, axis: Array, step: np.ufunc, start: Any, exclusive: bool, reverse: bool) -> Any:
-    """`step` over all elements up to each along an axis, itself left out if `exclusive`."""
+def _scan(
+    x: Array, axis: Array, scan: Callable[..., Array], start: Any, exclusive: bool, reverse: bool
+) -> Any:
+    """`scan` of all elements up to each along an axis, itself left out if `exclusive`."""
     along = normalize_axis(int(axis), x.ndim)
     moved = np.moveaxis(x, along, 0)
     moved = moved[::-1] if reverse else moved
     if exclusive:
         first = np.full((min(1, len(moved)), *moved.shape[1:]), start, x.dtype)
         moved = np.concatenate([first, moved[:-1]])
-    result = step.accumulate(moved, axis=0, dtype=x.dtype)
+    result = scan(moved, axis=0, dtype=x.dtype)
     return np.moveaxis(result[::-1] if reverse else result, 0, along)
 
 
 @op("Cumsum", type=same)
 def cumsum(x: Array, axis: Array, *, exclusive: bool = False, reverse: bool = False) -> Any:
     """Running sums along an axis (tf.cumsum)."""
-    return _scan(x, axis, np.add, 0, exclusive, reverse)
+    return _scan(x, axis, np.add.accumulate, 0, exclusive, reverse)
 
 
 @op("Cumprod", type=same)
 def cumprod(x: Array, axis: Array, *, exclusive: bool = False, reverse: bool = False) -> Any:
     """Running products along an axis (tf.math.cumprod)."""
-    return _scan(x, axis, np.multiply, 1, exclusive, reverse)
+    return _scan(x, axis, np.multiply.accumulate, 1, exclusive, reverse)
+
+
+def _log_sums(x: Array, axis: int, dtype: np.dtype[Any]) -> Array:
+    """Running log(sum(exp(x))) along axis 0; NaN counts as what has come up before it."""
+    if not np.isnan(x).any():
+        return np.logaddexp.accumulate(x, axis=axis, dtype=dtype)
+    result = x.copy()
+    before = np.full_like(x[0], -np.inf)
+    for i, row in enumerate(x):
+        before = np.logaddexp(before, np.where(np.isnan(row), before, row), dtype=dtype)
+        result[i] = before
+    return result
 
 
 @op("CumulativeLogsumexp", type=same)
@@ -171,7 +186,7 @@ def cumulative_logsumexp(
     x: Array, axis: Array, *, exclusive: bool = False, reverse: bool = False
 ) -> Any:
     """Running log(sum(exp(x))) along an axis (tf.math.cumulative_logsumexp)."""
-    return _scan(x, axis, np.logaddexp, -np.inf, exclusive, reverse)
+    return _scan(x, axis, _log_sums, -np.inf, exclusive, reverse)
 
 
 def _top_type(c: Inference, k: Extent) -> list[ValueType]:
@@ -203,10 +218,14 @@ def top_k_v2(
     key = input
     if input.dtype.kind in "fV":
         key = np.where(np.isnan(input), input.dtype.type(-np.inf), input)
-    last = input.shape[-1] - 1
-    order = last - np.argsort(key[..., ::-1], axis=-1, kind="stable")[..., ::-1]  # ties in order
-    found = order[..., :count]
+    found = _greatest(key, count)
     return np.take_along_axis(input, found, axis=-1), found.astype(index_type.numpy)
+
+
+def _greatest(rows: Array, count: int) -> Array:
+    """Positions of the `count` greatest of each row, NaN first, equal ones in their order."""
+    last = rows.shape[-1] - 1
+    return (last - np.argsort(rows[..., ::-1], axis=-1, kind="stable")[..., ::-1])[..., :count]
 
 
 @op("TopK", type=lambda c: _top_type(c, c.attrs["k"]), exact=True, outputs=("values", "indices"))
@@ -237,14 +256,18 @@ def approx_top_k(
     reduction_input_size_override: int = -1,
     aggregate_to_topk: bool = True,
 ) -> tuple[Array, Array]:
-    """The `k` greatest or smallest along an axis and their positions, exactly
+    """The `k` greatest or smallest along an axis and their positions, exactly; NaN is the greatest
     (tf.math.approx_max_k, tf.math.approx_min_k)."""
     axis = normalize_axis(reduction_dimension, input.ndim)
     if not 0 <= k <= input.shape[axis]:
         raise ValueError(f"{k} elements of axis {axis} in shape {input.shape}")
     moved = np.moveaxis(input, axis, -1)
-    values, indices = top_k_v2(moved if is_max_k else -moved, np.asarray(k))
-    return np.moveaxis(values if is_max_k else -values, -1, axis), np.moveaxis(indices, -1, axis)
+    if is_max_k:
+        indices = _greatest(moved, k).astype(np.int32)
+    else:
+        indices = top_k_v2(-moved, np.asarray(k))[1]
+    values = np.take_along_axis(moved, indices, axis=-1)
+    return np.moveaxis(values, -1, axis), np.moveaxis(indices, -1, axis)
 
 
 def _in_top_type(c: Inference) -> ValueType:
