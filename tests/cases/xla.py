@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints, with_nan
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 NAN, INF = np.nan, np.inf
 
@@ -248,3 +249,45 @@ for lower in (True, False):
     ]
 for x in (f32(2, 4, 3), f32(3, 4), f64(3, 3)):
     CASES += [case("XlaSvd", x, max_iter=100, epsilon=1e-6, precision_config=b"", check="shape")]
+TYPES = "float64 float16 complex64 bool"
+KINDS = as_types(with_nan(f32(3, 4)), TYPES)
+CASES += [
+    case("XlaSharding", X, sharding=b"\x08\x00", unspecified_dims=[0]),
+    case("XlaOptimizationBarrier", KINDS),
+    case("XlaDynamicSlice", NONE, i32(0, 1), i32(0, 2)),
+    dot(with_nan(f32(2, 3)), f32(3, 2), None, f1=[1], f2=[0]),
+    conv(with_nan(f32(1, 4, 4, 2)), f32(2, 2, 2, 2), NHWC, old=True),
+    conv(f32(0, 4, 4, 2), f32(2, 2, 2, 2), NHWC, old=True),
+    case(
+        "XlaGather",
+        f32(5),
+        i32(0, 2, 3),
+        i32(1),
+        dimension_numbers=message(f2=[0], f3=[0], f4=1),
+        indices_are_sorted=True,
+    ),
+]
+for x in KINDS:
+    CASES += [
+        case("XlaSharding", x),
+        case("XlaDynamicUpdateSlice", x, x[:2, 1:3], i32(1, 1)),
+        case("XlaDynamicSlice", x, i32(1, 1), i32(2, 2)),
+        case("XlaPad", x, x[0, 0], i32(1, -1), i32(0, 2), i32(0, 1)),
+    ]
+    if x.dtype != np.complex64:
+        CASES += [case("XlaSort", x)]
+    CASES += [case("XlaKeyValueSort", f32(3, 4), x)]
+    if x.dtype.kind == "f":
+        CASES += [case("XlaKeyValueSort", x, ints(3, 4))]
+for d in (bfloat16, np.complex64):
+    CASES += [case("XlaEinsum", ints(2, 3).astype(d), ints(3, 2).astype(d), equation="ij,jk->ik")]
+CASES += [gather(f32(5) > 0, i32(1, 0), [1], f2=[0], f3=[0], f4=1)]
+EIGEN = {"lower": True, "max_iter": 100, "epsilon": 1e-6, "check": "shape"}
+CASES += [
+    case("XlaSelfAdjointEig", x, **EIGEN)
+    for x in (SQUARE[:0], with_nan(SQUARE), SQUARE.astype(np.float16), SQUARE.astype(np.complex64))
+]
+CASES += [
+    case("XlaSvd", x, max_iter=100, epsilon=1e-6, precision_config=b"", check="shape")
+    for x in (SQUARE[:0], SQUARE.astype(np.float16))
+]

@@ -411,6 +411,11 @@ def xla_reduce_precision(operand: Array, *, exponent_bits: int, mantissa_bits: i
     return np.where(np.isnan(x), x, rounded).astype(operand.dtype)
 
 
+def _full(x: Array) -> Array:
+    """Floats of 16 bits as float32, in which there is linear algebra."""
+    return x.astype(np.float32) if x.dtype.itemsize == 2 else x
+
+
 def _eigen_types(c: Inference) -> list[ValueType]:
     dtype, shape = c.inputs[0]
     return [ValueType(dtype, None if shape is None else shape[:-1]), ValueType(dtype, shape)]
@@ -421,8 +426,8 @@ def xla_self_adjoint_eig(
     a: Array, *, lower: bool, max_iter: int = 100, epsilon: float = 1e-6
 ) -> tuple[Array, Array]:
     """Rising eigenvalues of Hermitian matrices and their vectors as columns; one half is read."""
-    values, vectors = np.linalg.eigh(a, "L" if lower else "U")
-    return values.astype(a.dtype), vectors
+    values, vectors = np.linalg.eigh(_full(a), "L" if lower else "U")
+    return values.astype(a.dtype), vectors.astype(a.dtype)
 
 
 def _svd_types(c: Inference) -> list[ValueType]:
@@ -441,4 +446,5 @@ def _svd_types(c: Inference) -> list[ValueType]:
 @op("XlaSvd", type=_svd_types, outputs=("s", "u", "v"))
 def xla_svd(a: Array, *, max_iter: int = 100, epsilon: float = 1e-6) -> tuple[Array, Array, Array]:
     """Falling singular values and all left and right vectors as columns."""
-    return svd(a, full_matrices=True)
+    s, u, v = svd(_full(a), full_matrices=True)
+    return s.astype(a.dtype), u.astype(a.dtype), v.astype(a.dtype)
