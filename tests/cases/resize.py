@@ -126,6 +126,14 @@ CASES = [
     ),
     case(
         "ImageProjectiveTransformV3",
+        IMAGE,
+        np.array([[1, 0, -1.5, 0, 1, -0.5, 0, 0]], np.float32),
+        [6, 5],
+        2.5,
+        interpolation="NEAREST",
+    ),
+    case(
+        "ImageProjectiveTransformV3",
         TINY,
         TURN,
         [2, 2],

@@ -141,7 +141,10 @@ ROWS: Table = {
             lambda: k.Concatenate(axis=1),
             A,
             B,
-            call=lambda layer, a, b: layer.compute_mask([a, b], [a[..., 0] > 0, None]),
+            call=lambda layer, a, b: (
+                layer([a, b]),
+                layer.compute_mask([a, b], [a[..., 0] > 0, None]),
+            ),
         ),
     },
     "Dot": {

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import FLOAT32
 from ..graph.types import ValueType
+from .quantize import round_away
 from .registry import op
 from .rules import Inference
 from .windows import check_size
@@ -309,7 +310,7 @@ def crop_and_resize(
         return image[of, _whole(row), _whole(column)].astype(_F32)
 
     if method == "nearest":
-        found = pixel(_away(y), _away(x))
+        found = pixel(round_away(y), round_away(x))
     else:
         top, left = np.floor(y), np.floor(x)
         down, right = (y - top)[..., None], (x - left)[..., None]
@@ -318,12 +319,6 @@ def crop_and_resize(
         lower = pixel(bottom, left) + (pixel(bottom, np.ceil(x)) - pixel(bottom, left)) * right
         found = upper + (lower - upper) * down
     return np.where(inside[..., None], found, _F32(extrapolation_value))
-
-
-def _away(x: Array) -> Array:
-    """x >= 0 rounded, halves up, as C's round does."""
-    whole = np.floor(x)
-    return whole + (x - whole >= 0.5)
 
 
 # Projective transforms
@@ -394,7 +389,7 @@ def _project(
         return np.where(real[..., None], images[of, row, column], fill)
 
     if interpolation == "NEAREST":
-        found = pixel(_away(at_y), _away(at_x))
+        found = pixel(round_away(at_y), round_away(at_x))
     else:
         top, left = np.floor(at_y), np.floor(at_x)
         down, right = (at_y - top)[..., None], (at_x - left)[..., None]
