@@ -101,12 +101,12 @@ def test_counter_carries_and_wraps() -> None:
     np.testing.assert_array_equal(low.words(8)[4:], low.skip(1).words(4))
 
 
-@pytest.mark.parametrize("name", ["gamma", "poisson"])
-def test_impossible_parameters_give_nan(name: str) -> None:
-    """TensorFlow's loops do not end here."""
-    stream, values = generators.Philox(1, 2), np.array([np.nan, -1.0])
+@pytest.mark.parametrize("name, value", [("gamma", np.nan), ("gamma", -1.0), ("poisson", np.nan)])
+def test_impossible_parameters_give_nan(name: str, value: float) -> None:
+    """Of these, TensorFlow's loops do not end for a negative alpha and a rate of NaN."""
+    stream, values = generators.Philox(1, 2), np.array([value])
     with np.errstate(all="ignore"):
-        drawn = getattr(generators, name)(stream, np.arange(2), values)
+        drawn = getattr(generators, name)(stream, np.arange(1), values)
     assert np.isnan(drawn).all()
 
 
