@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(engine is None, reason="no compiled engine")
 
 ROWS = [
     pytest.param(row, id=f"{family}-{i}-{row.op}")
-    for family in ("audio", "boxes", "cross", "hashing", "spectral")
+    for family in ("audio", "boxes", "cross", "hashing", "index", "segment", "spectral")
     for i, row in enumerate(goldens.cases(family))
     if row.op in NATIVES
 ]

@@ -589,6 +589,7 @@ def _reverse(b: Builder) -> None:
     assert axes is not None
     named = np.flatnonzero(axes) if axes.dtype == bool else axes.reshape(-1)
     turned = {normalize_axis(int(axis), x.rank) for axis in named}
+    require(len(turned) == named.size)
     strides = list(b.strides(x))
     offset: Extent = 0
     for axis in turned:
@@ -778,7 +779,7 @@ def _unsorted_segment(b: Builder) -> None:
 
 def _scattered(b: Builder, at: Value, updates: Value, y: Value) -> Value:
     """The numbers of rows of `y` that rows of `updates` go to."""
-    require(at.rank and at.shape[-1] == 1)
+    require(at.rank and at.shape[-1] == 1 and attrs(b).get("bad_indices_policy") != "IGNORE")
     want = (*at.shape[:-1], *y.shape[1:])
     require(len(want) == updates.rank)
     for mine, other in zip(want, updates.shape, strict=True):
