@@ -22,7 +22,33 @@ CHANNELS_FIRST = [
     )
     for op in ("DepthToSpace", "SpaceToDepth")
 ]
+CHANNELS_FIRST += [
+    (
+        case("MaxPoolV2", FIRST, [1, 1, 3, 2], [1, 1, 2, 2], padding="SAME", data_format="NCHW"),
+        case("MaxPoolV2", LAST, [1, 3, 2, 1], [1, 2, 2, 1], padding="SAME"),
+    ),
+    (
+        case(
+            "MaxPoolGrad",
+            FIRST,
+            *[np.ascontiguousarray(FIRST[..., ::2, ::2])] * 2,
+            ksize=[1, 1, 3, 2],
+            strides=[1, 1, 2, 2],
+            padding="SAME",
+            data_format="NCHW",
+        ),
+        case(
+            "MaxPoolGrad",
+            LAST,
+            *[np.ascontiguousarray(LAST[:, ::2, ::2])] * 2,
+            ksize=[1, 3, 2, 1],
+            strides=[1, 2, 2, 1],
+            padding="SAME",
+        ),
+    ),
+]
 SAME = [
+    (case("Round", SIZES), case("Identity", SIZES)),
     (
         case("Conv", FIRST, f32(3, 2, 4, 5), data_format="CHANNELS_FIRST", **PLAIN),
         case("Conv2D", FIRST, f32(3, 2, 4, 5), data_format="NCHW", **PLAIN),

@@ -3,9 +3,10 @@
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 nan, inf = np.nan, np.inf
+NUMBERS = "float32 float64 float16 bfloat16 int32 uint8"
 F16 = np.float16
 ONES = [1, 1, 1, 1]
 IMAGE = f32(2, 7, 6, 4)
@@ -102,6 +103,46 @@ CASES = [
     ),
     *(
         case(
+            "AvgPool3D",
+            VIDEO.astype(bfloat16),
+            ksize=[1, 2, 3, 2, 1],
+            strides=[1, 2, 1, 1, 1],
+            padding=padding,
+            ulp=32,
+        )
+        for padding in ("SAME", "VALID")
+    ),
+    *(
+        case("MaxPoolV2", IMAGE.astype(t), [1, 3, 2, 1], [1, 2, 2, 1], padding="VALID")
+        for t in (F16, bfloat16)
+    ),
+    *(
+        case(
+            "MaxPoolGrad",
+            x,
+            np.zeros_like(grad),
+            grad,
+            ksize=[1, 3, 2, 1],
+            strides=[1, 2, 1, 1],
+            padding="VALID",
+        )
+        for x, grad in zip(
+            as_types(with_nan(IMAGE * 9), NUMBERS),
+            as_types(f32(2, 3, 5, 4) * 9, NUMBERS),
+            strict=True,
+        )
+    ),
+    case(
+        "MaxPoolGrad",
+        CORNERS,
+        CORNERS[:, :, ::2].copy(),
+        f32(5, 1, 2, 1),
+        ksize=[1, 1, 2, 1],
+        strides=[1, 1, 2, 1],
+        padding="VALID",
+    ),
+    *(
+        case(
             "MaxPoolGrad",
             x,
             np.zeros_like(grad),
@@ -169,6 +210,24 @@ CASES = [
         seed=5,
         seed2=6,
         deterministic=True,
+    ),
+    *(
+        case(
+            name,
+            CORNERS.reshape(1, 5, 4, 1),
+            pooling_ratio=[1.0, 1.3, 1.3, 1.0],
+            overlapping=over,
+            seed=5,
+            seed2=6,
+            deterministic=True,
+        )
+        for name in ("FractionalMaxPool", "FractionalAvgPool")
+        for over in (True, False)
+    ),
+    *(
+        case(name, x, pooling_ratio=[1.0, 1.4, 1.7, 1.0], check="shape", raises=not x.size)
+        for name in ("FractionalMaxPool", "FractionalAvgPool")
+        for x in (f32(2, 9, 11, 3), f32(0, 9, 11, 3))
     ),
     case(
         "FractionalAvgPool",

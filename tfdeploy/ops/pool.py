@@ -279,6 +279,8 @@ def _fractions(
             f"pooling_ratio {list(pooling_ratio)} of image {x.shape}: should be "
             "[1, rows, columns, 1] of (n, h, w, c)"
         )
+    if 0 in x.shape:
+        raise ValueError(f"image {x.shape} is empty")
     drawn = State() if state is None or (deterministic and any(seeds)) else state
     outs = [int(np.float32(n) / np.float32(r)) for n, r in zip(x.shape, pooling_ratio, strict=True)]
     rows = _cuts(x.shape[1], outs[1], pseudo_random, drawn, seeds)
