@@ -33,11 +33,13 @@ Run = Callable[[], Any]
 
 def tensorflow_run(folder: Path, feed: Feed, jit: bool = False) -> Run:
     """A call of the SavedModel's function, traced for the feed."""
-    signature = tf.saved_model.load(str(folder / "saved_model")).signatures["serving_default"]
+    loaded = tf.saved_model.load(str(folder / "saved_model"))
+    signature = loaded.signatures["serving_default"]
     kinds = {name: tf.string if x.dtype == object else x.dtype for name, x in feed.items()}
     specs = {name: tf.TensorSpec(x.shape, kinds[name], name) for name, x in feed.items()}
     function = tf.function(lambda **inputs: signature(**inputs), jit_compile=jit)
     concrete = function.get_concrete_function(**specs)
+    concrete.keep = loaded  # its variables live as long as it does
 
     def run() -> dict[str, np.ndarray]:
         answers = concrete(**{name: tf.constant(x) for name, x in feed.items()})
