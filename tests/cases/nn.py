@@ -3,12 +3,14 @@
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.cases import case, f32, f64, ints
+from tests.cases import as_types, case, f32, f64, ints, with_nan
 
 nan, inf = np.nan, np.inf
+NUMBERS = "float32 float64 float16 bfloat16 int32 complex64"
 CORNERS = np.array([nan, inf, -inf, -0.0, 0, 100, -100, -20, 20, 1e-8, -1e-3, 3], np.float32)
 F16 = np.float16
 IMAGE = f32(2, 3, 4, 3)
+VIDEO = f32(2, 2, 3, 2, 3)
 PER_CHANNEL = [f32(3, low=0.5, high=2, seed=s) for s in range(4)]
 FIRST = f32(2, 3, 4, 4)  # three channels on axis 1
 
@@ -72,6 +74,13 @@ CASES = [
     case("BiasAdd", f32(3, 2), f32(2), data_format="NCHW", raises=True),
     case("BiasAddV1", IMAGE, f32(3)),
     case("BiasAddV1", f64(0, 3), f64(3)),
+    case("BiasAdd", with_nan(f64(2, 3)), f64(3)),
+    *[
+        case("BiasAddV1", x, bias)
+        for x, bias in zip(
+            as_types(with_nan(f32(2, 3)), NUMBERS), as_types(f32(3), NUMBERS), strict=True
+        )
+    ],
     *(
         batch_norm(name, IMAGE, is_training=False, epsilon=0.01)
         for name in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
@@ -80,7 +89,31 @@ CASES = [
         case(name, IMAGE, *PER_CHANNEL[:2], f32(0), f32(0))
         for name in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
     ),
-    batch_norm("FusedBatchNormV3", IMAGE, exponential_avg_factor=0.25),
+    *(
+        row
+        for name in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+        for row in (
+            batch_norm(name, IMAGE, exponential_avg_factor=0.25),
+            batch_norm(name, with_nan(IMAGE)),
+            batch_norm(name, with_nan(IMAGE), is_training=False),
+        )
+    ),
+    *(batch_norm("FusedBatchNormV2", IMAGE.astype(t), is_training=False) for t in (F16, bfloat16)),
+    *(
+        batch_norm("FusedBatchNormV3", x, is_training=training, data_format=layout, filled=3)
+        for layout, x in (("NDHWC", VIDEO), ("NCDHW", np.moveaxis(VIDEO, -1, 1).copy()))
+        for training in (True, False)
+    ),
+    *(
+        case(
+            "BatchNormWithGlobalNormalization",
+            *(v.astype(t) for v in (with_nan(IMAGE), *PER_CHANNEL)),
+            variance_epsilon=0.1,
+            scale_after_normalization=scale,
+        )
+        for t in (np.float32, np.float64, F16)
+        for scale in (True, False)
+    ),
     batch_norm("FusedBatchNormV3", IMAGE[:0], is_training=False),
     batch_norm("FusedBatchNormV3", IMAGE[:0], exponential_avg_factor=0.25),
     case("FusedBatchNormV3", IMAGE[:1, :1, :1], *PER_CHANNEL[:2], f32(0), f32(0)),
@@ -158,6 +191,8 @@ CASES = [
     case("DataFormatVecPermute", ints(2), src_format="NHWC", dst_format="NCHW"),
     case("DataFormatVecPermute", ints(5), src_format="NDHWC", dst_format="NCDHW"),
     case("DataFormatVecPermute", ints(3), raises=True),
+    case("DataFormatVecPermute", ints(0), raises=True),
+    case("DataFormatVecPermute", ints(4, 0), raises=True),
     *(
         case(name, f32(3, 5).astype(bfloat16), ulp=32)
         for name in (

@@ -242,7 +242,9 @@ def fused_batch_norm_v3(
     data_format: str = "NHWC",
     is_training: bool = True,
 ) -> tuple[Array, ...]:
-    """As FusedBatchNorm; the sixth output serves gradients and is empty."""
+    """As FusedBatchNorm, of volumes too; the sixth output serves gradients and holds nothing."""
+    if x.ndim not in (4, 5):
+        raise ValueError(f"input 0 has rank {x.ndim} and should have 4 or 5")
     return (
         *_batch_norm(
             x,
@@ -255,7 +257,7 @@ def fused_batch_norm_v3(
             data_format,
             is_training,
         ),
-        np.zeros(0, scale.dtype),
+        np.zeros(0 if x.ndim == 4 else (), scale.dtype),
     )
 
 
