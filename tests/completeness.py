@@ -19,28 +19,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tests import goldens
 from tests.cases import Case
+from tests.op_types import CLASSES
 from tests.oracle import op_def, prepare, tf
 
-GAPS = Path(__file__).parent / "data" / "gaps"
-"""A file a family with what its rows do not hold yet; lines only ever go."""
-
-CLASSES = {
-    "float32": ("float32",),
-    "float64": ("float64",),
-    "half": ("float16", "bfloat16"),
-    "integer": ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    "complex": ("complex64", "complex128"),
-    "bool": ("bool",),
-    "string": ("string",),
+NAMED = {"object": "string"}  # types whose names in numpy and TensorFlow differ
+CLASS_OF = {
+    tf.as_dtype(NAMED.get(name, name)): each for each, names in CLASSES.items() for name in names
 }
-CLASS_OF = {tf.as_dtype(name): each for each, names in CLASSES.items() for name in names}
 
 EXCEPTIONS = {
     "refused on a CPU: tests/test_siblings.py": "DepthToSpace.data_format=NCHW "

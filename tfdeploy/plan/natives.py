@@ -7,7 +7,7 @@ and gives NotImplemented for anything else, errors among it: then the reference 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -298,6 +298,8 @@ def _combined(
 
 # Segments and sets
 
+_MOST_GAPS = 64  # times as many segments as rows, beyond which the reference looks
+
 
 def _segments(engine: ModuleType, data: Array, ids: Array, how: str, start: int) -> Any:
     """Rows of the same id together; ids are sorted."""
@@ -317,27 +319,8 @@ def _segments(engine: ModuleType, data: Array, ids: Array, how: str, start: int)
     return out.reshape(shape)
 
 
-_MOST_GAPS = 64  # times as many segments as rows, beyond which the reference looks
-
-
-@native("SegmentSum")
-def _segment_sum(engine: ModuleType, data: Array, ids: Array) -> Any:
-    return _segments(engine, data, ids, "sum", 0)
-
-
-@native("SegmentProd")
-def _segment_prod(engine: ModuleType, data: Array, ids: Array) -> Any:
-    return _segments(engine, data, ids, "prod", 1)
-
-
-@native("SegmentMax")
-def _segment_max(engine: ModuleType, data: Array, ids: Array) -> Any:
-    return _segments(engine, data, ids, "max", 0)
-
-
-@native("SegmentMin")
-def _segment_min(engine: ModuleType, data: Array, ids: Array) -> Any:
-    return _segments(engine, data, ids, "min", 0)
+for _how, _start in {"Sum": 0, "Prod": 1, "Max": 0, "Min": 0}.items():
+    native(f"Segment{_how}")(partial(_segments, how=_how.lower(), start=_start))
 
 
 @native("SegmentMean")
