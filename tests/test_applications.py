@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("keras")
-
 from tests.applications import APPLICATIONS, export
 
 ROOT = Path(__file__).parent
