@@ -28,7 +28,8 @@ enum { TD_ROWS1 = 6, TD_ROWS2 = 3, TD_ROWS3 = 0, TD_ROWS4 = 1, TD_ROWS8 = 0 };
 #else
 enum { TD_ROWS1 = 3, TD_ROWS2 = 1, TD_ROWS3 = 0, TD_ROWS4 = 0, TD_ROWS8 = 0 };
 #endif
-enum { TD_ROWS = TD_ROWS1, TD_SUMS = 28 }; /* most rows, most sums of a tile */
+/* Most rows of a tile of one panel, of half a panel and of any tile; most sums of a tile. */
+enum { TD_ROWS = TD_ROWS1, TD_ROWS_HALF = TD_NV > 1 ? 2 * TD_ROWS1 : 0, TD_ROWS_MOST = 14, TD_SUMS = 28 };
 
 typedef struct td_sum {
     int64_t taps, len, k, n; /* k = taps * len rows and n columns of weights */
@@ -63,11 +64,11 @@ TD_INLINE void td_tile_column(const td_sum *s, vf *sums, int64_t row, int64_t co
         td_store_some(out + i * s->out_stride, n, td_clamp(sums[i * width], low, high), full);
 }
 
-/* mr rows from `row` on by np panels from `panel` on; rows[i * taps + t] leads to tap t of row i.  What
- * stands `ahead` floats after the weights in use is wanted next and fetched into the second cache. */
+/* mr rows from `row` on by np panels from `panel` on, nv vectors in all, fewer than the panels have where
+ * the last columns do not exist; rows[i * taps + t] leads to tap t of row i.  What stands `ahead` floats
+ * after the weights in use is wanted next and fetched into the second cache. */
 TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, int64_t panel,
-                       int64_t ahead, const int mr, const int np) {
-    const int nv = np * TD_NV;
+                       int64_t ahead, const int mr, const int np, const int nv) {
     const int64_t k16 = s->k * TD_PANEL, len = s->len;
     const float *panels = s->panels + panel * k16;
     vf acc[TD_SUMS];
@@ -83,10 +84,12 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
             for (int p = 0; p < np; p++)
                 __builtin_prefetch(s->residual + (row + i) * s->residual_stride +
                                    (panel + p) * TD_PANEL);
-    if (s->k > TD_BLOCK) memset(total, 0, sizeof(float) * (size_t)(mr * np * TD_PANEL));
+    if (s->k > TD_BLOCK)
+#pragma GCC unroll 28
+        for (int i = 0; i < mr * nv; i++) td_store(total + i * TD_LANES, (vf){0});
 
     for (int64_t t = 0; t < s->taps; t++) {
-        const float *a[TD_ROWS];
+        const float *a[TD_ROWS_MOST];
         uintptr_t inside = 0;
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++) {
@@ -119,7 +122,7 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
 #pragma GCC unroll 8
                 for (int p = 0; p < np; p++)
 #pragma GCC unroll 4
-                    for (int v = 0; v < TD_NV; v++)
+                    for (int v = 0; v < TD_MIN(TD_NV, nv); v++)
                         w[p * TD_NV + v] = td_load(b + p * k16 + v * TD_LANES);
 #pragma GCC unroll 16
                 for (int i = 0; i < mr; i++) {
@@ -146,7 +149,7 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
     }
     if (s->act.kind > TD_ACT_clamp)
         td_act_tile(&s->act, s->out + row * s->out_stride + col, s->out_stride, mr,
-                    TD_MIN(np * TD_PANEL, s->n - col));
+                    TD_MIN(nv * TD_LANES, s->n - col));
 }
 
 typedef void td_tile_fn(const td_sum *, const float *const *, int64_t, int64_t, int64_t);
@@ -154,7 +157,7 @@ typedef void td_tile_fn(const td_sum *, const float *const *, int64_t, int64_t, 
 #define TD_TILE(mr, np)                                                                           \
     static void td_tile_##mr##x##np(const td_sum *s, const float *const *rows, int64_t row,       \
                                     int64_t panel, int64_t ahead) {                               \
-        td_tile(s, rows, row, panel, ahead, mr, np);                                                     \
+        td_tile(s, rows, row, panel, ahead, mr, np, np * TD_NV);                                  \
     }
 #define TD_TILE_NAME(mr, np) [mr] = td_tile_##mr##x##np,
 
@@ -226,67 +229,116 @@ TD_INLINE int64_t td_piece_start(int64_t rows, int64_t pieces, int64_t i) {
     return i * (rows / pieces) + TD_MIN(i, rows % pieces);
 }
 
+/* A last panel of which no more than half exists wastes lanes.  Tiles of half its width take twice the rows;
+ * of even fewer columns, where shuffles are cheap, the rows stand in the lanes.  The order of summation is
+ * the same. */
 #if defined(__AVX512F__)
-/* A last panel of which few columns exist wastes most of its lanes; there the rows stand in the lanes.
- * The order of summation is the same. */
-enum { TD_SLIVER_ROWS = 16, TD_SLIVER_LEAST = 12 /* rows that pay for it */ };
+enum { TD_TURNED = 8 }; /* most columns for which rows stand in the lanes */
+#elif defined(__AVX2__)
+enum { TD_TURNED = 4 };
+#else
+enum { TD_TURNED = 0 };
+#endif
+enum { TD_TURNED_LEAST = 12 /* rows that pay for it */ };
 
-/* Four vectors of four rows by four columns each: rows become columns. */
-TD_INLINE void td_turn4x4(vf *x) {
-    __m512 a = _mm512_unpacklo_ps((__m512)x[0], (__m512)x[1]);
-    __m512 b = _mm512_unpackhi_ps((__m512)x[0], (__m512)x[1]);
-    __m512 c = _mm512_unpacklo_ps((__m512)x[2], (__m512)x[3]);
-    __m512 d = _mm512_unpackhi_ps((__m512)x[2], (__m512)x[3]);
-    x[0] = (vf)_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(c)));
-    x[1] = (vf)_mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(c)));
-    x[2] = (vf)_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(b), _mm512_castps_pd(d)));
-    x[3] = (vf)_mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(b), _mm512_castps_pd(d)));
+/* Whether the panel before `last` is done by td_sliver_rows. */
+TD_INLINE int td_is_turned(const td_sum *s, int64_t rows, int64_t n) {
+    return n <= TD_TURNED && rows >= TD_TURNED_LEAST && s->taps == 1 && !s->residual;
 }
 
-/* Lane r of x[j] becomes in[r][c + j], for up to four j; what lies past n of them is 0. */
-TD_INLINE void td_lanes_of_rows(const float *const *in, int64_t c, int64_t n, vf *x) {
-    const __mmask8 mask = (__mmask8)((1u << TD_MIN(n, 4)) - 1);
+TD_INLINE int td_is_sliver(const td_sum *s, int64_t rows, int64_t last) {
+    const int64_t n = s->n - (last - 1) * TD_PANEL;
+    return (TD_ROWS_HALF && n <= TD_PANEL / 2 && rows > 1) || td_is_turned(s, rows, n);
+}
+
+#if defined(__AVX2__)
+#if defined(__AVX512F__)
+#define TD_MM(op) _mm512_##op
+typedef __m512 td_mm;
+typedef __m512d td_mmd;
+#else
+#define TD_MM(op) _mm256_##op
+typedef __m256 td_mm;
+typedef __m256d td_mmd;
+#endif
+enum { TD_QUADS = TD_LANES / 4 };
+
+/* In each quarter of four vectors, four rows of four: rows become columns. */
+TD_INLINE void td_turn4x4(vf *x) {
+    td_mm a = TD_MM(unpacklo_ps)((td_mm)x[0], (td_mm)x[1]);
+    td_mm b = TD_MM(unpackhi_ps)((td_mm)x[0], (td_mm)x[1]);
+    td_mm c = TD_MM(unpacklo_ps)((td_mm)x[2], (td_mm)x[3]);
+    td_mm d = TD_MM(unpackhi_ps)((td_mm)x[2], (td_mm)x[3]);
+    x[0] = (vf)TD_MM(unpacklo_pd)((td_mmd)a, (td_mmd)c);
+    x[1] = (vf)TD_MM(unpackhi_pd)((td_mmd)a, (td_mmd)c);
+    x[2] = (vf)TD_MM(unpacklo_pd)((td_mmd)b, (td_mmd)d);
+    x[3] = (vf)TD_MM(unpackhi_pd)((td_mmd)b, (td_mmd)d);
+}
+
+/* The first n of four floats. */
+TD_INLINE __m128i td_first4(int64_t n) {
+    return _mm_cmplt_epi32(_mm_setr_epi32(0, 1, 2, 3), _mm_set1_epi32((int)TD_MIN(n, 4)));
+}
+
+/* Four vectors whose quarters are what `in` of sixteen rows holds at c, rows of a quarter apart; then columns:
+ * lane r of x[v][j] becomes in[v * TD_LANES + r][c + j]. */
+TD_INLINE void td_lanes_of_rows(const float *const *in, int64_t c, int64_t n, vf (*x)[4]) {
+    const __m128i some = td_first4(n);
+#pragma GCC unroll 2
+    for (int v = 0; v < TD_NV; v++) {
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        __m512 q = _mm512_castps128_ps512(_mm_maskz_loadu_ps(mask, in[i] + c));
-        q = _mm512_insertf32x4(q, _mm_maskz_loadu_ps(mask, in[4 + i] + c), 1);
-        q = _mm512_insertf32x4(q, _mm_maskz_loadu_ps(mask, in[8 + i] + c), 2);
-        x[i] = (vf)_mm512_insertf32x4(q, _mm_maskz_loadu_ps(mask, in[12 + i] + c), 3);
+        for (int i = 0; i < 4; i++) {
+            __m128 q[TD_QUADS];
+#pragma GCC unroll 4
+            for (int j = 0; j < TD_QUADS; j++) {
+                const float *row = in[v * TD_LANES + 4 * j + i] + c;
+                q[j] = n >= 4 ? _mm_loadu_ps(row) : _mm_maskload_ps(row, some);
+            }
+#if defined(__AVX512F__)
+            __m512 whole = _mm512_insertf32x4(_mm512_castps128_ps512(q[0]), q[1], 1);
+            x[v][i] = (vf)_mm512_insertf32x4(_mm512_insertf32x4(whole, q[2], 2), q[3], 3);
+#else
+            x[v][i] = (vf)_mm256_insertf128_ps(_mm256_castps128_ps256(q[0]), q[1], 1);
+#endif
+        }
+        td_turn4x4(x[v]);
     }
-    td_turn4x4(x);
 }
 
 /* The first `columns` columns of a panel for up to 16 rows of one tap, without residual. */
-TD_INLINE void td_sliver(const td_sum *s, const float *const *table, int64_t row, int64_t count,
+TD_INLINE void td_turned(const td_sum *s, const float *const *table, int64_t row, int64_t count,
                          int64_t panel, const int columns) {
-    const float *b = s->panels + panel * s->k * TD_PANEL, *in[TD_SLIVER_ROWS];
-    vf acc[8], total[8], x[4];
-    for (int i = 0; i < TD_SLIVER_ROWS; i++) in[i] = table[TD_MIN(i, count - 1)];
+    const float *b = s->panels + panel * s->k * TD_PANEL, *in[TD_PANEL];
+    vf acc[8][TD_NV], total[8][TD_NV], x[TD_NV][4];
+    for (int i = 0; i < TD_PANEL; i++) in[i] = table[TD_MIN(i, count - 1)];
 #pragma GCC unroll 8
-    for (int j = 0; j < columns; j++) acc[j] = total[j] = (vf){0};
+    for (int j = 0; j < columns; j++)
+#pragma GCC unroll 2
+        for (int v = 0; v < TD_NV; v++) acc[j][v] = total[j][v] = (vf){0};
     for (int64_t begin = 0; begin < s->k; begin += TD_BLOCK) {
         const int64_t end = TD_MIN(begin + TD_BLOCK, s->k);
         if (begin)
 #pragma GCC unroll 8
-            for (int j = 0; j < columns; j++) {
-                total[j] += acc[j];
-                acc[j] = (vf){0};
-            }
-        int64_t c = begin;
-        for (; c + 4 <= end; c += 4) {
-            td_lanes_of_rows(in, c, 4, x);
+            for (int j = 0; j < columns; j++)
+#pragma GCC unroll 2
+                for (int v = 0; v < TD_NV; v++) {
+                    total[j][v] += acc[j][v];
+                    acc[j][v] = (vf){0};
+                }
+        for (int64_t c = begin; c < end; c += 4) {
+            const int64_t some = TD_MIN(end - c, 4);
+            if (some == 4) td_lanes_of_rows(in, c, 4, x);
+            else td_lanes_of_rows(in, c, some, x);
 #pragma GCC unroll 4
-            for (int i = 0; i < 4; i++)
+            for (int i = 0; i < 4; i++) {
+                if (i >= some) break;
 #pragma GCC unroll 8
-                for (int j = 0; j < columns; j++)
-                    acc[j] = td_fma(x[i], td_set(b[(c + i) * TD_PANEL + j]), acc[j]);
-        }
-        if (c < end) {
-            td_lanes_of_rows(in, c, end - c, x);
-            for (int i = 0; i < end - c; i++)
-#pragma GCC unroll 8
-                for (int j = 0; j < columns; j++)
-                    acc[j] = td_fma(x[i], td_set(b[(c + i) * TD_PANEL + j]), acc[j]);
+                for (int j = 0; j < columns; j++) {
+                    const vf w = td_set(b[(c + i) * TD_PANEL + j]);
+#pragma GCC unroll 2
+                    for (int v = 0; v < TD_NV; v++) acc[j][v] = td_fma(x[v][i], w, acc[j][v]);
+                }
+            }
         }
     }
     const int64_t col = panel * TD_PANEL, n = s->n - col;
@@ -294,59 +346,90 @@ TD_INLINE void td_sliver(const td_sum *s, const float *const *table, int64_t row
     const vf low = td_set(s->act.low), high = td_set(s->act.high);
 #pragma GCC unroll 8
     for (int j = 0; j < columns; j++) {
-        if (s->k > TD_BLOCK) acc[j] += total[j];
         const vf scale = td_set(s->scale && j < n ? s->scale[col + j] : 1.0f);
         const vf shift = td_set(0.0f) + td_set(s->shift && j < n ? s->shift[col + j] : 0.0f);
-        acc[j] = td_clamp(td_fma(acc[j], scale, shift), low, high);
+#pragma GCC unroll 2
+        for (int v = 0; v < TD_NV; v++) {
+            if (s->k > TD_BLOCK) acc[j][v] += total[j][v];
+            acc[j][v] = td_clamp(td_fma(acc[j][v], scale, shift), low, high);
+        }
     }
 #pragma GCC unroll 2
     for (int half = 0; half < columns; half += 4) {
-        const __mmask8 mask = (__mmask8)((1u << TD_MAX(TD_MIN(n - half, 4), 0)) - 1);
-        vf *y = acc + half;
-        td_turn4x4(y);
+        const __m128i some = td_first4(n - half);
+#pragma GCC unroll 2
+        for (int v = 0; v < TD_NV; v++) {
+            vf y[4] = {acc[half][v], acc[half + 1][v], acc[half + 2][v], acc[half + 3][v]};
+            td_turn4x4(y);
 #pragma GCC unroll 16
-        for (int i = 0; i < TD_SLIVER_ROWS; i++)
-            if (i < count) {
-                float part[TD_LANES] __attribute__((aligned(64)));
-                td_store(part, y[i % 4]);
-                _mm_mask_storeu_ps(out + i * s->out_stride + half, mask, _mm_load_ps(part + i / 4 * 4));
-            }
+            for (int i = 0; i < TD_LANES; i++)
+                if (v * TD_LANES + i < count) {
+                    float part[TD_LANES] __attribute__((aligned(64)));
+                    td_store(part, y[i % 4]);
+                    _mm_maskstore_ps(out + (v * TD_LANES + i) * s->out_stride + half, some,
+                                     _mm_load_ps(part + i / 4 * 4));
+                }
+        }
     }
     if (s->act.kind > TD_ACT_clamp) td_act_tile(&s->act, out, s->out_stride, count, n);
 }
 
-static void td_sliver4(const td_sum *s, const float *const *table, int64_t row, int64_t count,
+static void td_turned4(const td_sum *s, const float *const *table, int64_t row, int64_t count,
                        int64_t panel) {
-    td_sliver(s, table, row, count, panel, 4);
+    td_turned(s, table, row, count, panel, 4);
 }
-static void td_sliver8(const td_sum *s, const float *const *table, int64_t row, int64_t count,
+#if defined(__AVX512F__)
+static void td_turned8(const td_sum *s, const float *const *table, int64_t row, int64_t count,
                        int64_t panel) {
-    td_sliver(s, table, row, count, panel, 8);
+    td_turned(s, table, row, count, panel, 8);
 }
+#else
+#define td_turned8 td_turned4
+#endif
+#else
+TD_INLINE void td_turned4(const td_sum *s, const float *const *table, int64_t row, int64_t count,
+                          int64_t panel) {}
+#define td_turned8 td_turned4
+#endif
 
-/* Whether the panel before `last` is done by td_sliver_rows. */
-TD_INLINE int td_is_sliver(const td_sum *s, int64_t rows, int64_t last) {
-    const int64_t n = s->n - (last - 1) * TD_PANEL;
-    return n <= 8 && rows >= TD_SLIVER_LEAST && s->taps == 1 && !s->residual;
+#if defined(__AVX512F__)
+TD_INLINE void td_half_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
+                            int64_t panel) {
+    td_tiles[1].rows[rows](s, table, row, panel, 0);
 }
+#else
+#define TD_TILES_HALF(K) K(1) K(2) K(3) K(4) K(5) K(6) K(7) K(8) K(9) K(10) K(11) K(12)
+#define TD_TILE_HALF(mr)                                                                          \
+    static void td_half_##mr(const td_sum *s, const float *const *rows, int64_t row, int64_t panel, \
+                             int64_t ahead) {                                                     \
+        td_tile(s, rows, row, panel, ahead, TD_MIN(mr, TD_ROWS_HALF), 1, TD_NV / 2);              \
+    }
+#define TD_TILE_HALF_NAME(mr) [mr] = td_half_##mr,
+TD_TILES_HALF(TD_TILE_HALF)
+static td_tile_fn *const td_halves[] = {TD_TILES_HALF(TD_TILE_HALF_NAME)};
+
+TD_INLINE void td_half_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
+                            int64_t panel) {
+    const int64_t tiles = (rows + TD_ROWS_HALF - 1) / TD_ROWS_HALF;
+    for (int64_t i = 0; i < tiles; i++) {
+        const int64_t from = td_piece_start(rows, tiles, i), to = td_piece_start(rows, tiles, i + 1);
+        td_halves[to - from](s, table + from * s->taps, row + from, panel, 0);
+    }
+}
+#endif
 
 TD_INLINE void td_sliver_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
                               int64_t panel) {
     const int64_t n = s->n - panel * TD_PANEL;
-    for (int64_t i = 0; i < rows; i += TD_SLIVER_ROWS) {
-        const int64_t count = TD_MIN(rows - i, TD_SLIVER_ROWS);
-        if (count < TD_SLIVER_LEAST) td_tiles[1].rows[count](s, table + i, row + i, panel, 0);
-        else if (n <= 4) td_sliver4(s, table + i, row + i, count, panel);
-        else td_sliver8(s, table + i, row + i, count, panel);
-    }
+    int64_t i = 0;
+    if (td_is_turned(s, rows, n))
+        for (; rows - i >= TD_TURNED_LEAST; i += TD_MIN(rows - i, TD_PANEL)) {
+            const int64_t count = TD_MIN(rows - i, TD_PANEL);
+            if (n <= 4) td_turned4(s, table + i, row + i, count, panel);
+            else td_turned8(s, table + i, row + i, count, panel);
+        }
+    if (i < rows) td_half_rows(s, table + i * s->taps, row + i, rows - i, panel);
 }
-#else
-TD_INLINE int td_is_sliver(const td_sum *s, int64_t rows, int64_t last) {
-    return 0 * (s->n + rows + last);
-}
-TD_INLINE void td_sliver_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
-                              int64_t panel) {}
-#endif
 
 /* All tiles of `rows` rows from `row` on by the panels [first, last); table[i * taps + t] leads to tap t
  * of row `row` + i. */

@@ -27,9 +27,11 @@ TD_POLY(td_poly_log, 0.333333164f, -0.250008106f, 0.20002301f, -0.166245565f, 0.
 /* (erf(x) - x) / x in x^2 for |x| <= 0.9 */
 TD_POLY(td_poly_erf, 0.128379151f, -0.376125067f, 0.112819761f, -0.0267732851f, 0.00500416011f,
         -0.000605246169f)
-/* log(erfc(a)) for 0.9 <= a <= 4, where erfc fades beside 1 */
-TD_POLY(td_poly_log_erfc, -0.000177487251f, -1.12774956f, -0.637059808f, -0.104037262f,
-        0.0222770162f, -0.00305558369f, 0.000197178655f)
+/* erf(x) / x = above / below in x^2 for |x| <= 3.92 */
+TD_POLY(td_poly_erf_above, 1.12837911f, 0.190406486f, 0.0527487174f, 0.00376561773f, 0.000284882728f,
+        2.05008769e-06f)
+TD_POLY(td_poly_erf_below, 1.0f, 0.502076149f, 0.114109099f, 0.014969212f, 0.00116253609f,
+        3.80917118e-05f)
 /* exp(a^2) erfc(a) in 1 / (1 + a / 2) - 1 / 2 for 0 <= a <= 10.2 */
 TD_POLY(td_poly_erfcx, 0.255395681f, 0.854371727f, 0.966632128f, 0.631822944f, 0.0597412735f,
         -0.223718762f, -0.0542751588f, 0.122841716f, 0.0109641943f, -0.0697248429f, 0.0221418738f)
@@ -54,8 +56,11 @@ TD_INLINE vf td_scale(vf y, vf n) {
 #if defined(__AVX512F__)
     return (vf)_mm512_scalef_ps((__m512)y, (__m512)n);
 #else
-    vi half = td_toi(n) >> 1, rest = (vi)((vu)td_toi(n) - (vu)half);
-    return y * td_pow2(half) * td_pow2(rest);
+    if (__builtin_expect(td_any(td_less(td_set(125.5f), td_abs(n))), 0)) {
+        vi half = td_toi(n) >> 1, rest = (vi)((vu)td_toi(n) - (vu)half);
+        return y * td_pow2(half) * td_pow2(rest);
+    }
+    return (vf)((vu)y + ((vu)td_toi(n) << 23));
 #endif
 }
 
@@ -148,11 +153,11 @@ TD_INLINE vf td_erfc_tail(vf a) {
     return e * td_poly_erfcx(1.0f / td_fma(a, td_set(0.5f), td_set(1.0f)) - 0.5f);
 }
 
+/* A quotient of polynomials in x^2; beyond 3.92 it is 1. */
 TD_INLINE vf td_erf(vf x) {
-    vf a = td_abs(x);
-    vf near = td_fma(x, td_poly_erf(x * x), x);
-    vf far = 1.0f - td_exp_within(td_poly_log_erfc(td_min2(td_set(4.0f), a)));
-    return td_sel_less(a, td_set(0.9f), near, td_copysign(far, x));
+    vf a = td_min2(td_set(3.92f), td_abs(x)), z = a * a;
+    vf y = a * td_poly_erf_above(z) / td_poly_erf_below(z);
+    return td_copysign(td_min2(td_set(1.0f), y), x);
 }
 
 TD_INLINE vf td_erfc(vf x) {
