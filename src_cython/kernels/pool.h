@@ -10,12 +10,15 @@
 
 enum { TD_POOL_MAX, TD_POOL_AVG };
 
+enum { TD_POOL_FAR = 2 << 20 }; /* floats that no cache is sure to hold */
+
 /* Where padding is part of the windows, `start` is what a window that reaches outside begins with, and
  * `taps` what every sum is divided by; else `taps` is 0. */
 typedef struct td_pool {
     td_window w;
     float start;
     int64_t taps;
+    int far; /* whether what is read comes from memory */
 } td_pool;
 
 TD_INLINE float td_pool_start(const int op) { return op == TD_POOL_MAX ? -3.40282347e38f : 0.0f; }
@@ -29,7 +32,7 @@ TD_INLINE int td_pool_by_columns(const td_window *w) {
            w->kernel[0] * w->kernel[1] > 1;
 }
 
-/* `count` neighbouring results of one vector: taps [k0, k1) of each, `fold` of a line's kernel rows. */
+/* `count` neighbouring results of one vector: taps [k0, k1) of each, in all of the line's kernel rows. */
 TD_INLINE void td_pool_pixels(const td_pool *p, const td_line *line, int64_t at, int64_t c,
                               int64_t n, int64_t k0, int64_t k1, const int op, const int count,
                               const int full) {
@@ -62,21 +65,33 @@ TD_INLINE void td_pool_pixels(const td_pool *p, const td_line *line, int64_t at,
     }
 }
 
-TD_INLINE void td_pool_line(const td_pool *p, const td_line *line, int64_t c, int64_t n,
-                            const int op, const int full) {
+/* Brings what the next line reads and this one does not into the second cache. */
+TD_INLINE void td_pool_fetch(const td_pool *p, const td_line *line, int64_t at, int64_t count) {
     const td_window *w = &p->w;
-    int64_t inner, outer;
+    const int64_t length = count * w->stride[2] * w->in_step[2];
+    const float *x = line->x + at * w->stride[2] * w->in_step[2] + w->kernel[1] * w->in_step[1];
+    for (int64_t h = 0; h < w->stride[1]; h++, x += w->in_step[1])
+        for (int64_t i = 0; i < length; i += TD_PANEL) __builtin_prefetch(x + i, 0, 2);
+}
+
+/* All channels of a line, pixel by pixel: memory is read as it lies. */
+TD_INLINE void td_pool_line(const td_pool *p, const td_line *line, const int op) {
+    const td_window *w = &p->w;
+    int64_t inner, outer, at = 0;
     td_interior(w, &inner, &outer);
-    for (int64_t at = 0; at < w->out[2];) {
-        if (at >= inner && outer - at >= 4) {
-            td_pool_pixels(p, line, at, c, n, 0, w->kernel[2], op, 4, full);
-            at += 4;
-            continue;
-        }
-        int64_t k0, k1;
+    while (at < w->out[2]) {
+        const int four = at >= inner && outer - at >= 4;
+        int64_t c = 0, k0, k1;
+        if (p->far) td_pool_fetch(p, line, at, four ? 4 : 1);
         td_inside(w, 2, at * w->stride[2] - w->pad[2], &k0, &k1);
-        td_pool_pixels(p, line, at, c, n, k0, k1, op, 1, full);
-        at++;
+        for (; c + TD_LANES <= w->channels; c += TD_LANES) {
+            if (four) td_pool_pixels(p, line, at, c, TD_LANES, k0, k1, op, 4, 1);
+            else td_pool_pixels(p, line, at, c, TD_LANES, k0, k1, op, 1, 1);
+        }
+        const int64_t n = w->channels - c;
+        if (n && four) td_pool_pixels(p, line, at, c, n, k0, k1, op, 4, 0);
+        else if (n) td_pool_pixels(p, line, at, c, n, k0, k1, op, 1, 0);
+        at += four ? 4 : 1;
     }
 }
 
@@ -130,6 +145,7 @@ TD_INLINE int td_pool_run(const td_call *call, const int op) {
     td_pool p = {.start = td_pool_start(op)};
     const td_window *w = &p.w;
     td_window_of(&p.w, call->in[0], call->out[0], call->ints);
+    p.far = w->batch * w->in_batch > TD_POOL_FAR;
     if (call->n_floats) {
         p.taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
         if (call->floats[0] > p.start) p.start = call->floats[0];
@@ -138,15 +154,15 @@ TD_INLINE int td_pool_run(const td_call *call, const int op) {
     float *column = call->scratch;
     for (int64_t u = call->begin; u < call->end; u++) {
         const td_line line = td_line_at(w, call->in[0]->data, call->out[0]->data, u);
+        if (!columns) {
+            td_pool_line(&p, &line, op);
+            continue;
+        }
         int64_t c = 0;
-        for (; c + TD_LANES <= w->channels; c += TD_LANES) {
-            if (columns) td_pool_columns(&p, &line, c, TD_LANES, column, op, 1);
-            else td_pool_line(&p, &line, c, TD_LANES, op, 1);
-        }
-        if (c < w->channels) {
-            if (columns) td_pool_columns(&p, &line, c, w->channels - c, column, op, 0);
-            else td_pool_line(&p, &line, c, w->channels - c, op, 0);
-        }
+        for (; c + TD_LANES <= w->channels; c += TD_LANES)
+            td_pool_columns(&p, &line, c, TD_LANES, column, op, 1);
+        if (c < w->channels)
+            td_pool_columns(&p, &line, c, w->channels - c, column, op, 0);
     }
     return TD_OK;
 }
