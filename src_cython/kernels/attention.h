@@ -129,10 +129,8 @@ static int attention_run(const td_call *call) {
         const int64_t share = next == head ? 0 : (g.s + end - begin - 1) / (end - begin);
         const float *next_keys = (const float *)k->data + td_head_offset(k, y, next);
         const float *next_values = (const float *)v->data + td_head_offset(v, y, next);
-        const int64_t pieces = (end - begin + TD_ATTENTION_ROWS - 1) / TD_ATTENTION_ROWS;
-        for (int64_t piece = 0; piece < pieces; piece++) {
-            const int64_t row = begin + td_piece_start(end - begin, pieces, piece);
-            const int64_t rows = begin + td_piece_start(end - begin, pieces, piece + 1) - row;
+        for (int64_t row = begin, rows; row < end; row += rows) {
+            rows = TD_MIN(TD_ATTENTION_ROWS, end - row);
             for (int64_t i = 0; i < rows; i++) q_table[i] = queries + (row + i) * q->stride[rows_axis];
             first.residual = of_mask ? of_mask + row * first.residual_stride : NULL;
             td_sum_rows(&first, q_table, 0, rows, 0, td_panels(g.s));

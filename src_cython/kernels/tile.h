@@ -58,10 +58,11 @@ TD_INLINE void td_tile_column(const td_sum *s, vf *sums, int64_t row, int64_t co
         for (int i = 0; i < mr; i++)
             sums[i * width] += td_load_some(more + i * s->residual_stride, n, full);
     }
-    float *out = s->out + row * s->out_stride + col;
+    const int64_t step = s->out_stride; /* a store could change what s holds, for all the compiler knows */
+    float *out = s->out + row * step + col;
 #pragma GCC unroll 16
-    for (int i = 0; i < mr; i++)
-        td_store_some(out + i * s->out_stride, n, td_clamp(sums[i * width], low, high), full);
+    for (int i = 0; i < mr; i++, out += step)
+        td_store_some(out, n, td_clamp(sums[i * width], low, high), full);
 }
 
 /* mr rows from `row` on by np panels from `panel` on, nv vectors in all, fewer than the panels have where
