@@ -1,8 +1,8 @@
 """Image files: decoding and encoding.
 
-JPEG, PNG, GIF and WebP files are read, and JPEG files written, by the optional package Pillow.  It
-computes the cosine transform of JPEG as TensorFlow does where dct_method is INTEGER_ACCURATE;
-TensorFlow's default is a faster one, from which values differ by a few levels.
+JPEG, PNG, GIF and WebP files are read, and JPEG files written, by the optional package Pillow.  Of
+JPEG it either computes the accurate cosine transform and smooths colours, or the fast one, which
+is TensorFlow's default, and does not; `jpeg` smooths what comes from the fast one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..dtypes import FLOAT32, INT32, STRING, DType
 from ..errors import UnsupportedError
 from ..graph.types import ValueType
+from . import jpeg
 from .registry import op
 from .rules import Inference
 from .windows import check_size
@@ -82,14 +83,63 @@ def _pixels(image: Any, mode: str) -> Array:
     return found.reshape(*found.shape[:2], -1)
 
 
-def _jpeg(data: bytes, channels: int, ratio: int = 1) -> Array:
-    if ratio not in (1, 2, 4, 8):
-        raise ValueError(f"ratio {ratio} is none of 1, 2, 4, 8")
+class _Jpeg(NamedTuple):
+    """How a JPEG file is to be decoded."""
+
+    ratio: int = 1
+    smooth: bool = True  # when colours are scaled up
+    fast: bool = True  # the cosine transform
+
+
+_PLAIN = _Jpeg()
+
+
+def _jpeg(data: bytes, channels: int, how: _Jpeg) -> Array:
+    if how.ratio not in (1, 2, 4, 8):
+        raise ValueError(f"ratio {how.ratio} is none of 1, 2, 4, 8")
     image = _open(data)
+    factors = jpeg.factors([(x, y) for _, x, y, _ in image.layer], how.ratio)
+    smooth = how.smooth and how.ratio < 8 and len(set(factors)) > 1
+    if image.mode == "CMYK":
+        return _inks(image, channels, how.ratio, how.fast and not smooth)
     mode = _MODES[channels] if channels else ("L" if image.mode == "L" else "RGB")
-    if ratio > 1 or image.mode != mode:
-        image.draft(mode, tuple(max(1, n // ratio) for n in image.size))
-    return _pixels(image, mode)
+    if smooth and how.fast and (image.mode, mode) == ("RGB", "RGB"):
+        found = _smoothed(data, factors, how.ratio)
+        if found is not None:
+            return found
+    return _pixels(_drafted(image, mode, how.ratio, how.fast), mode)
+
+
+def _drafted(image: Any, mode: str, ratio: int, draft: bool) -> Any:
+    """Pillow's `image`, not yet decoded, told its mode, its size, and whether to be quick: by the
+    fast transform, and without smoothing.
+    """
+    image.draft(mode, tuple(max(1, n // ratio) for n in image.size))
+    image.decoderconfig = (image.decoderconfig[0], int(draft))
+    return image
+
+
+def _smoothed(data: bytes, factors: list[jpeg.Layer], ratio: int) -> Array | None:
+    """Colours by the fast transform, smoothed, which Pillow does not do: its draft repeats what
+    there is of colour.  None where colours are not apart from light.
+    """
+    try:
+        planes = np.asarray(_drafted(_open(data), "YCbCr", ratio, True))
+    except OSError:
+        return None
+    height, width = planes.shape[:2]
+    sparse = [planes[::y, ::x, i] for i, (x, y) in enumerate(factors)]
+    grown = [jpeg.upsampled(p, f) for p, f in zip(sparse, factors, strict=True)]
+    return jpeg.colours(*(plane[:height, :width] for plane in grown))
+
+
+def _inks(image: Any, channels: int, ratio: int, draft: bool) -> Array:
+    """RGB of a JPEG file of four inks; Pillow turns all of them over, as Adobe writes them."""
+    if channels == 1:
+        raise ValueError("a JPEG file of four inks is not read as grey")
+    inks = _pixels(_drafted(image, "CMYK", ratio, draft), "CMYK").astype(np.int32)
+    light = 255 - inks if "adobe" in image.info else inks
+    return (light[..., :3] * light[..., 3:] // 255).astype(np.uint8)
 
 
 def _png(data: bytes, channels: int) -> Array:
@@ -151,7 +201,11 @@ def _as(pixels: Array, dtype: DType, kind: str) -> Array:
 
 
 def _decode(
-    contents: Array, channels: int, dtype: DType = _UINT8, ratio: int = 1, animate: bool = True
+    contents: Array,
+    channels: int,
+    dtype: DType = _UINT8,
+    how: _Jpeg = _PLAIN,
+    animate: bool = True,
 ) -> tuple[str, Array]:
     """Format and pixels of a file; (frames, h, w, c) for an animation."""
     data = _bytes(contents)
@@ -159,7 +213,7 @@ def _decode(
     if channels not in _CHANNELS[kind]:
         raise ValueError(f"channels {channels} should be one of {_CHANNELS[kind]} for {kind}")
     if kind == "JPEG":
-        pixels = _jpeg(data, channels, ratio)
+        pixels = _jpeg(data, channels, how)
     elif kind == "PNG":
         pixels = _png(data, channels)
     elif kind == "BMP":
@@ -170,9 +224,9 @@ def _decode(
     return kind, _as(pixels, dtype, kind)
 
 
-def _still(contents: Array, channels: int, dtype: DType = _UINT8, ratio: int = 1) -> Array:
+def _still(contents: Array, channels: int, dtype: DType = _UINT8, how: _Jpeg = _PLAIN) -> Array:
     """What DecodeJpeg and DecodePng read alike: one image (h, w, c)."""
-    kind, pixels = _decode(contents, channels, dtype, ratio)
+    kind, pixels = _decode(contents, channels, dtype, how)
     if kind == "BMP":
         raise ValueError("the file is a BMP: DecodeBmp or DecodeImage reads it")
     if kind == "GIF":
@@ -189,6 +243,12 @@ def _image_type(c: Inference) -> ValueType:
     return ValueType(c.attrs.get("dtype", _UINT8), (c.fresh(), c.fresh(), channels))
 
 
+def _asked(ratio: int, fancy_upscaling: bool, dct_method: str) -> _Jpeg:
+    if dct_method not in ("", "INTEGER_FAST", "INTEGER_ACCURATE"):
+        raise ValueError(f"dct_method {dct_method!r} is neither INTEGER_FAST nor INTEGER_ACCURATE")
+    return _Jpeg(ratio, fancy_upscaling, dct_method != "INTEGER_ACCURATE")
+
+
 @op("DecodeJpeg", type=_image_type)
 def decode_jpeg(
     contents: Array,
@@ -202,9 +262,10 @@ def decode_jpeg(
 ) -> Array:
     """Pixels of a JPEG file, reduced by `ratio` (tf.io.decode_jpeg).
 
-    Colours are always smoothed when scaled up; damaged files are an error.
+    Damaged files are an error.  Without `fancy_upscaling`, colours of files that have fewer of
+    them are smoothed all the same where `dct_method` is INTEGER_ACCURATE.
     """
-    return _still(contents, channels, ratio=ratio)
+    return _still(contents, channels, how=_asked(ratio, fancy_upscaling, dct_method))
 
 
 @op("DecodeAndCropJpeg", type=_image_type)
@@ -220,7 +281,7 @@ def decode_and_crop_jpeg(
     dct_method: str = "",
 ) -> Array:
     """A window (y, x, height, width) of a JPEG file (tf.io.decode_and_crop_jpeg)."""
-    pixels = _still(contents, channels, ratio=ratio)
+    pixels = _still(contents, channels, how=_asked(ratio, fancy_upscaling, dct_method))
     top, left, height, width = (int(n) for n in crop_window)
     fits = 0 <= top < top + height <= len(pixels) and 0 <= left < left + width <= pixels.shape[1]
     if not fits:
