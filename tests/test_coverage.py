@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import tarfile
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 
 from tests import op_types
 from tfdeploy import cli, coverage
+from tfdeploy.importers.graphdef import parse_graph_def
 from tfdeploy.ops import refused
 
 HERE = Path(__file__).parent
@@ -118,6 +121,37 @@ def test_types_are_those_of_the_rows(facts: dict[str, Any]) -> None:
         assert set(row["dtypes"]) <= set(rows.get(row["op"], ())), row["op"]
     lacking = [row["op"] for row in facts["ops"] if not row["dtypes"] and rows.get(row["op"])]
     assert lacking == [], "run: python -m tests.op_types > tfdeploy/ops/dtypes.txt"
+
+
+@pytest.mark.parametrize("archive", ["ops_04", "tf1/tf-1.0.1", "tf1/tf-1.15", "tf1/tf-2.21.0"])
+def test_graphs_hold_no_op_of_a_later_release(facts: dict[str, Any], archive: str) -> None:
+    """Graphs that a release wrote; those of ops_04 are of 1.0.1."""
+    release = re.search(r"-(\d+)\.(\d+)", archive)
+    latest = tuple(map(int, release.groups())) if release else (1, 0)
+    since = {row["op"]: row["since"] for row in facts["ops"]}
+    ops = set()
+    with tarfile.open(HERE / "data" / f"{archive}.tar.xz") as files:
+        for member in files:
+            if member.name.endswith(".pb") and "saved_model" not in member.name:
+                graph = parse_graph_def(files.extractfile(member).read(), member.name)
+                ops |= {node.op for node in graph.nodes}
+    known = {op: tuple(map(int, since[op].split("."))) for op in ops & since.keys()}
+    assert len(known) > 40
+    assert {op: first for op, first in known.items() if first > latest} == {}
+
+
+def test_every_op_but_those_of_tensorflow_text_has_a_release(facts: dict[str, Any]) -> None:
+    since = {row["op"]: row["since"] for row in facts["ops"]}
+    later = {"AddV2": "1.5", "BatchMatMulV3": "2.6", "If": "1.8", "MatMul": "1.0", "Roll": "1.6"}
+    assert {op: since[op] for op in later} == later
+    assert {op for op, release in since.items() if release is None} == {
+        "CaseFoldUTF8",
+        "NormalizeUTF8",
+        "RegexSplitWithOffsets",
+        "SentencepieceOp",
+        "SentencepieceTokenizeOp",
+        "WordpieceTokenizeWithOffsets",
+    }
 
 
 def test_the_command_prints_all_of_it(

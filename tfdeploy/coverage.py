@@ -26,7 +26,7 @@ REWRITTEN: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 """Op types that conversion takes out of a graph, and what becomes of them."""
 
-_COLUMNS = ["op", "family", "effect", "engine", "exact", "types", "about"]
+_COLUMNS = ["op", "since", "family", "effect", "engine", "exact", "types", "about"]
 _HEAD = """# Ops
 
 Made by `tfdeploy ops --markdown`; `tfdeploy ops` prints the same as text, `--json` as JSON.
@@ -36,9 +36,17 @@ and for *reference* ops, numpy computes them. *Exact* results are the same to th
 numpy. The effect says what an op does besides giving its outputs. The types are classes of those
 for which tests hold an op's results against TensorFlow 2.21: *half* stands for float16 and
 bfloat16, *integer* for all of int8 to uint64. An op without any is tested in graphs of several ops.
+*Since* is the first release of TensorFlow whose Python wrappers have the op; 2.21 has all of them
+still. Ops without a release are TensorFlow Text's.
 
 Random ops draw TensorFlow's numbers with Philox. ThreeFry (algorithm 2), for which TensorFlow has
 no kernel on a CPU, is refused here as there.
+
+JPEG files decode to TensorFlow's pixels, with two exceptions: `dct_method="INTEGER_ACCURATE"` smooths
+colours whatever `fancy_upscaling` says, and an image with fewer pixels along an axis than `ratio` is
+not reduced as far. Files of four inks with sparse colours differ by a few levels.
+
+`Round` keeps integers, as `tf.round` does; TensorFlow's own kernel for int32 gives 0.
 """
 _LISTS = (
     ("Rewritten at conversion", "rewritten"),
@@ -48,10 +56,11 @@ _LISTS = (
 
 def facts() -> dict[str, Any]:
     """Every op with what its record says, the rewritten and the refused ones, and their counts."""
-    compiled, dtypes = _compiled(), _dtypes()
+    compiled, dtypes, since = _compiled(), _dtypes(), _since()
     ops = [
         {
             "op": name,
+            "since": since.get(name),
             "family": record.family,
             "effect": record.effect,
             "engine": "compiled" if name in compiled else "reference",
@@ -89,9 +98,18 @@ def _compiled() -> set[str]:
 
 def _dtypes() -> dict[str, list[str]]:
     """Classes of types by op, for which tests compare its results with TensorFlow's."""
-    lines = files(__package__).joinpath("ops", "dtypes.txt").read_text("ascii").splitlines()
-    pairs = (line.split(": ") for line in lines)
-    return {op: classes.split() for op, classes in pairs}
+    return {op: classes.split() for op, classes in _lines("dtypes.txt")}
+
+
+def _since() -> dict[str, str]:
+    """The first release of TensorFlow by op."""
+    return {op: release for release, ops in _lines("releases.txt") for op in ops.split()}
+
+
+def _lines(name: str) -> list[list[str]]:
+    """What stands before and after the colons of a table beside the ops."""
+    text = files(__package__).joinpath("ops", name).read_text("ascii")
+    return [line.split(": ") for line in text.splitlines()]
 
 
 def _sentence(doc: str) -> str:
@@ -111,7 +129,8 @@ def count_line(facts: dict[str, Any]) -> str:
 def _cells(row: dict[str, Any]) -> list[str]:
     exact = "exact" if row["exact"] else ""
     types = " ".join(row["dtypes"])
-    return [row["op"], row["family"], row["effect"], row["engine"], exact, types, row["about"]]
+    keys = ("op", "since", "family", "effect", "engine")
+    return [*(row[key] or "" for key in keys), exact, types, row["about"]]
 
 
 def text(facts: dict[str, Any]) -> str:
