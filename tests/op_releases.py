@@ -31,11 +31,8 @@ def download(release: tuple[int, int], folder: str) -> Path:
     for python in PYTHONS:
         options = [f"--python-version={python}", f"--abi=cp{python}{'m' * (python < '38')}"]
         command = ["pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "-q"]
-        done = subprocess.run(
-            [sys.executable, "-m", *command, *options, *platforms]
-            + ["-d", folder, f"{package}=={version}"],
-            capture_output=True,
-        )
+        command += [*options, *platforms, "-d", folder, f"{package}=={version}"]
+        done = subprocess.run([sys.executable, "-m", *command], capture_output=True)
         if not done.returncode:
             return next(Path(folder).glob("*.whl"))
     raise LookupError(f"no wheel of {package} {version}")

@@ -42,9 +42,9 @@ still. Ops without a release are TensorFlow Text's.
 Random ops draw TensorFlow's numbers with Philox. ThreeFry (algorithm 2), for which TensorFlow has
 no kernel on a CPU, is refused here as there.
 
-JPEG files decode to TensorFlow's pixels, with two exceptions: `dct_method="INTEGER_ACCURATE"` smooths
-colours whatever `fancy_upscaling` says, and an image with fewer pixels along an axis than `ratio` is
-not reduced as far. Files of four inks with sparse colours differ by a few levels.
+JPEG files decode to TensorFlow's pixels, with three exceptions: `dct_method="INTEGER_ACCURATE"`
+smooths colours whatever `fancy_upscaling` says, an image of fewer pixels along an axis than `ratio`
+is not reduced as far, and files of four inks whose colours are sparse differ by a few levels.
 
 `Round` keeps integers, as `tf.round` does; TensorFlow's own kernel for int32 gives 0.
 """
