@@ -282,13 +282,15 @@ static size_t operand_count(const td_plan *plan) {
     return total;
 }
 
-/* Memory that begins at a multiple of ALIGN; much of it in large pages, which cost less to touch. */
+/* Memory that begins at a multiple of ALIGN; much of it in large pages, which cost less to touch: half of
+ * one in small pages takes many times as long. */
 static void *reserve(int64_t size) {
     void *memory;
-    const int large = size >= 2 * LARGE_PAGE;
+    const int large = size >= LARGE_PAGE / 2;
+    if (large) size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
     if (posix_memalign(&memory, large ? LARGE_PAGE : ALIGN, (size_t)size)) return NULL;
 #if defined(MADV_HUGEPAGE)
-    if (large) madvise(memory, (size_t)(size / LARGE_PAGE * LARGE_PAGE), MADV_HUGEPAGE);
+    if (large) madvise(memory, (size_t)size, MADV_HUGEPAGE);
 #endif
     return memory;
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,7 +16,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import tensorflow as tf
 
 import tfdeploy as td
-from tfdeploy.graph.graph import Graph, functions
+from tfdeploy.graph.graph import Graph, functions, replace
 from tfdeploy.graph.types import Dim
 from tfdeploy.ops import registry
 from tfdeploy.ops.lists import TensorList
@@ -187,9 +186,7 @@ def for_loop(n: Any, x: Any) -> Any:
     def body(i: Any, x: Any, y: Any) -> Any:
         return x + y * tf.cast(i, F32), y
 
-    return RAW.For(
-        start=0, limit=n, delta=1, input=[x, x], body=body.get_concrete_function()
-    )
+    return RAW.For(start=0, limit=n, delta=1, input=[x, x], body=body.get_concrete_function())
 
 
 @shows(number(), spec(2), feeds=[(k, grid(2)) for k in (0, 1, 5)])
@@ -317,9 +314,7 @@ def list_values(x: Any) -> Any:
     second = RAW.TensorListSetItem(input_handle=first, index=1, item=[7.0, 8.0])
     third = RAW.TensorListSetItem(input_handle=first, index=1, item=[9.0, 9.0])
     longer = RAW.TensorListPushBack(input_handle=second, tensor=[5.0, 5.0])
-    shorter, last = RAW.TensorListPopBack(
-        input_handle=second, element_shape=[2], element_dtype=F32
-    )
+    shorter, last = RAW.TensorListPopBack(input_handle=second, element_shape=[2], element_dtype=F32)
     again = RAW.TensorListSetItem(input_handle=shorter, index=0, item=[0.0, 1.0])
     lists = [first, second, third, longer, shorter, again]
     return [last, *(stacked(each) for each in lists)]

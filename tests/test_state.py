@@ -285,9 +285,7 @@ def test_variables_of_a_call_alone() -> None:
         out = tf.raw_ops.DestroyTemporaryVariable(ref=second, var_name="held")
         model = td.convert(out, session=session)
         for values in ([1.0, 2.0], [5.0, -1.0]):
-            np.testing.assert_array_equal(
-                model(np.float32(values)), session.run(out, {x: values})
-            )
+            np.testing.assert_array_equal(model(np.float32(values)), session.run(out, {x: values}))
 
 
 def test_handles_that_are_passed_on() -> None:

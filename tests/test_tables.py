@@ -77,8 +77,12 @@ def test_every_kind_of_table(keys: tf.DType, values: tf.DType, tmp_path: Path) -
     asked = [*NAMES[keys], other, NAMES[keys][0]]
     dtype = object if keys == tf.string else keys.as_numpy_dtype
     flat = np.array(asked, dtype)
-    for given in (flat, flat[:4].reshape(2, 2), flat[:0], flat[0].reshape(()) if keys != tf.string
-                  else np.array(flat[0], object)):
+    for given in (
+        flat,
+        flat[:4].reshape(2, 2),
+        flat[:0],
+        flat[0].reshape(()) if keys != tf.string else np.array(flat[0], object),
+    ):
         compare(loaded, model, k=given)
     model.save(tmp_path / "m.tfd")
     compare(loaded, td.Model(tmp_path / "m.tfd"), k=flat)
@@ -224,8 +228,10 @@ def test_tables_of_this_call_alone() -> None:
             more = {"value_shape": shape} if shape else {}
             table = make(key_dtype=tf.int64, value_dtype=tf.int64, **more)
             keys, values = k[:2], tf.ones([2, *shape], tf.int64)
-            insert = RAW.InitializeTableV2 if make is RAW.AnonymousHashTable else (
-                RAW.LookupTableInsertV2
+            insert = (
+                RAW.InitializeTableV2
+                if make is RAW.AnonymousHashTable
+                else (RAW.LookupTableInsertV2)
             )
             with tf.control_dependencies([insert(table_handle=table, keys=keys, values=values)]):
                 results.append(

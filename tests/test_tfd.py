@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ml_dtypes
@@ -18,7 +20,8 @@ from numpy.testing import assert_array_equal
 
 import tfdeploy as td
 from tests.attack_prepared import join, split
-from tfdeploy import demo
+from tests.fuzz import resealed
+from tfdeploy import config, demo
 from tfdeploy.dtypes import DType, from_numpy
 from tfdeploy.graph.graph import FuncRef, Graph, Node, Ref, SignatureDef
 from tfdeploy.graph.types import Dim, ValueType
@@ -530,7 +533,7 @@ GRAPHS = {
     "root's key": (lambda d: d | {"roots": [[[1], 0, 0, 0]]}, "key|structure"),
     "signature beyond": (lambda d: d | {"signatures": [["s", 0, [["x", 99, 0]], []]]}, "refers"),
     "signature's slot": (lambda d: d | {"signatures": [["s", 0, [["x", 0, 7]], []]]}, "refers"),
-    "signature of text": (lambda d: d | {"signatures": [["s", 0, [["x", "a", 0]], []]]}, "refers"),
+    "signature of text": (lambda d: d | {"signatures": [["s", 0, [["x", "a", 0]], []]]}, "whole"),
 }  # fmt: skip
 
 
@@ -628,7 +631,11 @@ def attack_prepared(tmp_path: Any, count: int) -> str:
     return result.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("document", [5, [], [7], [[]], [{}], {}, [{"version": VERSION}], ["text"]])
+@pytest.mark.parametrize(
+    "document",
+    [5, [], [7], [[]], [{}], {}, [{"version": VERSION}], ["text"]]
+    + [{"graphs": g, "roots": []} for g in (5, "text", [7], [{}], [{"version": VERSION}])],
+)
 def test_prepared_graphs_of_another_structure(document):
     text = json.dumps(document).encode()
     graph, tensors = parts()
@@ -636,9 +643,107 @@ def test_prepared_graphs_of_another_structure(document):
     data = pack(json.dumps(graph).encode(), tensors | prepared)
     header, start = split(data)
     header["__metadata__"]["prepared_crc32"] = f"{zlib.crc32(text):08x}"
-    stored = tfd.loads(join(header, data[start:]), "evil.tfd")
     with pytest.raises(td.FormatError, match=r"evil\.tfd: .*structure"):
-        stored.prepared(0)
+        tfd.loads(join(header, data[start:]), "evil.tfd").prepared(0)
+
+
+def answered() -> td.Model:
+    """`small` as a model, which files hold with its prepared graph."""
+    model = td.Model()
+    model._merge(tfd.loads(tfd.dumps(small())))
+    return model
+
+
+def rewritten(key: str, change: Callable[[Any], Any]) -> bytes:
+    """The file of `answered` with another JSON text in a tensor."""
+    data = tfd.dumps(answered()._stored())
+    header, start = split(data)
+    begin, end = (start + offset for offset in header[key]["data_offsets"])
+    document = json.loads(data[begin:end])
+    text = json.dumps(change(document) or document, separators=(",", ":")).encode()
+    return resealed(data, key, text)
+
+
+def unread(model: td.Model) -> bool:
+    """Whether nobody has looked into the graph."""
+    graph = model._entries[0].graph
+    return isinstance(graph, tfd._Unread) and graph._reader is not None
+
+
+def loaded(data: bytes) -> td.Model:
+    model = td.Model()
+    model._merge(tfd.loads(data, "evil.tfd"))
+    return model
+
+
+def test_a_call_leaves_the_graph_unread():
+    expected = answered()(X)
+    model = loaded(tfd.dumps(answered()._stored()))
+    signature = model.signatures["default"]
+    for _ in range(2):
+        np.testing.assert_array_equal(model(X), expected)
+        np.testing.assert_array_equal(signature(x=X.astype(np.float64))["y"], expected)
+    assert signature.inputs["x"].shape == (None, 30)
+    assert unread(model) == (config.engine() is not None)
+    assert model.get("w").value.shape == (30, 20) and not unread(model)
+    assert model.get("nothing") is None
+    np.testing.assert_array_equal(model(X), expected)
+    model.get("b").value = np.zeros(20)
+    np.testing.assert_allclose(model(X), X @ model.get("w").value, rtol=1e-5, atol=1e-5)
+
+
+def test_threads_look_into_an_unread_graph_at_once():
+    data = tfd.dumps(answered()._stored())
+    for _ in range(20):
+        graph = tfd.loads(data).graphs[0]
+        barrier = threading.Barrier(6)
+        names = ["index", "nodes", "aliases", "renamed", "outputs", "inputs"]
+
+        def look(name: str, graph: Any = graph, barrier: Any = barrier) -> Any:
+            barrier.wait()
+            return getattr(graph, name)
+
+        with ThreadPoolExecutor(6) as pool:
+            found = dict(zip(names, pool.map(look, names), strict=True))
+        assert all(getattr(graph, name) is value for name, value in found.items())
+        assert set(found["index"]) == {node.name for node in found["nodes"]} >= {"x", "w", "b"}
+
+
+LIES = {
+    "another op": column("ops", ["Placeholder", "Const", "MatMul", "Sub"]),
+    "no placeholder": column("op", [1, 1, 1, 2, 3]),
+    "another type": column("types", [["float32", [30, 20]]] * 9),
+    "broken": column("arity", [0]),
+    "no graph": lambda d: d | {"graphs": []},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_unread_graph_that_is_not_the_prepared_one(lie):
+    model = loaded(rewritten("~graph", LIES[lie]))
+    for _ in range(2):
+        with pytest.raises(td.FormatError, match=r"evil\.tfd: "):
+            model.get("w")
+
+
+def test_a_damaged_graph_shows_at_once():
+    data = bytearray(tfd.dumps(answered()._stored()))
+    header, start = split(bytes(data))
+    data[start + header["~graph"]["data_offsets"][0] + 20] ^= 1
+    with pytest.raises(td.FormatError, match="graph_crc32"):
+        tfd.loads(bytes(data))
+
+
+def test_prepared_graphs_as_they_were_written_before():
+    """A list of graphs, which tells nothing of the canonical ones."""
+
+    def before(document: Any) -> Any:
+        rows = document["graphs"]
+        return [{key: row[key] for key in ("version", "graph", "values")} for row in rows]
+
+    model = loaded(rewritten("~prepared", before))
+    assert not unread(model) and model._entries[0].engine._stored is not None
+    np.testing.assert_array_equal(model(X), answered()(X))
 
 
 def test_attacks_on_the_prepared_graph(tmp_path):

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._version import __version__
 from .errors import ConfigError
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Switch(NamedTuple, Generic[T]):
+class Switch(Generic[T]):
     """An environment variable: `read()` gives its value, `default` where unset or empty."""
 
-    name: str
-    type: str
-    parse: Callable[[str], T]
-    default: T
-    sentence: str
+    def __init__(
+        self, name: str, type: str, parse: Callable[[str], T], default: T, sentence: str
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.parse = parse
+        self.default = default
+        self.sentence = sentence
 
     def read(self) -> T:
         """The value now.  Raises ConfigError where the variable's text is not of its type."""
@@ -113,40 +116,36 @@ SWITCHES: tuple[Switch[Any], ...] = (
 )
 
 
-class _Engine(NamedTuple):
-    module: ModuleType | None
-    why_pure: str
-
-
-def _load() -> _Engine:
+def _load() -> tuple[ModuleType | None, str]:
+    """The engine, and why there is none."""
     if PURE.read():
-        return _Engine(None, f"{PURE.name} is set")
+        return None, f"{PURE.name} is set"
     try:
         from ._build_info import WHY_PURE
     except ImportError:
-        return _Engine(None, "this copy has not been built (pip install . builds it)")
+        return None, "this copy has not been built (pip install . builds it)"
     if WHY_PURE:
-        return _Engine(None, WHY_PURE)
+        return None, WHY_PURE
     try:
-        return _Engine(import_module(f"{__package__}._engine"), "")
+        return import_module(f"{__package__}._engine"), ""
     except ImportError as error:
-        return _Engine(None, f"its extension module does not load ({error})")
+        return None, f"its extension module does not load ({error})"
 
 
 @functools.cache
-def _engine() -> _Engine:
-    loaded = _load()
+def _engine() -> tuple[ModuleType | None, str]:
+    module, why_pure = _load()
     if (isa := ISA.read()) and not PURE.read():
-        if not loaded.module:
-            reason = f"there is no compiled engine: {loaded.why_pure}"
+        if not module:
+            reason = f"there is no compiled engine: {why_pure}"
             raise ConfigError(f"{ISA.name}={isa}: {reason}")
         try:
-            loaded.module.set_isa(isa)
+            module.set_isa(isa)
         except ValueError as error:
             raise ConfigError(f"{ISA.name}={isa}: {error}") from None
-    if loaded.module:
-        loaded.module.use_cpus(usable_cpus())
-    return loaded
+    if module:
+        module.use_cpus(usable_cpus())
+    return module, why_pure
 
 
 def engine() -> ModuleType | None:
@@ -155,12 +154,12 @@ def engine() -> ModuleType | None:
     Decided at the first call and kept.  Raises ConfigError where TFDEPLOY_ISA names an instruction
     set that this build on this machine does not have.
     """
-    return _engine().module
+    return _engine()[0]
 
 
 def why_pure() -> str:
     """Why there is no compiled engine, or "" where there is one."""
-    return _engine().why_pure
+    return _engine()[1]
 
 
 def engine_name() -> str:

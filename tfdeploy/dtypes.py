@@ -7,11 +7,13 @@ carries it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .errors import UnsupportedError
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 # enum of tensorflow/core/framework/types.proto, name, numpy type (None: no array carries it;
 # a text: the attribute of the optional package ml_dtypes)

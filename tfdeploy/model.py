@@ -14,9 +14,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .dtypes import DType
+from .dtypes import Array, DType
 from .errors import ConversionError, FeedError, FetchError, near
 from .graph.extend import extend
 from .graph.graph import Graph, Ref, SignatureDef
@@ -24,7 +23,6 @@ from .ops import registry
 from .runtime.pick import Direct
 from .tensor import Entry, Tensor, bind_feeds, find_fetch, fit
 
-Array = NDArray[Any]
 Key = int | str
 
 

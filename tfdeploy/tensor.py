@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .dtypes import DType, from_numpy
+from .dtypes import Array, DType, from_numpy
 from .errors import (
     FeedError,
     FetchError,
@@ -33,7 +31,6 @@ from .runtime.pick import Executor
 if TYPE_CHECKING:
     from .model import Model
 
-Array = NDArray[Any]
 
 IMPL_NUMPY = registry.NUMPY
 IMPL_SCIPY = registry.SCIPY
@@ -655,35 +652,13 @@ def _register(cls: type[Operation]) -> None:
     for kind in cls.types:
         known = registry.get(kind)
         attrs = tuple(dict.fromkeys((*(known.attrs if known else ()), *cls.attrs)))
+        record = registry.OpDef((kind,), reference, attrs, impls, users=frozenset(impls))
         if known is None:
-            record = registry.OpDef(
-                (kind,),
-                reference,
-                attrs,
-                {},
-                None,
-                registry.PURE,
-                False,
-                (),
-                False,
-                (),
-                "",
-                (cls.__doc__ or "").strip(),
-                impls,
-                users=frozenset(impls),
-            )
+            record.doc = (cls.__doc__ or "").strip()
         else:
-            record = replace(
-                known,
-                names=(kind,),
-                reference=reference,
-                attrs=attrs,
-                exact=False,
-                symbolic=False,
-                impls=impls,
-                impl=None,
-                users=frozenset(impls),
-            )
+            record.defaults, record.type, record.effect = known.defaults, known.type, known.effect
+            record.outputs, record.ranks = known.outputs, known.ranks
+            record.family, record.doc = known.family, known.doc
         registry.register_user(record)
     for name in (*cls.types, cls.__name__):
         OperationRegister.classes[name] = cls

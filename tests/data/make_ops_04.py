@@ -41,7 +41,8 @@ class Recorder(ops.OpsTestCase):
             number = sum(name.startswith(case + "-") for name in FILES) // 2
             result = tf.identity(tensor)
             graph = tf.graph_util.convert_variables_to_constants(
-                self.sess, tf.get_default_graph().as_graph_def(), [result.op.name])
+                self.sess, tf.get_default_graph().as_graph_def(), [result.op.name]
+            )
             value = np.asarray(result.eval(session=self.sess))
             buffer = io.BytesIO()
             np.save(buffer, value.astype("S") if value.dtype == object else value)

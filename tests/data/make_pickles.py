@@ -32,8 +32,8 @@ class LRN(td.Operation):
     @staticmethod
     def func(a, radius, bias, alpha, beta):
         squares = np.pad(np.square(a), [(0, 0)] * 3 + [(radius, radius)], "constant")
-        total = sum(squares[..., i:i + a.shape[-1]] for i in range(2 * radius + 1))
-        return a / (bias + alpha * total) ** beta,
+        total = sum(squares[..., i : i + a.shape[-1]] for i in range(2 * radius + 1))
+        return (a / (bias + alpha * total) ** beta,)
 
 
 class Floor2(td.Operation):
@@ -43,7 +43,7 @@ class Floor2(td.Operation):
 
     @staticmethod
     def func(a):
-        return np.floor(a / 2),
+        return (np.floor(a / 2),)
 
 
 def floats(*shape):

@@ -51,8 +51,10 @@ def norm_by_hand(x, training):
     variance = tf.get_variable("moving_variance", [depth], tf.float32, tf.constant_initializer(1.5))
     batch_mean, batch_variance = tf.nn.moments(x, [0, 1, 2])
     used_mean, used_variance = tf.cond(
-        training, lambda: (batch_mean, batch_variance),
-        lambda: (tf.identity(mean), tf.identity(variance)))
+        training,
+        lambda: (batch_mean, batch_variance),
+        lambda: (tf.identity(mean), tf.identity(variance)),
+    )
     return tf.nn.batch_normalization(x, used_mean, used_variance, offset, scale, 1e-3)
 
 
@@ -68,8 +70,9 @@ def conv():
         y = CONTRIB.layers.batch_norm(y, is_training=training, scale=True, updates_collections=None)
         y = CONTRIB.layers.batch_norm(y, is_training=False, fused=True, scope="fused")
     y = tf.nn.lrn(y, 2, bias=1.0, alpha=0.02, beta=0.75)
-    y = tf.nn.separable_conv2d(y, weight("dw", [3, 3, 6, 2]), weight("pw", [1, 1, 12, 12]),
-                               [1, 2, 2, 1], "SAME")
+    y = tf.nn.separable_conv2d(
+        y, weight("dw", [3, 3, 6, 2]), weight("pw", [1, 1, 12, 12]), [1, 2, 2, 1], "SAME"
+    )
     y = tf.cond(training, lambda: tf.nn.dropout(y, 0.5), lambda: tf.identity(y))
     shape = tf.shape(y)
     up = tf.stack([shape[0], shape[1] * 2, shape[2] * 2, 4])
@@ -93,8 +96,9 @@ def rnn():
     lengths = tf.placeholder(tf.int32, [None], name="lengths")
     init = tf.random_uniform_initializer(-0.5, 0.5, seed=3)
     with tf.variable_scope("stack", initializer=init):
-        cell = kinds.MultiRNNCell([
-            kinds.LSTMCell(6, use_peepholes=True, num_proj=5, cell_clip=2.0), kinds.GRUCell(7)])
+        cell = kinds.MultiRNNCell(
+            [kinds.LSTMCell(6, use_peepholes=True, num_proj=5, cell_clip=2.0), kinds.GRUCell(7)]
+        )
         outputs, state = tf.nn.dynamic_rnn(cell, x, lengths, dtype=tf.float32)
     tf.identity(outputs, name="y")
     tf.identity(state[0].c, name="c")
@@ -110,8 +114,13 @@ def bidirectional():
     init = tf.random_uniform_initializer(-0.5, 0.5, seed=4)
     with tf.variable_scope("both", initializer=init):
         outputs, _ = tf.nn.bidirectional_dynamic_rnn(
-            kinds.BasicLSTMCell(5), kinds.BasicLSTMCell(5), x, lengths, dtype=tf.float32,
-            time_major=True)
+            kinds.BasicLSTMCell(5),
+            kinds.BasicLSTMCell(5),
+            x,
+            lengths,
+            dtype=tf.float32,
+            time_major=True,
+        )
     tf.concat(outputs, 2, name="y")
     return {"x": floats(5, 2, 4), "lengths": np.array([5, 3], np.int32)}, ["y"]
 
@@ -126,8 +135,12 @@ def seq2seq():
     with tf.variable_scope("model", initializer=init):
         batch = tf.shape(x)[0]
         memory, state = tf.nn.dynamic_rnn(
-            kinds.GRUCell(6), tf.nn.embedding_lookup(embedding, x), lengths, dtype=tf.float32,
-            scope="encoder")
+            kinds.GRUCell(6),
+            tf.nn.embedding_lookup(embedding, x),
+            lengths,
+            dtype=tf.float32,
+            scope="encoder",
+        )
         if hasattr(lib, "AttentionWrapper"):
             attention = lib.BahdanauAttention(6, memory, memory_sequence_length=lengths)
             cell = lib.AttentionWrapper(kinds.GRUCell(6), attention, attention_layer_size=6)
@@ -141,9 +154,16 @@ def seq2seq():
             with tf.variable_scope("decoder"):
                 attention = lib.prepare_attention(memory, "bahdanau", 6)
                 step = lib.attention_decoder_fn_inference(
-                    lambda y: tf.matmul(y, projection), state, *attention, embeddings=embedding,
-                    start_of_sequence_id=1, end_of_sequence_id=2, maximum_length=7,
-                    num_decoder_symbols=11, dtype=tf.int32)
+                    lambda y: tf.matmul(y, projection),
+                    state,
+                    *attention,
+                    embeddings=embedding,
+                    start_of_sequence_id=1,
+                    end_of_sequence_id=2,
+                    maximum_length=7,
+                    num_decoder_symbols=11,
+                    dtype=tf.int32,
+                )
                 scores = lib.dynamic_rnn_decoder(kinds.GRUCell(6), step)[0]
     tf.identity(scores, name="scores")
     tf.argmax(scores, 2, name="ids")
@@ -158,13 +178,15 @@ def loops():
     w = weight("w", [3, 3])
 
     def inner(i, z):
-        return tf.while_loop(lambda j, _: j < i, lambda j, u: (j + 1, tf.tanh(tf.matmul(u, w))),
-                             [tf.constant(0), z])[1]
+        return tf.while_loop(
+            lambda j, _: j < i, lambda j, u: (j + 1, tf.tanh(tf.matmul(u, w))), [tf.constant(0), z]
+        )[1]
 
     def body(i, z, count):
         odd = tf.equal(i % 2, 1)
-        z = tf.cond(odd, lambda: inner(i, z), lambda: tf.cond(
-            i > 2, lambda: z + w[0], lambda: z * 0.5))
+        z = tf.cond(
+            odd, lambda: inner(i, z), lambda: tf.cond(i > 2, lambda: z + w[0], lambda: z * 0.5)
+        )
         count = tf.cond(tf.reduce_sum(z) > 0, lambda: count + 1, lambda: tf.identity(count))
         with tf.control_dependencies([tf.Assert(i < 100, [i])]):
             return i + 1, tf.identity(z), count
@@ -191,7 +213,8 @@ def maps():
     out = tf.TensorArray(tf.float32, n)
     rows = tf.TensorArray(tf.float32, n).unstack(x)
     _, out = tf.while_loop(
-        lambda i, _: i < n, lambda i, t: (i + 1, t.write(n - 1 - i, rows.read(i) + 1.0)), [0, out])
+        lambda i, _: i < n, lambda i, t: (i + 1, t.write(n - 1 - i, rows.read(i) + 1.0)), [0, out]
+    )
     tf.identity(out.stack(), name="backwards")
     names = ["doubled", "peaks", "scanned", "folded", "backwards"]
     return {"x": floats(5, 4)}, names
@@ -220,9 +243,16 @@ def lookup():
         table = make(path, num_oov_buckets=2)
     else:
         lib = tensorflow.lookup
-        table = lib.StaticVocabularyTable(lib.TextFileInitializer(
-            path, tf.string, lib.TextFileIndex.WHOLE_LINE, tf.int64,
-            lib.TextFileIndex.LINE_NUMBER), 2)
+        table = lib.StaticVocabularyTable(
+            lib.TextFileInitializer(
+                path,
+                tf.string,
+                lib.TextFileIndex.WHOLE_LINE,
+                tf.int64,
+                lib.TextFileIndex.LINE_NUMBER,
+            ),
+            2,
+        )
     ids = tf.identity(table.lookup(words), name="ids")
     tf.identity(tf.gather(weight("rows", [5, 3]), ids), name="y")
     return {"words": np.array([b"gamma", b"alpha", b"delta", b""], object)}, ["ids", "y"]
@@ -277,8 +307,19 @@ def counter():
     return {"x": floats(3)}, ["y"]
 
 
-MODELS = [conv, rnn, bidirectional, seq2seq, loops, maps, embeddings, lookup, layer_norm, examples,
-          counter]
+MODELS = [
+    conv,
+    rnn,
+    bidirectional,
+    seq2seq,
+    loops,
+    maps,
+    embeddings,
+    lookup,
+    layer_norm,
+    examples,
+    counter,
+]
 NEED_CONTRIB = (rnn, bidirectional, seq2seq)
 
 
@@ -304,7 +345,8 @@ def write(build, folder):
             shutil.copy(asset.decode(), os.path.join(folder, "ckpt"))
         elif build is not counter:
             frozen = tf.graph_util.convert_variables_to_constants(
-                session, graph.as_graph_def(), fetches)
+                session, graph.as_graph_def(), fetches
+            )
             with open(os.path.join(folder, "frozen.pb"), "wb") as file:
                 file.write(frozen.SerializeToString())
         returned = fetches + ["count"] if build is counter else fetches
@@ -313,12 +355,16 @@ def write(build, folder):
         signature = SAVED.signature_def_utils.build_signature_def(
             {name: info(tensor(name + ":0")) for name in feeds},
             {name: info(tensor(name + ":0")) for name in returned},
-            "tensorflow/serving/predict")
+            "tensorflow/serving/predict",
+        )
         builder = SAVED.builder.SavedModelBuilder(os.path.join(folder, "saved_model"))
         builder.add_meta_graph_and_variables(
-            session, ["serve"], signature_def_map={"serving_default": signature},
+            session,
+            ["serve"],
+            signature_def_map={"serving_default": signature},
             assets_collection=tf.get_collection(tf.GraphKeys.ASSET_FILEPATHS),
-            legacy_init_op=tables)
+            legacy_init_op=tables,
+        )
         builder.save()
         names = [name + ":0" for name in fetches]
         values = session.run(names, {name + ":0": value for name, value in feeds.items()})

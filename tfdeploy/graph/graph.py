@@ -8,11 +8,12 @@ order; `control` names only nodes that have an effect.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import GraphError
 from .types import ValueType
+
+T = TypeVar("T", "Node", "Graph")
 
 
 class Ref(NamedTuple):
@@ -40,7 +41,6 @@ def functions(attrs: Mapping[str, Any]) -> Iterator[FuncRef]:
             yield from (item for item in value if isinstance(item, FuncRef))
 
 
-@dataclass(slots=True, eq=False)
 class Node:
     """One operation.  `op` is the TensorFlow type, `types` has one entry per output.
 
@@ -48,12 +48,23 @@ class Node:
     ``attrs["default"]``.
     """
 
-    op: str
-    name: str
-    inputs: tuple[Ref, ...] = ()
-    attrs: dict[str, Any] = field(default_factory=dict)
-    types: tuple[ValueType, ...] = ()
-    control: tuple[int, ...] = ()
+    __slots__ = ("attrs", "control", "inputs", "name", "op", "types")
+
+    def __init__(
+        self,
+        op: str,
+        name: str,
+        inputs: tuple[Ref, ...] = (),
+        attrs: dict[str, Any] | None = None,
+        types: tuple[ValueType, ...] = (),
+        control: tuple[int, ...] = (),
+    ) -> None:
+        self.op = op
+        self.name = name
+        self.inputs = inputs
+        self.attrs = {} if attrs is None else attrs
+        self.types = types
+        self.control = control
 
 
 class SignatureDef(NamedTuple):
@@ -63,7 +74,6 @@ class SignatureDef(NamedTuple):
     outputs: dict[str, Ref]
 
 
-@dataclass(slots=True, eq=False)
 class Graph:
     """Nodes, and the names by which values are found.
 
@@ -73,13 +83,25 @@ class Graph:
     describe.
     """
 
-    nodes: list[Node] = field(default_factory=list)
-    aliases: dict[str, Ref] = field(default_factory=dict)
-    renamed: dict[Ref, str] = field(default_factory=dict)
-    subgraphs: dict[str, Graph] = field(default_factory=dict)
-    inputs: list[Ref] = field(default_factory=list)
-    outputs: list[Ref] = field(default_factory=list)
-    index: dict[str, int] = field(default_factory=dict)
+    __slots__ = ("aliases", "index", "inputs", "nodes", "outputs", "renamed", "subgraphs")
+
+    def __init__(
+        self,
+        nodes: list[Node] | None = None,
+        aliases: dict[str, Ref] | None = None,
+        renamed: dict[Ref, str] | None = None,
+        subgraphs: dict[str, Graph] | None = None,
+        inputs: list[Ref] | None = None,
+        outputs: list[Ref] | None = None,
+        index: dict[str, int] | None = None,
+    ) -> None:
+        self.nodes = [] if nodes is None else nodes
+        self.aliases = {} if aliases is None else aliases
+        self.renamed = {} if renamed is None else renamed
+        self.subgraphs = {} if subgraphs is None else subgraphs
+        self.inputs = [] if inputs is None else inputs
+        self.outputs = [] if outputs is None else outputs
+        self.index = {} if index is None else index
 
     def add(self, node: Node) -> int:
         """Appends `node`, whose name must be new, and returns its number."""
@@ -122,6 +144,15 @@ class Graph:
         """The type of a value."""
         return self.nodes[ref.node].types[ref.slot]
 
+    def fed(self, ref: Ref) -> bool:
+        """Whether a value is a placeholder's: there for the caller to give."""
+        return self.nodes[ref.node].op == "Placeholder"
+
+    def op_types(self) -> set[str]:
+        """The types of all ops, those in subgraphs included."""
+        inner = (graph.op_types() for graph in self.subgraphs.values())
+        return {node.op for node in self.nodes}.union(*inner)
+
     def tensor_names(self) -> Iterator[str]:
         """Every name that `find` knows."""
         for node in self.nodes:
@@ -144,6 +175,12 @@ class Graph:
             pending.extend(ref.node for ref in node.inputs if ref not in cut)
             pending.extend(node.control)
         return sorted(seen)
+
+
+def replace(item: T, **fields: Any) -> T:
+    """A node or graph like `item`, with other values in some fields."""
+    kind: Any = Graph if isinstance(item, Graph) else Node
+    return kind(**{name: getattr(item, name) for name in kind.__slots__} | fields)  # type: ignore[no-any-return]
 
 
 def split_name(name: str) -> tuple[str, int]:

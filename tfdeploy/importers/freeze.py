@@ -146,9 +146,7 @@ def _trace(graph: Graph, arguments: Sequence[Origins], uses: list[_Use]) -> list
     return [found.get(ref, _NONE) for ref in graph.outputs]
 
 
-def _trace_call(
-    graph: Graph, node: Node, given: list[Origins], uses: list[_Use]
-) -> list[Origins]:
+def _trace_call(graph: Graph, node: Node, given: list[Origins], uses: list[_Use]) -> list[Origins]:
     arguments = given[PASSED[node.op] :]
     before = [_NONE] if node.op == "For" else []
     while True:
@@ -156,9 +154,11 @@ def _trace_call(
         inside: list[_Use] = []
         for function in functions(node.attrs):
             after = _trace(graph.subgraphs[function.name], [*before, *arguments], inside)
-            results = [
-                (results[i] if i < len(results) else _NONE) | each for i, each in enumerate(after)
-            ] if function != node.attrs.get("cond") else results
+            results = (
+                [(results[i] if i < len(results) else _NONE) | each for i, each in enumerate(after)]
+                if function != node.attrs.get("cond")
+                else results
+            )
         if node.op not in LOOPS:
             break
         wider = [a | b for a, b in zip(arguments, results, strict=True)]

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
+from ..dtypes import Array
 
 
 class Handle:

@@ -12,7 +12,6 @@ outputs, and leaves its inputs alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, TypeVar
 
@@ -38,7 +37,6 @@ Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 
 
-@dataclass(slots=True, eq=False)
 class OpDef:
     """The record of one op.
 
@@ -53,21 +51,39 @@ class OpDef:
     wrote.
     """
 
-    names: tuple[str, ...]
-    reference: Function
-    attrs: tuple[str, ...]
-    defaults: dict[str, Any]
-    type: Function | None
-    effect: Effect
-    exact: bool
-    outputs: tuple[str, ...]
-    symbolic: bool
-    ranks: tuple[tuple[int, int], ...]
-    family: str
-    doc: str
-    impls: dict[int, Function]
-    impl: int | None = None
-    users: frozenset[int] = frozenset()
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        reference: Function,
+        attrs: tuple[str, ...],
+        impls: dict[int, Function],
+        *,
+        defaults: dict[str, Any] | None = None,
+        type: Function | None = None,
+        effect: Effect = PURE,
+        exact: bool = False,
+        outputs: tuple[str, ...] = (),
+        symbolic: bool = False,
+        ranks: tuple[tuple[int, int], ...] = (),
+        family: str = "",
+        doc: str = "",
+        users: frozenset[int] = frozenset(),
+    ) -> None:
+        self.names = names
+        self.reference = reference
+        self.attrs = attrs
+        self.impls = impls
+        self.impl: int | None = None
+        self.defaults = defaults or {}
+        self.type = type
+        self.effect = effect
+        self.exact = exact
+        self.outputs = outputs
+        self.symbolic = symbolic
+        self.ranks = ranks
+        self.family = family
+        self.doc = doc
+        self.users = users
 
     @property
     def user(self) -> bool:
@@ -179,16 +195,16 @@ def op(
             names,
             function,
             attrs,
-            function.__kwdefaults__ or {},
-            type,
-            effect,
-            exact,
-            outputs,
-            symbolic,
-            _fixed_ranks(ranks),
-            family,
-            (function.__doc__ or "").strip(),
             {NUMPY: function},
+            defaults=function.__kwdefaults__,
+            type=type,
+            effect=effect,
+            exact=exact,
+            outputs=outputs,
+            symbolic=symbolic,
+            ranks=_fixed_ranks(ranks),
+            family=family,
+            doc=(function.__doc__ or "").strip(),
         )
         for name in names:
             if name not in _records:

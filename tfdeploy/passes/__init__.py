@@ -15,8 +15,13 @@ remade.
 class Prepared(NamedTuple):
     """A prepared graph as files hold it: what `values` (roots and placeholders) need, made by the
     passes of `version`.
+
+    Of the canonical graph it also tells the types of its ops and the values of its placeholders,
+    so that a call needs nothing else.
     """
 
     version: int
     graph: Graph
     values: dict[Ref, Ref]
+    ops: set[str]
+    feeds: set[Ref]

@@ -7,10 +7,9 @@ They are marked by a prefix to their type, which no rule and no kernel knows.
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..graph.graph import Graph, Node, Ref
+from ..graph.graph import Graph, Node, Ref, replace
 from ..ops import registry
 
 if TYPE_CHECKING:

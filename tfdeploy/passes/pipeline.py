@@ -53,7 +53,7 @@ def prepared(graph: Graph, roots: Sequence[Ref]) -> Prepared | None:
         inputs = tuple(Ref(numbers[ref.node], ref.slot) for ref in node.inputs)
         small.add(Node(node.op, node.name, inputs, node.attrs, node.types))
     values = {ref: Ref(numbers[mapping[ref].node], mapping[ref].slot) for ref in kept}
-    return Prepared(VERSION, small, values)
+    return Prepared(VERSION, small, values, graph.op_types(), set(feeds))
 
 
 def prepare(graph: Graph, roots: Sequence[Ref], until: str = "") -> tuple[Graph, Mapping]:

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..dtypes import DType, from_numpy
+from ..dtypes import Array, DType, from_numpy
 from ..graph.graph import Graph, Node, Ref
 from ..graph.types import Dim, Extent, product
-
-Array = NDArray[Any]
 
 DTYPES = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int64": 9, "bool": 10}
 """The element types that kernels know, by TensorFlow's numbers."""
@@ -31,6 +27,7 @@ _LOOP = 7  # where the row of a value has its loop
 
 
 _LINE = 64
+_LARGE_PAGE = 1 << 21
 _LARGEST_PIECE = 1 << 26
 
 
@@ -54,27 +51,31 @@ def symbols_told(shape: Sequence[Extent]) -> Iterator[tuple[str, int, int]]:
 
 
 class Packed(dict[Any, Array]):
-    """Packed weights by key, kept between plans.
+    """Packed weights by key, kept between plans; some `expected` bytes in all.
 
-    Each begins at a cache line, so that no vector of a panel spans two; they share ever larger
-    pieces of memory, since large ones come in large pages, which cost less to fill and to read.
+    Each begins at a cache line, so that no vector of a panel spans two; they share large pieces of
+    memory, which numpy asks to have in large pages: these cost less to fill and to read.
     """
 
     _free: Array = np.empty(0, np.uint8)
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
 
     def add(self, key: Any, size: int) -> Array:
         """Room for so many floats under `key`."""
         needed = -(-4 * size // _LINE) * _LINE
         if len(self._free) < needed:
             total = sum(array.nbytes for array in self.values())
-            memory = np.empty(max(needed, min(4 * total, _LARGEST_PIECE)) + _LINE, np.uint8)
-            self._free = memory[-memory.__array_interface__["data"][0] % _LINE :]
+            piece = max(needed, min(max(4 * total, self._expected), _LARGEST_PIECE))
+            line = _LARGE_PAGE if piece >= 2 * _LARGE_PAGE else _LINE
+            memory = np.empty(piece + line, np.uint8)
+            self._free = memory[-memory.__array_interface__["data"][0] % line :]
         found = self[key] = self._free[: 4 * size].view(np.float32)
         self._free = self._free[needed:]
         return found
 
 
-@dataclass(slots=True, eq=False)
 class Value:
     """Where a tensor lies while a plan runs; see td_value in plan.h.
 
@@ -82,19 +83,47 @@ class Value:
     with `moves` goes on by so many elements with every round of its `loop`.
     """
 
-    kind: int
-    dtype: DType
-    shape: tuple[Extent, ...]
-    strides: tuple[Extent, ...] | None = None
-    offset: Extent = 0
-    base: Value | None = None
-    array: Array | None = None
-    index: int = 0
-    first: int = -1
-    last: int = -1
-    viewed: bool = False
-    moves: Extent | None = None
-    loop: int = -1
+    __slots__ = (
+        "array",
+        "base",
+        "dtype",
+        "first",
+        "index",
+        "kind",
+        "last",
+        "loop",
+        "moves",
+        "offset",
+        "shape",
+        "strides",
+        "viewed",
+    )
+
+    def __init__(
+        self,
+        kind: int,
+        dtype: DType,
+        shape: tuple[Extent, ...],
+        strides: tuple[Extent, ...] | None = None,
+        offset: Extent = 0,
+        base: Value | None = None,
+        array: Array | None = None,
+        index: int = 0,
+        moves: Extent | None = None,
+        loop: int = -1,
+    ) -> None:
+        self.kind = kind
+        self.dtype = dtype
+        self.shape = shape
+        self.strides = strides
+        self.offset = offset
+        self.base = base
+        self.array = array
+        self.index = index
+        self.moves = moves
+        self.loop = loop
+        self.first = self.last = -1
+        self.viewed = False
 
     @property
     def rank(self) -> int:
@@ -114,8 +143,7 @@ class Value:
         return value
 
 
-@dataclass(slots=True)
-class Step:
+class Step(NamedTuple):
     """A call of a kernel; `node` is named in errors, `within` is the loop that it is part of."""
 
     kernel: str
@@ -135,7 +163,6 @@ class Loop(NamedTuple):
     rounds: int
 
 
-@dataclass(slots=True, eq=False)
 class Builder:
     """A plan in the making over `graph`.
 
@@ -147,29 +174,42 @@ class Builder:
     is.
     """
 
-    engine: ModuleType
-    graph: Graph
-    packed: Packed
-    told: Mapping[str, Ref] = field(default_factory=dict)
-    extents: list[tuple[int, int, int, int]] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    values: dict[Ref, Value] = field(default_factory=dict)
-    feeds: list[Ref] = field(default_factory=list)
-    node: Node | None = None
-    uses: Counter[Ref] = field(default_factory=Counter)
-    fixed: set[str] = field(default_factory=set)
-    wants_dense: set[str] = field(default_factory=set)
-    placed: dict[int, str] = field(default_factory=dict)
-    loops: list[Loop] = field(default_factory=list)
-    outer: Builder | None = None
-    within: Node | None = None
-    _symbols: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    _memo: dict[Any, int] = field(default_factory=dict)
+    def __init__(
+        self,
+        engine: ModuleType,
+        graph: Graph,
+        packed: Packed,
+        told: Mapping[str, Ref],
+        uses: Counter[Ref],
+        fixed: set[str],
+        wants_dense: set[str],
+    ) -> None:
+        self.engine = engine
+        self.graph = graph
+        self.packed = packed
+        self.told = told
+        self.uses = uses
+        self.fixed = fixed
+        self.wants_dense = wants_dense
+        self.extents: list[tuple[int, int, int, int]] = []
+        self.steps: list[Step] = []
+        self.values: dict[Ref, Value] = {}
+        self.feeds: list[Ref] = []
+        self.node: Node | None = None
+        self.placed: dict[int, str] = {}
+        self.loops: list[Loop] = []
+        self.outer: Builder | None = None
+        self.within: Node | None = None
+        self._symbols: dict[str, tuple[int, int, int]] = {}
+        self._memo: dict[Any, int] = {}
 
     def inside(self, body: Graph) -> Builder:
         """What describes one round of the loop at hand, as part of this plan."""
-        fresh: dict[str, Any] = {"values": {}, "feeds": [], "uses": Counter()}
-        return replace(self, graph=body, outer=self, within=self.node, **fresh)
+        inner = Builder.__new__(Builder)
+        inner.__dict__ |= self.__dict__
+        inner.graph, inner.outer, inner.within = body, self, self.node
+        inner.values, inner.feeds, inner.uses = {}, [], Counter()
+        return inner
 
     # Extents
 

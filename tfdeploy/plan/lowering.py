@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..config import WINOGRAD
+from ..dtypes import Array
 from ..graph.graph import Node, Ref
 from ..graph.types import Extent, product
 from ..ops.rules import normalize_axis
-from .builder import MAX_RANK, Array, Builder, NoKernel, Step, Value
+from .builder import MAX_RANK, Builder, NoKernel, Step, Value
 
 Lowering = Callable[[Builder], None]
 LOWERINGS: dict[str, Lowering] = {}

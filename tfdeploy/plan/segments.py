@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..config import get_num_threads
+from ..dtypes import Array
 from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
 from ..graph.types import Extent, product
@@ -34,8 +34,6 @@ from .builder import (
     symbols_told,
 )
 from .lowering import LOWERINGS, read
-
-Array = NDArray[Any]
 
 _LONGEST = 2000  # nodes of one segment: laying out an arena takes the square of its values
 _SAMPLE = 97  # stands for every varying extent where kernels are asked before anything is fed
@@ -116,7 +114,9 @@ class Maker:
     def __init__(self, engine: ModuleType, graph: Graph) -> None:
         self.engine = engine
         self.graph = graph
-        self.packed = Packed()
+        self.packed = Packed(
+            sum(node.attrs["value"].nbytes for node in graph.nodes if node.op == "Const")
+        )
         self.unfit: set[str] = set()
         """Names of fused nodes that kernels refused."""
         self._refused: set[str] = set()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+from _thread import RLock
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..graph.graph import FuncRef, Graph
+from ..graph.graph import FuncRef, Graph, replace
 from ..ops import registry
-from ..ops.effects import effect
 from ..ops.handles import Handle
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ class State:
     """What lives as long as a model: its variables, tables and random streams, by node."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self._kept: dict[str, Any] = {}
 
     def keep(self, path: str, make: Callable[[], T]) -> T:
@@ -84,8 +82,8 @@ class Context:
     def guard(self) -> AbstractContextManager[Any]:
         """What a call holds, so that calls of a graph that changes its state take turns."""
         if self._exclusive is None:
-            nodes = self._graph.nodes
-            self._exclusive = any(effect(self._graph, n) == registry.WRITES for n in nodes)
+            effects = map(registry.effect, self._graph.op_types())
+            self._exclusive = registry.WRITES in effects
         return self.state.lock if self._exclusive else nullcontext()
 
     def named(self, graph: Graph) -> Graph:

@@ -7,13 +7,13 @@ is made.
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..dtypes import Array
 from ..errors import (
     EvaluationError,
     FeedError,
@@ -27,8 +27,6 @@ from ..ops.effects import ordered
 from ..ops.handles import Handle
 from ..passes.own import unmarked
 from .context import Context
-
-Array = NDArray[Any]
 
 _MOST_FOLDED = 1 << 24  # bytes that a folded value may have beyond those of its inputs
 
@@ -67,7 +65,7 @@ class Interpreter:
     def __init__(self, graph: Graph, context: Context | None = None) -> None:
         self._graph = graph
         self._context = context or Context(graph, None, references)
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._version = -1
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], Program] = {}
         self._folded: dict[Ref, Array] = {}

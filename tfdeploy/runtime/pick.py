@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import config
+from ..dtypes import Array
 from ..errors import EvaluationError, TfdeployError
 from ..graph.graph import Graph, Ref
 from ..ops import registry
@@ -20,7 +20,6 @@ from .interp import Interpreter, Program, Unplanned, call, owner, references, re
 if TYPE_CHECKING:
     from ..passes import Prepared
 
-Array = NDArray[Any]
 Run = Callable[..., list[Array]]
 """Takes the tuple of fed arrays, and the tuple of arrays to write to, if any; gives the results."""
 
@@ -48,7 +47,7 @@ class Executor:
         self._compiled: _Compiled | None = None
         self._stored = stored
         self._foreign = stored is not None
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self.edits = 0
         """Rises whenever what was made from the graph is void."""
 
@@ -127,7 +126,7 @@ class Executor:
         return compiled
 
     def _plain(self, feeds: Iterable[Ref]) -> bool:
-        return all(self._graph.nodes[ref.node].op == "Placeholder" for ref in feeds)
+        return all(map(self._graph.fed, feeds))
 
 
 class Body:
@@ -190,7 +189,7 @@ class _Compiled:
         self._engine, self._graph, self._roots = engine, graph, roots
         self._context, self._foreign = context, foreign
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], _Placed] = {}
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._unfit: set[str] = set()
         found = stored() if stored is not None else None
         if found is None or not self._usable(found):
@@ -201,7 +200,7 @@ class _Compiled:
     def _usable(self, found: Prepared) -> bool:
         from ..passes import VERSION
 
-        records = (registry.known(op) for op in {node.op for node in self._graph.nodes})
+        records = map(registry.known, self._graph.op_types())
         settled = any(record is not None and record.settled() for record in records)
         return found.version == VERSION and not settled and set(self._roots) <= set(found.values)
 

@@ -8,20 +8,21 @@ where.
 
 from __future__ import annotations
 
-import json
 import math
 import mmap as mmap_module
 import os
 import sys
 import zlib
+from _thread import allocate_lock
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TypeVar
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..dtypes import DType
+from ..dtypes import Array, DType
 from ..errors import FormatError, GraphError, UnsupportedError
 from ..graph.graph import FuncRef, Graph, Node, Ref, SignatureDef
 from ..graph.types import Dim, Extent, ValueType
@@ -31,12 +32,14 @@ from .files import atomic_write
 if TYPE_CHECKING:
     from ..passes import Prepared
 
-Array = NDArray[Any]
 Key = int | str
+Roots: TypeAlias = "dict[Key, tuple[int, Ref]]"
+Signatures: TypeAlias = "dict[str, tuple[int, SignatureDef]]"
 T = TypeVar("T")
 
 VERSION = 0
 ALIGNMENT = 64
+_SPACE = " \t\n\r"  # of JSON
 MOST_HEADER = 100 << 20  # bytes, as in safetensors
 MOST_NODES = 5_000_000
 MOST_TENSORS = 1_000_000
@@ -90,8 +93,8 @@ class Stored(NamedTuple):
     """
 
     graphs: list[Graph]
-    roots: dict[Key, tuple[int, Ref]]
-    signatures: dict[str, tuple[int, SignatureDef]]
+    roots: Roots
+    signatures: Signatures
     prepared: Callable[[int], Prepared | None] = lambda number: None
 
 
@@ -105,6 +108,14 @@ _STRUCTURE = (
     AttributeError,
     RecursionError,
 )
+
+
+def json() -> ModuleType:
+    """Python's module, whose import takes about as long as reading a file, which does without."""
+    import json
+
+    return json
+
 
 # Writing
 
@@ -205,7 +216,8 @@ def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
             for name, (number, d) in stored.signatures.items()
         ],
     }
-    prepared = [_prepared_columns(stored, i, weights) for i in range(len(stored.graphs))]
+    rows = [_prepared_columns(stored, i, weights) for i in range(len(stored.graphs))]
+    prepared = document | {"graphs": rows}
     tensors = {_GRAPH: _text_tensor(document), _PREPARED: _text_tensor(prepared), **weights.tensors}
     entries: dict[str, Any] = {}
     arrays: list[Array] = []
@@ -226,7 +238,7 @@ def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
         "prepared_crc32": f"{zlib.crc32(_bytes(tensors[_PREPARED][1])):08x}",
         "sha256": _digest(arrays),
     }
-    header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":")).encode()
+    header = json().dumps({"__metadata__": metadata, **entries}, separators=(",", ":")).encode()
     header += b" " * (-(8 + len(header)) % ALIGNMENT)
     if len(header) > MOST_HEADER:
         raise UnsupportedError(
@@ -236,7 +248,7 @@ def _layout(stored: Stored) -> tuple[bytes, list[Array]]:
 
 
 def _text_tensor(document: Any) -> tuple[DType, Array]:
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json().dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return DType("uint8"), np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
 
 
@@ -247,7 +259,13 @@ def _prepared_columns(stored: Stored, number: int, weights: _Weights) -> Any:
         return None
     values = [[*before, *after] for before, after in found.values.items()]
     columns = _columns(found.graph, weights, f"{number}/prepared/")
-    return {"version": found.version, "graph": columns, "values": values}
+    return {
+        "version": found.version,
+        "ops": sorted(found.ops),
+        "feeds": sorted(map(list, found.feeds)),
+        "values": values,
+        "graph": columns,
+    }
 
 
 def _entry(dtype: str, shape: tuple[int, ...], offset: int, size: int) -> dict[str, Any]:
@@ -274,9 +292,10 @@ class _Table:
         self.values: list[Any] = []
         self.column: list[int] = []
         self._numbers: dict[str, int] = {}
+        self._dumps = json().dumps
 
     def add(self, value: Any) -> None:
-        text = json.dumps(value, separators=(",", ":"))
+        text = self._dumps(value, separators=(",", ":"))
         number = self._numbers.setdefault(text, len(self.values))
         if number == len(self.values):
             self.values.append(value)
@@ -393,12 +412,59 @@ def loads(data: Any, origin: str = "bytes", digest: bool = False) -> Stored:
     return reader.stored()
 
 
+class _Unread(Graph):
+    """A canonical graph that is read, and verified, when somebody looks into it.
+
+    The file's prepared graph knows before what calls ask.
+    """
+
+    __slots__ = ("_number", "_reader")
+
+    def __init__(self, reader: _Reader, number: int) -> None:
+        self._reader: _Reader | None = reader
+        self._number = number
+        self.subgraphs = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Graph.__slots__:
+            raise AttributeError(name)
+        if (reader := self._reader) is not None:
+            with reader.lock:
+                if self._reader is not None:
+                    graph = reader.canonical(self._number)
+                    for each in Graph.__slots__:
+                        setattr(self, each, getattr(graph, each))
+                    self._reader = None
+        return object.__getattribute__(self, name)
+
+    def type(self, ref: Ref) -> ValueType:
+        """See `Graph.type`."""
+        reader = self._reader
+        found = reader and reader.prepared[self._number]
+        if not found or ref not in found.values:
+            return super().type(ref)
+        return found.graph.type(found.values[ref])
+
+    def fed(self, ref: Ref) -> bool:
+        """See `Graph.fed`."""
+        reader = self._reader
+        found = reader and reader.prepared[self._number]
+        return bool(found and ref in found.feeds) or super().fed(ref)
+
+    def op_types(self) -> set[str]:
+        """See `Graph.op_types`."""
+        reader = self._reader
+        found = reader and reader.prepared[self._number]
+        return found.ops if found else super().op_types()
+
+
 class _Reader:
     """Reads one file, trusting nothing in it."""
 
     def __init__(self, data: memoryview, origin: str) -> None:
         self.data = data
         self.origin = origin
+        self._scan = self._scanner()
         header, start = self._header()
         self.start = start
         self.body = data[start:]
@@ -406,6 +472,10 @@ class _Reader:
         self._check_metadata()
         self.entries = header
         self._check_entries()
+        self.lock = allocate_lock()
+        self.prepared: list[Prepared] = []
+        """Those that tell enough of graphs that were left unread."""
+        self._canonical: list[Graph] = []
         self._arrays: dict[str, Array] = {}
         self._extents: dict[str, Extent] = {}
 
@@ -436,15 +506,32 @@ class _Reader:
 
     def _json(self, text: bytes, what: str) -> Any:
         try:
-            return json.loads(
-                text.decode("utf-8", "surrogatepass"),
-                object_pairs_hook=self._unique,
-                parse_constant=lambda name: self.fail(f"{what} holds the constant {name}"),
-            )
-        except (ValueError, RecursionError) as error:
+            document = text.decode("utf-8", "surrogatepass").strip(_SPACE)
+            value, end = self._scan(document, 0)
+            if end != len(document):
+                self.fail(f"{what} is not valid JSON: it goes on after its end at {end}")
+            return value
+        except (ValueError, RecursionError, StopIteration) as error:
             if isinstance(error, FormatError):
                 raise
-            self.fail(f"{what} is not valid JSON: {error}")
+            self.fail(f"{what} is not valid JSON: {error!r}")
+
+    def _scanner(self) -> Callable[[str, int], tuple[Any, int]]:
+        """What reads a JSON value from a place in a text."""
+        hooks: dict[str, Any] = {
+            "strict": True,
+            "object_hook": None,
+            "object_pairs_hook": self._unique,
+            "parse_float": float,
+            "parse_int": int,
+            "parse_constant": lambda name: self.fail(f"a JSON text holds the constant {name}"),
+        }
+        try:
+            from _json import make_scanner
+        except ImportError:  # another Python's
+            return json().JSONDecoder(**hooks).scan_once  # type: ignore[no-any-return]
+        context: Any = SimpleNamespace(**hooks)
+        return make_scanner(context)
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -514,72 +601,136 @@ class _Reader:
         return begin, end
 
     def stored(self) -> Stored:
-        """Graphs, roots and signatures, verified."""
+        """Graphs, roots and signatures, verified.
+
+        Where prepared graphs say all that calls ask, the canonical ones wait to be looked into.
+        """
         if _GRAPH not in self.entries:
             self.fail(f"there is no tensor {_GRAPH!r}")
-        document = self._document(_GRAPH, "graph_crc32")
+        document: Any = self._prepared_document()
+        with self._structure("the prepared graphs do"):
+            rows = document["graphs"] if document is not None else None
+            if rows and "roots" in document and all(rows) and all(map(self._current, rows)):
+                self.prepared = [self._prepared(row, i) for i, row in enumerate(rows)]
+                known = [prepared.values.keys() for prepared in self.prepared]
+                roots, signatures = self._calls(document, lambda number, ref: ref in known[number])
+                self._text(_GRAPH, "graph_crc32")
+                graphs: list[Graph] = [_Unread(self, i) for i in range(len(rows))]
+                return Stored(graphs, roots, signatures, self.prepared.__getitem__)
+        graphs, roots, signatures = self._read_graphs()
+        return Stored(graphs, roots, signatures, partial(self._prepared_for, graphs, document))
+
+    @contextmanager
+    def _structure(self, what: str) -> Iterator[None]:
+        """Says of what goes wrong inside that the file is not as it should be."""
         try:
-            graphs = [
-                self._graph(columns, f"graph {i}") for i, columns in enumerate(document["graphs"])
-            ]
-            roots = {
-                self._key(key): (self._number(n, len(graphs)), Ref(node, slot))
-                for key, n, node, slot in document["roots"]
-            }
-            signatures = {
-                str(name): (
-                    self._number(n, len(graphs)),
-                    SignatureDef(self._named(i), self._named(o)),
-                )
-                for name, n, i, o in document["signatures"]
-            }
+            yield
+        except FormatError:
+            raise
         except _STRUCTURE as error:
-            if isinstance(error, FormatError):
-                raise
-            self.fail(f"the graph does not have the structure that FORMAT.md gives: {error!r}")
-        for number, ref in [
-            *roots.values(),
-            *(
-                (n, r)
-                for n, d in signatures.values()
-                for r in [*d.inputs.values(), *d.outputs.values()]
-            ),
-        ]:
-            if self._value(graphs[number], ref) is None:
+            self.fail(f"{what} not have the structure that FORMAT.md gives: {error!r}")
+
+    def _read_graphs(self) -> tuple[list[Graph], Roots, Signatures]:
+        """What `~graph` holds."""
+        document = self._json(self._text(_GRAPH, "graph_crc32"), f"tensor {_GRAPH}")
+        with self._structure("the graph does"):
+            rows = document["graphs"]
+            graphs = [self._graph(columns, f"graph {i}") for i, columns in enumerate(rows)]
+            has = [partial(self._value, graph) for graph in graphs]
+            calls = self._calls(document, lambda number, ref: has[number](ref) is not None)
+        return graphs, *calls
+
+    def canonical(self, number: int) -> Graph:
+        """A canonical graph that was left unread, with which its prepared one must agree."""
+        if not self._canonical:
+            graphs, *_ = self._read_graphs()
+            if len(graphs) != len(self.prepared):
+                self.fail(f"{len(self.prepared)} prepared graphs for {len(graphs)} graphs")
+            for graph, prepared in zip(graphs, self.prepared, strict=True):
+                self._check_prepared(graph, prepared)
+            self._canonical = graphs
+        return self._canonical[number]
+
+    def _check_prepared(self, graph: Graph, prepared: Prepared) -> None:
+        """Whether what a prepared graph tells of the canonical one is so."""
+        for before, after in prepared.values.items():
+            kinds = self._value(graph, before), self._value(prepared.graph, after)
+            if None in kinds or kinds[0] != kinds[1]:
+                self.fail(f"the prepared graph gives value {tuple(before)} another type")
+        feeds = {ref for ref in prepared.values if graph.fed(ref)}
+        if (prepared.ops, prepared.feeds) != (graph.op_types(), feeds) or graph.subgraphs:
+            self.fail("the prepared graph tells of other ops than the graph has")
+
+    def _calls(self, document: Any, has: Callable[[int, Ref], bool]) -> tuple[Roots, Signatures]:
+        """Roots and signatures of a document, which refer to values that its graphs have."""
+        count = len(document["graphs"])
+        roots = {
+            self._key(key): (self._number(n, count), self._ref(ref))
+            for key, n, *ref in document["roots"]
+        }
+        signatures = {
+            str(name): (self._number(n, count), SignatureDef(self._named(i), self._named(o)))
+            for name, n, i, o in document["signatures"]
+        }
+        used = [*roots.values()]
+        for number, definition in signatures.values():
+            used += [(number, ref) for refs in definition for ref in refs.values()]
+        for number, ref in used:
+            if not has(number, ref):
                 self.fail(
                     f"a root or signature refers to {tuple(ref)}, which graph {number} does not "
                     "have"
                 )
-        return Stored(graphs, roots, signatures, partial(self.prepared, graphs))
+        return roots, signatures
 
-    def _document(self, key: str, checksum: str) -> Any:
+    def _text(self, key: str, checksum: str) -> bytes:
         text = self._array(key).tobytes()
         if self.metadata.get(checksum) != f"{zlib.crc32(text):08x}":
             self.fail(f"{checksum} in the header is not that of tensor {key}: the file is damaged")
-        return self._json(text, f"tensor {key}")
+        return text
 
-    def prepared(self, graphs: list[Graph], number: int) -> Prepared | None:
-        """The prepared form of a graph; read when it is asked for, and checked like the graph."""
-        from ..passes import VERSION, Prepared
-
+    def _prepared_document(self) -> Any:
+        """What `~prepared` holds: an object, or as it was written before, the list of its
+        graphs.
+        """
         if _PREPARED not in self.entries:
             return None
-        rows = self._document(_PREPARED, "prepared_crc32")
-        try:
-            row = rows[number]
-            if row is None or row["version"] != VERSION:
+        document = self._json(self._text(_PREPARED, "prepared_crc32"), f"tensor {_PREPARED}")
+        return document if isinstance(document, dict) else {"graphs": document}
+
+    def _prepared_for(self, graphs: list[Graph], document: Any, number: int) -> Prepared | None:
+        """The prepared form of a graph that was read, read when it is asked for."""
+        with self._structure("the prepared graphs do"):
+            rows: Any = document["graphs"] if document is not None else {number: None}
+            if rows[number] is None or not self._current(rows[number]):
                 return None
-            graph = self._graph(row["graph"], f"prepared graph {number}")
-            values = {Ref(a, b): Ref(c, d) for a, b, c, d in row["values"]}
-        except _STRUCTURE as error:
-            if isinstance(error, FormatError):
-                raise
-            self.fail(f"the prepared graph has not the structure of FORMAT.md: {error!r}")
-        for before, after in values.items():
-            kinds = self._value(graphs[number], before), self._value(graph, after)
-            if None in kinds or kinds[0] != kinds[1]:
-                self.fail(f"the prepared graph gives value {tuple(before)} another type")
-        return Prepared(VERSION, graph, values)
+            prepared = self._prepared(rows[number], number)
+            if "ops" not in rows[number]:  # as it was written before
+                feeds = set(filter(graphs[number].fed, prepared.values))
+                prepared = prepared._replace(ops=graphs[number].op_types(), feeds=feeds)
+        self._check_prepared(graphs[number], prepared)
+        return prepared
+
+    @staticmethod
+    def _current(row: Any) -> bool:
+        from ..passes import VERSION
+
+        return bool(row["version"] == VERSION)
+
+    def _prepared(self, row: Any, number: int) -> Prepared:
+        from ..passes import VERSION, Prepared
+
+        graph = self._graph(row["graph"], f"prepared graph {number}")
+        values = {self._ref(pair[:2]): self._ref(pair[2:]) for pair in row["values"]}
+        for after in values.values():
+            if self._value(graph, after) is None:
+                self.fail(f"the prepared graph does not have value {tuple(after)}")
+        ops, feeds = set(map(str, row.get("ops", ()))), set(map(self._ref, row.get("feeds", ())))
+        return Prepared(VERSION, graph, values, ops, feeds)
+
+    def _ref(self, numbers: Any) -> Ref:
+        node, slot = self._whole(numbers, "a value")
+        return Ref(node, slot)
 
     @staticmethod
     def _value(graph: Graph, ref: Ref) -> ValueType | None:
@@ -599,7 +750,7 @@ class _Reader:
         return number
 
     def _named(self, rows: Any) -> dict[str, Ref]:
-        return {str(name): Ref(node, slot) for name, node, slot in rows}
+        return {str(name): self._ref(ref) for name, *ref in rows}
 
     def _graph(self, columns: Any, where: str) -> Graph:
         pending = [(columns, where, Graph())]
@@ -653,10 +804,8 @@ class _Reader:
             )
         graph.aliases = self._named(columns["aliases"])
         graph.renamed = {ref: name for name, ref in self._named(columns["renamed"]).items()}
-        graph.inputs = [Ref(*self._whole(ref, where)) for ref in columns["in"]]
-        graph.outputs = [Ref(*self._whole(ref, where)) for ref in columns["out"]]
-        for ref in [*graph.aliases.values(), *graph.renamed]:
-            self._whole(ref, where)
+        graph.inputs = list(map(self._ref, columns["in"]))
+        graph.outputs = list(map(self._ref, columns["out"]))
 
     def _chosen(self, items: list[T], numbers: Any, where: str) -> list[T]:
         """The items of these numbers."""
