@@ -18,7 +18,7 @@ cdef extern from "kernels/dispatch.h" nogil:
         const int64_t *ints
         const float *floats
         void *scratch
-        int64_t begin, end
+        int64_t begin, end, before
         int32_t n_in, n_out, n_ints, n_floats
     ctypedef struct k_work "td_work":
         int64_t units, grain, scratch
@@ -177,9 +177,10 @@ cdef class Call:
     def grain(self) -> int:
         return self.work.grain
 
-    def run(self, int64_t begin=0, int64_t end=-1, int64_t times=1) -> None:
+    def run(self, int64_t begin=0, int64_t end=-1, int64_t times=1, int64_t before=0) -> None:
         """Does the units [begin, end), the rest where `end` is -1, `times` times on this thread.
 
+        `before` is where the last run ended, if the operands have not changed since.
         Raises IndexError where the kernel meets an index outside its axis.
         """
         cdef int code = 0
@@ -187,6 +188,7 @@ cdef class Call:
         cdef uint64_t state
         self.call.scratch = self.scratch
         self.call.begin = begin
+        self.call.before = before
         self.call.end = self.work.units if end < 0 else end
         with nogil:
             state = td_fp_enter()

@@ -30,10 +30,18 @@ def run(
     isa: str | None = None,
     cut: int = 0,
 ) -> Array:
-    """The kernel's answer in `output`, all units at once or in cuts of `cut` grains' multiples."""
+    """The kernel's answer in `output`, all units at once or in cuts of `cut` grains' multiples.
+
+    Cuts come as to a thread that takes of others' shares: some go on where the last one ended, some
+    lie ahead of it, some behind.
+    """
     call = engine.Call(name, inputs, [output], [int(i) for i in ints], floats, isa)
-    for begin in range(0, call.units, cut or max(call.units, 1)):
-        call.run(begin, min(begin + cut, call.units) if cut else call.units)
+    starts = range(0, call.units, cut or max(call.units, 1))
+    before = 0
+    for begin in sorted(starts, key=lambda at: (at // (cut or 1) % 3 == 2, at)):
+        end = min(begin + cut, call.units) if cut else call.units
+        call.run(begin, end, before=before)
+        before = end
     assert call.kept_to_scratch(), f"{name} wrote past its scratch"
     return output
 

@@ -41,7 +41,7 @@ UNARY = [
     ("atan", np.arctan, 2),
     ("tanh", np.tanh, 6),
     ("sigmoid", special.expit, 3),
-    ("erf", special.erf, 5),
+    ("erf", special.erf, 6),
     ("erfc", special.erfc, 8),
     ("softplus", lambda x: np.logaddexp(0, x), 3),
     ("floor", np.floor, 0),

@@ -109,7 +109,7 @@ static int attention_run(const td_call *call) {
                      .out_stride = y->stride[rows_axis], .act = td_act_of(TD_ACT_linear, NULL)};
     first.residual_stride = mask->data && mask->shape[rows_axis] > 1 ? mask->stride[rows_axis] : 0;
     for (int i = 0; i < TD_ATTENTION_ROWS; i++) p_table[i] = scores + i * width;
-    int64_t ready = -1;
+    int64_t ready = call->before ? (call->before - 1) / g.chunks : -1; /* head that is packed */
     for (int64_t u = call->begin; u < call->end; u++) {
         const int64_t head = u / g.chunks, begin = u % g.chunks * g.chunk;
         const int64_t end = TD_MIN(begin + g.chunk, g.t);

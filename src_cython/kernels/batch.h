@@ -141,7 +141,8 @@ static int batch_matmul_run(const td_call *call) {
     s.act = td_act_of(call->ints[0], call->floats);
     s.out_stride = y->stride[last - 1];
     s.residual_stride = residual->data ? residual->stride[last - 1] : 0;
-    int64_t ready = -1;
+    /* Product whose rows the table leads to. */
+    int64_t ready = call->before && !g.small ? (call->before - 1) / g.chunks : -1;
     for (int64_t u = call->begin; u < call->end; u++) {
         const int64_t product = u / g.chunks, first = u % g.chunks * g.chunk;
         const int64_t panels = TD_MIN(g.chunk, g.panels - first);

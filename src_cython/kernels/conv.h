@@ -322,7 +322,8 @@ static int conv_run(const td_call *call) {
     const td_sum whole = s;
 
     const int64_t chunks = c.cut.row_chunks * c.cut.panel_chunks;
-    int64_t ready = -1; /* group and row chunk whose table stands */
+    /* Group and row chunk whose table stands. */
+    int64_t ready = call->before ? (call->before - 1) / c.cut.panel_chunks : -1;
     for (int64_t u = call->begin; u < call->end; u++) {
         const int64_t group = u / chunks, chunk = u % chunks / c.cut.panel_chunks;
         const int64_t panel = u % c.cut.panel_chunks * c.cut.panel_chunk;

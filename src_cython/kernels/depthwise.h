@@ -324,9 +324,7 @@ static int depthwise_plan(const td_call *call, td_work *work) {
     const td_window *w = &d.w;
     const int64_t cost = w->out[2] * w->channels * w->kernel[0] * w->kernel[1] * w->kernel[2];
     const int64_t lines = w->batch * w->out[0] * w->out[1];
-    /* Few lines are done before another core has read them out of this one's cache. */
-    const int64_t grain = lines * cost < 3 << 18 ? TD_MAX(lines, 1) : 1 + (64 << 10) / (cost + 1);
-    *work = (td_work){cost ? lines : 0, grain, td_dw_scratch(w)};
+    *work = (td_work){cost ? lines : 0, 1 + (64 << 10) / (cost + 1), td_dw_scratch(w)};
     return td_epilogue_plan(call, 2, call->out[0]);
 }
 

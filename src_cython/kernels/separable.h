@@ -120,6 +120,13 @@ static int separable_plan(const td_call *call, td_work *work) {
     return TD_OK;
 }
 
+/* Where the lines end that unit u reads. */
+TD_INLINE int64_t td_sep_end(const td_separable *g, int64_t u) {
+    const td_window *w = &g->depth.w;
+    const int64_t to = TD_MIN((u % g->bands + 1) * g->band, w->out[1]);
+    return TD_MIN((to - 1) * w->stride[1] - w->pad[1] + (w->kernel[1] - 1) * w->dilation[1] + 1, w->in[1]);
+}
+
 /* Lines [*done, end) of image `image` come to their places in the ring. */
 static void td_sep_grow(const td_separable *g, const td_conv_space *space, const float *x,
                         float *lines, int64_t image, int64_t *done, int64_t end) {
@@ -150,16 +157,18 @@ static int separable_run(const td_call *call) {
     for (int64_t i = 0; g.thins && i < g.band * w->out[2]; i++) table[i] = after + i * w->channels;
 
     int64_t image = -1, done = 0; /* lines of `image` that are or were in the ring */
+    if (call->before && call->before <= call->begin) {
+        image = (call->before - 1) / g.bands;
+        done = td_sep_end(&g, call->before - 1);
+    }
     for (int64_t u = call->begin; u < call->end; u++) {
         const int64_t from = u % g.bands * g.band, to = TD_MIN(from + g.band, w->out[1]);
         const int64_t start = u / g.bands * w->out[1];
         if (g.grows) {
-            const int64_t reach = (w->kernel[1] - 1) * w->dilation[1] + 1;
             const int64_t first = TD_MAX(from * w->stride[1] - w->pad[1], 0);
-            const int64_t end = (to - 1) * w->stride[1] - w->pad[1] + reach;
             done = image == u / g.bands ? TD_MAX(done, first) : first;
             image = u / g.bands;
-            td_sep_grow(&g, &space, x, lines, image, &done, TD_MIN(end, w->in[1]));
+            td_sep_grow(&g, &space, x, lines, image, &done, td_sep_end(&g, u));
         }
         td_dw_lines(&g.depth, g.grows ? lines : x,
                     g.thins ? after - from * w->out_step[1] : call->out[0]->data, start + from,

@@ -45,6 +45,8 @@ typedef struct td_call {
     const float *floats;
     void *scratch;
     int64_t begin, end;
+    int64_t before; /* where the last run of this call in this scratch ended, which still holds what that
+                       run left there; 0 for the first run */
     int32_t n_in, n_out;
     int32_t n_ints, n_floats;
 } td_call;

@@ -51,6 +51,7 @@ static void pause_briefly(void) {
 static void work_on(job *j, int seat) {
     td_call call = *j->call;
     call.scratch = j->scratch + seat * j->step;
+    call.before = 0;
     for (int i = 0; i < j->threads; i++) {
         share *s = &j->shares[(seat + i) % j->threads];
         while (!atomic_load_explicit(&j->code, memory_order_relaxed)) {
@@ -58,6 +59,7 @@ static void work_on(job *j, int seat) {
             if (call.begin >= s->end) break;
             call.end = call.begin + j->chunk < s->end ? call.begin + j->chunk : s->end;
             const int code = j->kernel->run(&call);
+            call.before = call.end;
             int none = TD_OK;
             if (code) atomic_compare_exchange_strong(&j->code, &none, code);
         }

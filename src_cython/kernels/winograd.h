@@ -309,7 +309,7 @@ TD_INLINE int td_winograd_run(const int side, const td_winograd *g, const td_cal
     memset(zeros, 0, sizeof(float) * (size_t)c);
     td_sum s = {0};
     td_epilogue(&s, call, 2, call->out[0]);
-    int64_t ready = -1; /* block whose input stands in v */
+    int64_t ready = call->before ? (call->before - 1) / g->pairs : -1; /* block whose input stands in v */
     for (int64_t u = call->begin; u < call->end;) {
         const int64_t block = u / g->pairs, tile = block * g->block;
         const int64_t tiles = TD_MIN(g->block, g->tiles - tile);
