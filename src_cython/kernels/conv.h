@@ -126,7 +126,8 @@ static int conv_plan(const td_call *call, td_work *work) {
     td_conv c = {0};
     if (td_conv_of(&c, call)) return TD_REFUSED;
     const td_tensor *y = call->out[0];
-    const int64_t cost = c.cut.row_chunk * c.cut.panel_chunk * TD_PANEL * c.taps * c.len;
+    /* To begin and end a tile takes as long as some more taps. */
+    const int64_t cost = c.cut.row_chunk * c.cut.panel_chunk * TD_PANEL * (c.taps * c.len + 8);
     *work = (td_work){c.rows ? c.groups * c.cut.row_chunks * c.cut.panel_chunks : 0, td_grain(cost),
                       td_conv_scratch(&c)};
     return td_epilogue_plan(call, 2, y);

@@ -64,7 +64,7 @@ typedef struct td_cut {
     int64_t row_chunk, panel_chunk, row_chunks, panel_chunks;
 } td_cut;
 
-enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 19 };
+enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 17 };
 
 TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row_floats) {
     td_cut cut;
@@ -78,8 +78,8 @@ TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row
     /* Even chunks. */
     if (cut.row_chunks) cut.row_chunk = (rows + cut.row_chunks - 1) / cut.row_chunks;
     const int64_t want = cut.row_chunks ? (TD_WANTED_UNITS - 1) / cut.row_chunks + 1 : 1;
-    /* Few rows read eight panels side by side. */
-    const int64_t step = cut.row_chunk > TD_ROWS ? 2 : 8;
+    /* Few rows read many panels side by side. */
+    const int64_t step = cut.row_chunk > TD_ROWS ? 2 : TD_ROWS8 ? 8 : 4;
     cut.panel_chunk = TD_MAX((panels + want * step - 1) / (want * step), 1) * step;
     cut.panel_chunks = (panels + cut.panel_chunk - 1) / cut.panel_chunk;
     return cut;
