@@ -228,7 +228,7 @@ def _winograd_points(b: Builder, weights: Array) -> int:
     if list(a.get("strides") or plain) != plain or list(a.get("dilations") or plain) != plain:
         return 0
     height, width = shape[1:3]
-    if not isinstance(height, int) or not isinstance(width, int) or min(height, width) < 10:
+    if not isinstance(height, int) or not isinstance(width, int) or min(height, width) < 6:
         return 0
     if min(weights.shape[2:]) < 32:
         return 0
