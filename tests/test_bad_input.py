@@ -1,14 +1,16 @@
 """Bad input: what TensorFlow refuses is refused by an error that names the node, and nothing
 crashes, hangs or takes memory without bound.
 
-Rows are those of `tests.cases` that TensorFlow refuses.  Each becomes a graph in several `FORMS`,
-as what is known before anything runs decides who meets the bad value: conversion, a pass, a kernel
-or a reference.  What TensorFlow answers in one of the forms has to be equal.
+Rows are those of `tests.cases` that TensorFlow refuses, and those that `tests.bad_sizes` makes of
+others.  Each becomes a graph in several `FORMS`, as what is known before anything runs decides who
+meets the bad value: conversion, a pass, a kernel or a reference.  What TensorFlow answers in one of
+the forms has to be equal.  `tests.bad_graphs` has tables, lists, ragged tensors and damaged files.
 """
 
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from tests import bad_input
+from tests import bad_graphs, bad_input, bad_sizes, goldens
 from tests.cases import Case
 from tests.test_ops import compare
 from tests.test_ops import rows as all_rows
@@ -30,6 +32,9 @@ FORMS = {
     "fed, extents open": lambda i: "open",
 }
 """How input i comes into a graph: as a constant, or fed with extents known or open."""
+
+
+MOST_FETCHED = 64
 
 
 def graphs(case: Case) -> list[tuple[bytes, dict[str, Any], list[str]]]:
@@ -65,7 +70,7 @@ def _fetches(graph: Any, outputs: int) -> list[str]:
     import tensorflow as tf
 
     if outputs:
-        return [f"op:{i}" for i in range(outputs)]
+        return [f"op:{i}" for i in range(min(outputs, MOST_FETCHED))]
     one = graph.node.add(name="one", op="Const")
     one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1))
     after = graph.node.add(name="after", op="Identity", input=["one", "^op"])
@@ -115,6 +120,7 @@ ROWS = {row.id: row.values[0] for row in all_rows() if row.values[0].raises}
 EMPTY = "TensorFlow with oneDNN gives the image where no window fits into it"
 WRONG = {"conv-21-Conv2D": EMPTY, "conv-85-Conv2D": EMPTY}
 """Rows whose answers by TensorFlow nobody should equal."""
+ERRORS = ("EvaluationError", "ConversionError")
 
 
 class Attempt(NamedTuple):
@@ -148,7 +154,7 @@ def test_errors_name_the_node(name: str, attempts: dict[str, list[Attempt]]) -> 
     for form, job, found in attempts.get(name, ()):
         assert found is not None, f"{form}: the process died"
         if found["error"]:
-            assert found["error"] in ("EvaluationError", "ConversionError"), (form, found)
+            assert found["error"] in ERRORS, (form, found)
             assert f"op ({case.op})" in found["message"], (form, found)
         elif name not in WRONG:
             want = refusal(*job)
@@ -165,3 +171,50 @@ def test_what_is_refused_tensorflow_refuses(name: str, attempts: dict[str, list[
     for form, job, found in attempts.get(name, ()):
         if found is not None and found["error"]:
             assert isinstance(refusal(*job), Exception), (form, found)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(f, marks=() if f == "index" else pytest.mark.slow) for f in goldens.FAMILIES],
+)
+def test_numbers_without_measure(family: str, tmp_path: Path) -> None:
+    """An error that names the node, or a result in time and memory."""
+    jobs = {}
+    for op, case in bad_sizes.chosen(family).items():
+        for what, row in bad_sizes.changed(case):
+            try:
+                made = graphs(row)
+            except (ValueError, OverflowError):  # no GraphDef can say it
+                continue
+            jobs |= {(op, what, form): job for form, job in zip(FORMS, made, strict=True)}
+    wrong = []
+    for (op, *what), found in zip(jobs, answers(list(jobs.values()), tmp_path), strict=True):
+        named = found is not None and f"op ({op})" in found["message"]
+        if found is None or (found["error"] and (found["error"] not in ERRORS or not named)):
+            wrong.append((op, what, found))
+    assert wrong == []
+
+
+GRAPHS = bad_graphs.ROWS
+
+
+@pytest.fixture(scope="module")
+def graph_attempts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Attempt]:
+    jobs = {name: bad_graphs.job(bad) for name, bad in GRAPHS.items()}
+    found = answers(list(jobs.values()), tmp_path_factory.mktemp("graphs"))
+    return {n: Attempt("fed", jobs[n], each) for n, each in zip(jobs, found, strict=True)}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs_that_cannot_be(name: str, graph_attempts: dict[str, Attempt]) -> None:
+    """An error that names a node where TensorFlow has one, and its answer where not."""
+    _, job, found = graph_attempts[name]
+    assert found is not None, "the process died"
+    want = refusal(*job) if GRAPHS[name].asked else None
+    if found["error"]:
+        assert found["error"] in ERRORS, found
+        assert re.search(r"node \S+ \(\w+\)", found["message"]), found
+        assert want is None or isinstance(want, Exception), want
+    elif want is not None:
+        assert not isinstance(want, Exception), want
+        np.testing.assert_array_equal(found["results"][0], want[0])

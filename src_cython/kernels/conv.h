@@ -15,6 +15,9 @@ typedef struct td_window {
 /* kernel, stride, dilation and padding before stand in `ints`, one run of spatial axes each. */
 enum { TD_WINDOW_INTS = 12 };
 
+/* Whether what a window counts is nothing that the arithmetic of its places may meet. */
+TD_INLINE int td_far(const int64_t n) { return n < 1 || n > 1 << 20; }
+
 /* Reads x [n, spatial..., c] and y [n, spatial..., c'] with `axes` = rank - 2 from 1 to 3. */
 static int td_window_of(td_window *w, const td_tensor *x, const td_tensor *y, const int64_t *ints) {
     const int axes = x->rank - 2, lead = 3 - axes;
@@ -34,7 +37,8 @@ static int td_window_of(td_window *w, const td_tensor *x, const td_tensor *y, co
         w->stride[i] = real ? ints[axes + axis] : 1;
         w->dilation[i] = real ? ints[2 * axes + axis] : 1;
         w->pad[i] = real ? ints[3 * axes + axis] : 0;
-        if (w->kernel[i] < 1 || w->stride[i] < 1 || w->dilation[i] < 1) return TD_REFUSED;
+        if (td_far(w->kernel[i]) || td_far(w->stride[i]) || td_far(w->dilation[i])) return TD_REFUSED;
+        if (w->pad[i] && td_far(w->pad[i] < 0 ? -w->pad[i] : w->pad[i])) return TD_REFUSED;
     }
     return TD_OK;
 }

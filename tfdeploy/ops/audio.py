@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import FLOAT32, INT32, STRING
 from ..graph.types import Extent, Shape, ValueType
+from .array import check_size
 from .quantize import round_away
 from .registry import op
 from .rules import Inference
@@ -181,9 +182,11 @@ def decode_wav(
     """
     channels, rate, samples = _read_wav(contents.item())
     if desired_channels >= 0 and desired_channels != channels:
-        samples = samples[:, [min(i, channels - 1) for i in range(desired_channels)]]
+        check_size([len(samples), desired_channels])
+        samples = samples[:, np.minimum(np.arange(desired_channels), channels - 1)]
     sound = samples.astype(np.float32) / np.float32(32768)
     if desired_samples >= 0:
+        check_size([desired_samples, sound.shape[1]])
         result = np.zeros((desired_samples, sound.shape[1]), np.float32)
         result[: len(sound)] = sound[:desired_samples]
         sound = result

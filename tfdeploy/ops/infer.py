@@ -198,6 +198,7 @@ def infer(
         dtype = inputs[0].dtype if inputs else attrs.get("dtype", DType("float32"))
         return [ValueType(dtype)] * outputs, []
     full = record.defaults | attrs
+    record.check_outputs(full)
     context = Inference(inputs, full, known, fresh, calls)
     types = record.type(context)
     types = types if isinstance(types, list) else [types]

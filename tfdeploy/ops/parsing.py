@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import FLOAT32, INT64, STRING, DType
 from ..graph.types import Extent, ValueType
-from .array import check_size, scalar_int
+from .array import MOST, check_size, scalar_int
 from .registry import op
 from .rules import Inference
 from .string import parse_number, texts
@@ -358,10 +358,14 @@ def decode_compressed(x: Array, *, compression_type: str = "") -> Array:
     bits = 15 if compression_type == "ZLIB" else 31
 
     def decompressed(data: bytes) -> bytes:
+        reader = zlib.decompressobj(bits)
         try:
-            return zlib.decompress(data, bits)
+            found = reader.decompress(data, MOST)
         except zlib.error as error:
             raise ValueError(f"these bytes are not {compression_type}: {error}") from None
+        if not reader.eof:
+            raise ValueError(f"these bytes end early, or are more than {MOST} decompressed")
+        return found
 
     return texts(map(decompressed, x.ravel()), x.shape)
 

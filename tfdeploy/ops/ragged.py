@@ -176,14 +176,15 @@ def ragged_gather(*inputs: Array, OUTPUT_RAGGED_RANK: int) -> tuple[Array, ...]:
         step = indices.shape[len(result) + 1]
         result.append(np.arange(count + 1) * step)
     rows = indices.ravel()
-    for level in splits:
+    totals = [*(len(level) - 1 for level in splits[1:]), len(values)]
+    for level, total in zip(splits, totals, strict=True):
         check_splits(level, int(level[-1]))
+        check_range(level, total + 1, "splits")
         starts, ends = level[rows], level[rows + 1]
         result.append(np.concatenate([[0], np.cumsum(ends - starts)]))
         rows = np.concatenate(
             [np.arange(a, b) for a, b in zip(starts, ends, strict=True)] or [np.arange(0)]
         ).astype(np.intp)
-    check_range(rows, len(values), "splits")
     return (*(r.astype(splits[0].dtype) for r in result), values[rows])
 
 
@@ -214,7 +215,7 @@ def ragged_range(
             n = max(-((int(a) - int(b)) // int(step)), 0)
         else:
             n = max(int(np.ceil((b - a) / step)), 0)
-        check_size([n])
+        check_size([n, 4])  # steps, their sums, and all of them joined
         steps = np.full(n, step)
         steps[:1] = a
         rows.append(np.cumsum(steps, dtype=starts.dtype))

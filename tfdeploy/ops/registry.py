@@ -111,6 +111,13 @@ class OpDef:
                     f"input {i % len(ranks)} has rank {ranks[i]} and should have {wanted}"
                 )
 
+    def check_outputs(self, attrs: dict[str, Any]) -> None:
+        """Raises ValueError where attributes ask for more outputs than any graph has."""
+        for output in self.outputs:
+            count = attrs.get(output.partition("*")[2])
+            if isinstance(count, int) and not 0 <= count <= _MOST_OUTPUTS:
+                raise ValueError(f"{count} outputs are impossible")
+
     def checked(self) -> Function:
         """`func()`, which first checks the ranks of its arguments where tfdeploy wrote it."""
         function = self.func()
@@ -143,6 +150,8 @@ class OpDef:
     def _runs(self, kind: int) -> bool:
         return kind != SCIPY or kind in self.users or config.has_scipy()
 
+
+_MOST_OUTPUTS = 1 << 16
 
 _records: dict[str, OpDef] = {}
 _homes = {name: family for family, names in families.FAMILIES.items() for name in names.split()}

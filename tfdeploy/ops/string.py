@@ -103,6 +103,7 @@ def as_string(
     """
     if fill not in ("", " ", "+", "-", "0", "#") or (scientific and shortest):
         raise ValueError(f"fill {fill!r} should be one of '', ' ', '+', '-', '0', '#'")
+    check_size([max(x.size, LIST), max(width, precision, 0)])
     kind = x.dtype.kind
     if kind in "iub" and (precision >= 0 or scientific or shortest):
         raise ValueError(f"precision and notation are for floats, not for {x.dtype}")
@@ -410,8 +411,8 @@ def string_n_grams(
     """
     if len(data_splits):
         check_splits(data_splits, len(data))
-    if not len(data):
-        return texts([], (0,)), np.zeros_like(data_splits)
+    if not len(data) or not len(data_splits):
+        return texts([b""] * len(data), data.shape), np.zeros_like(data_splits)
 
     def runs(row: list[bytes], n: int) -> list[bytes]:
         pad = min(n - 1 if pad_width < 0 else pad_width, n - 1)

@@ -240,13 +240,21 @@ def dense_hash_table(
     key_dtype: DType,
     value_dtype: DType,
     value_shape: Shape = (),
+    initial_num_buckets: int = 131072,
+    max_load_factor: float = 0.8,
     keys: Array | None = None,
     values: Array | None = None,
 ) -> Table:
     """A table that may change and has keys of its own (tf.lookup.experimental.DenseHashTable)."""
+    if initial_num_buckets < 4 or initial_num_buckets & (initial_num_buckets - 1):
+        raise ValueError(f"initial_num_buckets {initial_num_buckets} is no power of 2 from 4 up")
+    if not 0 < max_load_factor < 1:
+        raise ValueError(f"max_load_factor {max_load_factor} should lie between 0 and 1")
     table = Table(key_dtype, value_dtype, value_shape, mutable=True)
     own = [empty_key] if deleted_key is None else [empty_key, deleted_key]
     table.forbidden = tuple(next(iter(_entries(key[None], 1))) for key in own)
+    if len(set(table.forbidden)) < len(own):
+        raise ValueError("the empty and the deleted key should differ")
     return _made(table, keys, values)
 
 
@@ -282,6 +290,8 @@ def anonymous_dense_hash_table(
     key_dtype: DType,
     value_dtype: DType,
     value_shape: Shape = (),
+    initial_num_buckets: int = 131072,
+    max_load_factor: float = 0.8,
 ) -> Table:
     """A table with keys of its own, of this call alone."""
     return dense_hash_table(
@@ -290,6 +300,8 @@ def anonymous_dense_hash_table(
         key_dtype=key_dtype,
         value_dtype=value_dtype,
         value_shape=value_shape,
+        initial_num_buckets=initial_num_buckets,
+        max_load_factor=max_load_factor,
     )
 
 

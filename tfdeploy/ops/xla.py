@@ -400,6 +400,9 @@ def xla_broadcast_helper(lhs: Array, rhs: Array, broadcast_dims: Array) -> tuple
 def xla_reduce_precision(operand: Array, *, exponent_bits: int, mantissa_bits: int) -> Any:
     """Rounds to the floats of so many bits, halves to even; too great ones to inf, too small ones
     to zero."""
+    if exponent_bits < 1 or mantissa_bits < 0:
+        raise ValueError(f"{exponent_bits} bits of exponent and {mantissa_bits} of mantissa")
+    exponent_bits, mantissa_bits = min(exponent_bits, 11), min(mantissa_bits, 52)
     x = operand.astype(np.float64)
     fraction, exponent = np.frexp(x)  # of [0.5, 1), so that the exponent is one too many
     scale = 2.0 ** (mantissa_bits + 1)

@@ -94,7 +94,7 @@ class Interpreter:
             for step in program.steps:
                 call(step, values)
         taken = program.owners | {id(owner(array)) for array in feeds.values()}
-        return release(program.fetches, values, taken)
+        return release(program, values, taken)
 
     def apply(self, *arguments: Any) -> tuple[Any, ...]:
         """The results of a subgraph for its arguments; nodes with an effect run whether needed or
@@ -249,25 +249,32 @@ def _spell(value: Any) -> str:
     return repr(value) if isinstance(value, Handle) else f"{value.dtype}{list(value.shape)}"
 
 
-def release(
-    fetches: tuple[Ref, ...], values: dict[Ref, Array], foreign: Iterable[int]
-) -> list[Array]:
+def release(program: Program, values: dict[Ref, Array], foreign: Iterable[int]) -> list[Array]:
     """The fetched arrays, copied where they share memory with anything that outlives the call:
     each other, or what `foreign` identifies.
     """
     taken = set(foreign)
     results = []
-    for ref in fetches:
+    for ref in program.fetches:
         array = values[ref]
         if isinstance(array, Handle):
             raise FetchError(f"a {array.kind} cannot be fetched: no array holds it")
         home = owner(array)
         if id(home) in taken or not (array.flags.c_contiguous and array.flags.writeable):
-            array = np.array(array, order="C")
+            array = _copied(program, ref, array)
         else:
             taken.add(id(home))
         results.append(array)
     return results
+
+
+def _copied(program: Program, ref: Ref, array: Array) -> Array:
+    try:
+        return np.array(array, order="C")
+    except MemoryError as error:
+        nodes = (step.node for step in program.steps if ref in step.outputs)
+        place = next((f"node {node.name} ({node.op})" for node in nodes), "a fetched value")
+        raise EvaluationError(f"{place} cannot be given to the caller: {error}") from error
 
 
 def owner(array: Array) -> Any:

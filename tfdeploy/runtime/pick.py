@@ -299,4 +299,4 @@ class _Compiled:
         taken = program.owners | {
             id(owner(values[places[ref]])) for ref in feeds if places[ref] in values
         }
-        return release(program.fetches, values, taken)
+        return release(program, values, taken)
