@@ -57,7 +57,7 @@ TD_INLINE void td_small_rows(const float *a, int64_t a_step, const float *b, int
     for (int64_t c = 0; c < k; c++, b += b_step) {
         vf w[TD_NV];
 #pragma GCC unroll 4
-        for (int j = 0; j < nv; j++) w[j] = td_loadn(b + j * TD_LANES, td_part(n, j));
+        for (int j = 0; j < nv; j++) w[j] = td_load_to(b + j * TD_LANES, td_part(n, j));
 #pragma GCC unroll 8
         for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
@@ -67,7 +67,7 @@ TD_INLINE void td_small_rows(const float *a, int64_t a_step, const float *b, int
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < nv; j++)
-            td_storen(y + i * y_step + j * TD_LANES, td_part(n, j), acc[i][j] + 0.0f);
+            td_store_to(y + i * y_step + j * TD_LANES, td_part(n, j), acc[i][j] + 0.0f);
 }
 
 TD_INLINE void td_small_product(const float *a, int64_t a_step, const float *b, int64_t b_step,

@@ -269,7 +269,7 @@ TD_INLINE void td_reduce_columns(const int op, const td_axes *a, const float *x,
         for (int apart = 8; apart; apart /= 2)
             for (int i = 0; i < apart; i++) lane[i] = td_reduce_join(op, lane[i], lane[i + apart]);
         if (op == TD_REDUCE_mean) lane[0] /= (float)a->count;
-        td_storen(y + v * TD_LANES, TD_MIN(width - v * TD_LANES, TD_LANES), lane[0]);
+        td_store_to(y + v * TD_LANES, width - v * TD_LANES, lane[0]);
     }
 }
 

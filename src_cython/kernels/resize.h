@@ -90,10 +90,10 @@ static int resize_run(const td_call *call) {
             const vf across = td_set(columns[i].part), down = td_set(rows.part);
             for (int64_t c = 0; c < r.c; c += TD_LANES) {
                 const int64_t n = TD_MIN(r.c - c, TD_LANES);
-                const vf a = td_loadn(top + left + c, n), b = td_loadn(top + right + c, n);
-                const vf d = td_loadn(bottom + left + c, n), e = td_loadn(bottom + right + c, n);
+                const vf a = td_load_to(top + left + c, n), b = td_load_to(top + right + c, n);
+                const vf d = td_load_to(bottom + left + c, n), e = td_load_to(bottom + right + c, n);
                 const vf above = td_fma(b - a, across, a), below = td_fma(e - d, across, d);
-                td_storen(to + c, n, td_fma(below - above, down, above));
+                td_store_to(to + c, n, td_fma(below - above, down, above));
             }
         }
     }

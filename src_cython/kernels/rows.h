@@ -83,7 +83,7 @@ TD_INLINE void td_exp_sum(const float *x, int64_t x_step, float *y, int64_t y_st
                 const int64_t m = td_part(end - i, v);
                 const vf at = td_loadn(x + r * x_step + i + v * TD_LANES, m);
                 const vf e = td_exp2_beside_one((at - less[r]) * by);
-                td_storen(y + r * y_step + i + v * TD_LANES, m, e);
+                td_store_to(y + r * y_step + i + v * TD_LANES, m, e);
                 acc[r][v] += td_sel(td_iota() < (int32_t)m, e, td_set(0.0f));
             }
 #pragma GCC unroll 4
@@ -138,10 +138,8 @@ static int log_softmax_run(const td_call *call) {
         td_row_max(x, 0, r.n, &most, 1);
         td_exp_sum(x, 0, y, 0, r.n, &most, &sum, 1);
         const vf shift = td_log(td_set(sum));
-        for (int64_t j = 0; j < r.n; j += TD_LANES) {
-            const int64_t n = TD_MIN(r.n - j, TD_LANES);
-            td_storen(y + j, n, (td_loadn(x + j, n) - td_set(most)) - shift);
-        }
+        for (int64_t j = 0; j < r.n; j += TD_LANES)
+            td_store_to(y + j, r.n - j, (td_load_to(x + j, r.n - j) - td_set(most)) - shift);
     }
     return TD_OK;
 }
@@ -162,17 +160,16 @@ static int layer_norm_run(const td_call *call) {
         const float *x = (const float *)call->in[0]->data + i * r.x_step;
         float *y = (float *)call->out[0]->data + i * r.y_step;
         const vf mean = td_set(td_reduce_row(TD_REDUCE_sum, x, r.n) / (float)r.n);
-        int64_t j = 0;
-        for (; j + TD_LANES <= r.n; j += TD_LANES) td_store(y + j, td_load(x + j) - mean);
-        if (j < r.n) td_storen(y + j, r.n - j, td_loadn(x + j, r.n - j) - mean);
+        for (int64_t j = 0; j < r.n; j += TD_LANES)
+            td_store_to(y + j, r.n - j, td_load_to(x + j, r.n - j) - mean);
         const float variance = td_reduce_row(TD_REDUCE_sumsq, y, r.n) / (float)r.n;
         const vf factor = td_rsqrt(td_set(variance + call->floats[0]));
-        for (j = 0; j < r.n; j += TD_LANES) {
-            const int64_t n = TD_MIN(r.n - j, TD_LANES);
-            vf v = td_loadn(y + j, n) * factor;
-            if (scale) v *= td_loadn(scale + j, n);
-            if (shift) v += td_loadn(shift + j, n);
-            td_storen(y + j, n, v);
+        for (int64_t j = 0; j < r.n; j += TD_LANES) {
+            const int64_t n = r.n - j;
+            vf v = td_load_to(y + j, n) * factor;
+            if (scale) v *= td_load_to(scale + j, n);
+            if (shift) v += td_load_to(shift + j, n);
+            td_store_to(y + j, n, v);
         }
     }
     return TD_OK;

@@ -321,6 +321,15 @@ TD_INLINE int64_t td_part(int64_t n, int part) {
     return left < 0 ? 0 : left > TD_LANES ? TD_LANES : left;
 }
 
+/* The same where n may be larger: whole vectors are stored several times as fast as parts of one. */
+TD_INLINE vf td_load_to(const float *p, int64_t n) {
+    return n >= TD_LANES ? td_load(p) : td_loadn(p, n);
+}
+TD_INLINE void td_store_to(float *p, int64_t n, vf v) {
+    if (n >= TD_LANES) td_store(p, v);
+    else td_storen(p, n, v);
+}
+
 /* `full` is known when the code is made. */
 TD_INLINE vf td_load_some(const float *p, int64_t n, const int full) {
     return full ? td_load(p) : td_loadn(p, n);
