@@ -71,6 +71,7 @@ def crc32c(data, uint32_t value=0) -> int:
 
 include "_kernels.pxi"
 include "_plan.pxi"
+include "_call.pxi"
 include "_natives.pxi"
 
 td_init()

@@ -19,8 +19,6 @@ from .dtypes import Array, DType
 from .errors import ConversionError, FeedError, FetchError, near
 from .graph.extend import extend
 from .graph.graph import Graph, Ref, SignatureDef
-from .ops import registry
-from .runtime.pick import Direct
 from .tensor import Entry, Tensor, bind_feeds, find_fetch, fit
 
 Key = int | str
@@ -63,7 +61,8 @@ class Signature:
         self._entry = entry
         self._inputs = definition.inputs
         self._outputs = definition.outputs
-        self._direct: Direct | None = None
+        self._direct: Any = None
+        """The engine's `Direct`: what it remembers of a call; None where there is none."""
         entry.want(*definition.outputs.values())
 
     @property
@@ -86,33 +85,32 @@ class Signature:
         `out` is where the results are written: an array for each output in a dict, or, where there
         is only one, alone; contiguous, of the output's dtype and shape, and apart from all inputs.
         """
+        if out is None and self._direct is not None:
+            found: dict[str, Array] | None = self._direct.named(feeds, inputs)
+            if found is not None:
+                return found
         return dict(zip(self._outputs, self._values(feeds, inputs, out), strict=True))
 
     def _values(self, feeds: Any, inputs: dict[str, Any], out: Any) -> list[Array]:
-        """What a call gives, as a list in the order of `outputs`."""
-        direct, engine = self._direct, self._entry.engine
+        """What a call gives that is not as the last one was, or has an `out`: a list in the order
+        of `outputs`.
+        """
+        direct = self._direct
         targets = None if out is None else self._targets(out)
-        if (
-            direct is not None
-            and direct.edits == engine.edits
-            and direct.version == registry.version
-        ):
-            try:
-                if not inputs and len(self._inputs) == 1:
-                    return direct.run((feeds,), targets)
-                if feeds is None and len(inputs) == len(self._inputs):
-                    return direct.run(tuple([inputs[name] for name in self._inputs]), targets)
-            except (direct.refused, KeyError):
-                pass  # the long way says what is wrong, or casts
+        if targets is not None and direct is not None:
+            found: list[Array] | None = direct.values(feeds, inputs, targets)
+            if found is not None:
+                return found
         given = self._arguments(feeds, inputs)
         bound = {}
         for name, value in given.items():
             ref = self._inputs[name]
             bound[ref] = fit(value, self._entry.graph.type(ref), name)
         outputs = list(self._outputs.values())
+        engine = self._entry.engine
         values = engine.run(outputs, bound)
-        if direct is None or direct.edits != engine.edits or direct.version != registry.version:
-            self._direct = engine.direct(outputs, list(self._inputs.values()))
+        if direct is None or not direct.holds():
+            self._direct = engine.direct(self._outputs, self._inputs)
         return values if targets is None else _written(values, targets, list(given.values()))
 
     def _targets(self, out: Any) -> tuple[Array, ...]:
@@ -358,7 +356,11 @@ class Model:
         is ``serving_default``, else the only signature.  `out` is where results are written; see
         `Signature`.
         """
-        signature = self._default()
+        signature = self.signatures.get("serving_default") or self._default()
+        if out is None and signature._direct is not None:
+            found = signature._direct.value(feeds, inputs)
+            if found is not None:
+                return found
         values = signature._values(feeds, inputs, out)
         return values[0] if len(values) == 1 else dict(zip(signature._outputs, values, strict=True))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -42,7 +42,7 @@ _SAMPLE = 97  # stands for every varying extent where kernels are asked before a
 class Segment:
     """Nodes as one plan; callable on the arrays that it is fed."""
 
-    __slots__ = ("_nodes", "_plan", "_refused", "feeds", "packed")
+    __slots__ = ("_nodes", "_refused", "feeds", "packed", "plan")
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Segment:
         packed: int,
         refused: type[Exception],
     ) -> None:
-        self._plan = plan
+        self.plan = plan
         self._nodes = nodes
         self._refused = refused
         self.feeds = feeds
@@ -60,36 +60,30 @@ class Segment:
         self.packed = packed
         """Bytes of its weights that are kept packed."""
 
-    def run(self, feeds: tuple[Any, ...], out: tuple[Array, ...] | None = None) -> list[Array]:
-        """The results for C-contiguous arrays of the right types; the engine's Refused for others.
-
-        They are written to `out` where it is given.
-        """
-        try:
-            found: list[Array] = self._plan.run(feeds, get_num_threads(), out)
-            return found
-        except (IndexError, ArithmeticError) as error:
-            node = self._nodes[error.args[0]]
-            what = (
-                "an index lies outside its axis"
-                if isinstance(error, IndexError)
-                else ("integer division by zero")
-            )
-            raise EvaluationError(f"node {node.name} ({node.op}) failed: {what}") from None
-        except MemoryError as error:
+    def fail(self, error: Exception) -> NoReturn:
+        """Makes an error for people of what a run of the plan raises."""
+        if isinstance(error, MemoryError):
             node = self._nodes[-1]
             raise EvaluationError(f"up to node {node.name} ({node.op}): {error}") from error
+        node = self._nodes[error.args[0]]
+        index = isinstance(error, IndexError)
+        what = "an index lies outside its axis" if index else "integer division by zero"
+        raise EvaluationError(f"node {node.name} ({node.op}) failed: {what}") from None
 
     def memory(self, shapes: tuple[tuple[int, ...], ...]) -> tuple[int, int]:
         """Bytes of arena and of one thread's scratch for feeds of these shapes."""
-        found: tuple[int, int] = self._plan.memory(shapes)
+        found: tuple[int, int] = self.plan.memory(shapes)
         return found
 
     def __call__(self, *feeds: Array) -> tuple[Array, ...]:
-        """As `run`; Unplanned where the plan does not hold for these arrays."""
+        """The results for arrays of the right types; Unplanned where the plan does not hold for
+        these.
+        """
         dense = tuple([f if f.flags.c_contiguous else np.ascontiguousarray(f) for f in feeds])
         try:
-            return tuple(self.run(dense))
+            return tuple(self.plan.run(dense, get_num_threads()))
+        except (IndexError, ArithmeticError, MemoryError) as error:
+            self.fail(error)
         except self._refused as refused:
             raise Unplanned(str(refused)) from None
 

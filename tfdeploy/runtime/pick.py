@@ -19,9 +19,7 @@ from .interp import Interpreter, Program, Unplanned, call, owner, references, re
 
 if TYPE_CHECKING:
     from ..passes import Prepared
-
-Run = Callable[..., list[Array]]
-"""Takes the tuple of fed arrays, and the tuple of arrays to write to, if any; gives the results."""
+    from ..plan.segments import Segment
 
 
 class Executor:
@@ -100,16 +98,22 @@ class Executor:
                 ) from None
             return self._references.run(fetches, feeds)
 
-    def direct(self, fetches: Sequence[Ref], feeds: Sequence[Ref]) -> Direct | None:
-        """The shortest way to `fetches` where all of `feeds` are fed, None where there is none."""
+    def direct(self, outputs: Mapping[str, Ref], inputs: Mapping[str, Ref]) -> Any:
+        """The engine's `Direct`, the shortest way to `outputs` where all of `inputs` are fed; None
+        where there is none.
+        """
         engine = config.engine()
-        if engine is None or not self._plain(feeds):
+        if engine is None or not self._plain(inputs.values()):
             return None
         try:
-            run = self._made(engine).direct(tuple(fetches), tuple(feeds))
+            found = self._made(engine).direct(tuple(outputs.values()), tuple(inputs.values()))
         except engine.Refused:
             return None
-        return None if run is None else Direct(run, engine.Refused, self.edits, registry.version)
+        if found is None:
+            return None
+        segment, order = found
+        names = tuple(inputs), order, tuple(outputs)
+        return engine.Direct(segment.plan, *names, self, registry, config, segment.fail)
 
     def _made(self, engine: Any) -> _Compiled:
         compiled = self._compiled
@@ -151,19 +155,6 @@ class Body:
             return compiled.apply(arguments)
         except (engine.Refused, Unplanned):
             return self._references(*arguments)
-
-
-class Direct(NamedTuple):
-    """A call that goes straight to one plan.
-
-    `run` raises `refused` where the arrays are not for it.  It holds while the executor's `edits`
-    and the registry's version are these.
-    """
-
-    run: Run
-    refused: type[Exception]
-    edits: int
-    version: int
 
 
 class _Placed(NamedTuple):
@@ -267,24 +258,22 @@ class _Compiled:
             call(step, values)
         return tuple([values[ref] for ref in program.fetches])
 
-    def direct(self, fetches: tuple[Ref, ...], feeds: tuple[Ref, ...]) -> Run | None:
-        """The plan's own call, where the program is one segment that takes and gives just these."""
+    def direct(
+        self, fetches: tuple[Ref, ...], feeds: tuple[Ref, ...]
+    ) -> tuple[Segment, tuple[int, ...]] | None:
+        """The segment that gives `fetches`, where it is all of the program, and the places among
+        `feeds` of what it takes.
+        """
+        from ..plan.segments import Segment
+
         program, places = self._program(fetches, frozenset(feeds))
         if len(program.steps) != 1 or program.steps[0].outputs != program.fetches:
             return None
         step = program.steps[0]
-        run: Run | None = getattr(step.function, "run", None)
         mapped = [places[ref] for ref in feeds]
-        if run is None or not set(step.inputs) <= set(mapped):
+        if not isinstance(step.function, Segment) or not set(step.inputs) <= set(mapped):
             return None
-        if list(step.inputs) == mapped:
-            return run
-        order = [mapped.index(ref) for ref in step.inputs]
-
-        def reordered(arrays: tuple[Any, ...], out: Any = None) -> list[Array]:
-            return run(tuple([arrays[i] for i in order]), out)
-
-        return reordered
+        return step.function, tuple([mapped.index(ref) for ref in step.inputs])
 
     def run(self, fetches: Sequence[Ref], feeds: Mapping[Ref, Array]) -> list[Array]:
         program, places = self._program(tuple(fetches), frozenset(feeds))
