@@ -86,20 +86,31 @@ class BuildKernels(build_clib):
             super().build_libraries(libraries)
 
 
+def tell(root: str) -> None:
+    """Writes beside the modules below `root` whether the engine was built, and if not, why."""
+    text = f'"""Written by setup.py."""\n\nWHY_PURE = {WHY_PURE!r}\n'
+    Path(root, "tfdeploy", "_build_info.py").write_text(text)
+
+
 class BuildEngine(build_ext):
+    """Beside the sources it does all that a build consists of, kernels included."""
+
+    def run(self) -> None:
+        if self.inplace:
+            self.run_command("build_clib")
+        super().run()
+        if self.inplace:
+            tell(".")
+
     def build_extension(self, ext) -> None:
         with named_way_out():
             super().build_extension(ext)
 
 
 class BuildPackage(build_py):
-    """Writes `_build_info.py` beside the modules: into the source tree for an editable install."""
-
     def run(self) -> None:
         super().run()
-        root = "." if self.editable_mode else self.build_lib
-        text = f'"""Written by setup.py."""\n\nWHY_PURE = {WHY_PURE!r}\n'
-        Path(root, "tfdeploy", "_build_info.py").write_text(text)
+        tell("." if self.editable_mode else self.build_lib)
 
 
 def libraries() -> list:
