@@ -52,7 +52,7 @@ def convnet(seed: int = 0) -> Any:
     x = layers.Concatenate()([a, b, c, d, e])
     x = layers.Conv2DTranspose(24, 3, strides=2, padding="same", activation="tanh")(x)
     x = layers.GlobalAveragePooling2D()(x)
-    return lively(keras.Model(first, layers.Dense(10, activation="softmax")(x)))
+    return lively(keras.Model(first, layers.Dense(10, activation="softmax", name="dense")(x)))
 
 
 def transformer() -> Any:
@@ -110,7 +110,7 @@ def segments(model: td.Model) -> list[Any]:
     """The steps of the only program that `model` has run."""
     compiled = model._entries[0].engine._compiled
     (placed,) = compiled._programs.values()
-    return list(placed.program.steps)
+    return list(placed[0].steps)
 
 
 @pytest.mark.parametrize("name", INPUTS)

@@ -11,15 +11,17 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .dtypes import Array, DType
 from .errors import ConversionError, FeedError, FetchError, near
-from .graph.extend import extend
 from .graph.graph import Graph, Ref, SignatureDef
 from .tensor import Entry, Tensor, bind_feeds, find_fetch, fit
+
+if TYPE_CHECKING:
+    from .summary import Memory
 
 Key = int | str
 
@@ -29,23 +31,6 @@ class Spec(NamedTuple):
 
     dtype: DType
     shape: tuple[int | None, ...] | None
-
-
-class Memory(NamedTuple):
-    """Bytes: of the weights as the file has them, of those that the engine keeps packed, of the
-    arena and scratch of one call, of its results; `peak` is what one call needs beyond the file.
-    """
-
-    weights: int
-    packed: int
-    arena: int
-    scratch: int
-    results: int
-
-    @property
-    def peak(self) -> int:
-        """Packed weights, arena, scratch and results together."""
-        return self.packed + self.arena + self.scratch + self.results
 
 
 class Signature:
@@ -309,6 +294,8 @@ class Model:
 
     def _merged(self, tensor: Tensor) -> Tensor:
         """`tensor` in the graph that another root from its session has brought, if they agree."""
+        from .graph.extend import extend
+
         session = tensor._entry.session()
         for entry in self._entries:
             if session is not None and entry.session() is session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,25 @@ from .graph.graph import Graph
 from .graph.types import evaluate, product
 
 if TYPE_CHECKING:
-    from .model import Memory, Model, Signature, Spec
+    from .model import Model, Signature, Spec
     from .runtime.interp import Program
+
+
+class Memory(NamedTuple):
+    """Bytes: of the weights as the file has them, of those that the engine keeps packed, of the
+    arena and scratch of one call, of its results; `peak` is what one call needs beyond the file.
+    """
+
+    weights: int
+    packed: int
+    arena: int
+    scratch: int
+    results: int
+
+    @property
+    def peak(self) -> int:
+        """Packed weights, arena, scratch and results together."""
+        return self.packed + self.arena + self.scratch + self.results
 
 
 def facts(model: Model) -> dict[str, Any]:
@@ -98,8 +115,6 @@ def spell(spec: dict[str, Any]) -> str:
 
 def memory(signature: Signature, n: int, shapes: Mapping[str, tuple[int, ...]]) -> Memory:
     """Bytes that a call of `signature` takes; see `Signature.memory`."""
-    from .model import Memory
-
     graph = signature._entry.graph
     binding: dict[str, int] = {}
     for name, ref in signature._inputs.items():

@@ -185,6 +185,7 @@ class Builder:
         wants_dense: set[str],
     ) -> None:
         self.engine = engine
+        self.activations: dict[str, int] = engine.activations()
         self.graph = graph
         self.packed = packed
         self.told = told
@@ -321,7 +322,8 @@ class Builder:
 
     def const(self, array: Array) -> Value:
         """A value that the model holds."""
-        array = np.require(array, requirements=["C", "A"])
+        if not (array.flags.c_contiguous and array.flags.aligned):
+            array = np.require(array, requirements=["C", "A"])
         if array.ndim > MAX_RANK:
             raise NoKernel("rank")
         return Value(CONST, self._dtype(from_numpy(array.dtype)), array.shape, array=array)

@@ -6,6 +6,7 @@ raises `NoKernel` where the kernels do not do what the node asks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -72,7 +73,7 @@ def _epilogue(b: Builder, at: int) -> list[Value | None]:
 
 def _act(b: Builder) -> tuple[int, tuple[float, ...]]:
     assert b.node is not None
-    return b.engine.activations()[b.node.attrs["act"]], b.node.attrs["params"]
+    return b.activations[b.node.attrs["act"]], b.node.attrs["params"]
 
 
 @lowers("td.MatMul")
@@ -143,7 +144,7 @@ def _conv(b: Builder) -> None:
     require(groups and n % groups == 0)
     act, params = _act(b)
     window = _conv_window(b, x, kernel)
-    taps = int(np.prod(kernel))
+    taps = math.prod(kernel)
     padded = taps > 1 or b.node.attrs.get("padding") == "EXPLICIT"
     dense = padded and not _finite(weights)
     points = 0 if groups > 1 or dense else _winograd_points(b, weights)
@@ -245,7 +246,7 @@ def _conv_transpose(b: Builder) -> None:
     x = b.input(0)
     assert weights is not None
     *kernel, n, length = weights.shape
-    taps = int(np.prod(kernel))
+    taps = math.prod(kernel)
     packed = b.pack(
         weights.reshape(1, taps, n, length).transpose(0, 1, 3, 2), (id(weights), "transpose")
     )
@@ -278,7 +279,7 @@ def _depthwise(b: Builder) -> None:
     x = b.input(0)
     assert weights is not None
     *kernel, channels, multiplier = weights.shape
-    taps = int(np.prod(kernel))
+    taps = math.prod(kernel)
     act, params = _act(b)
     window = _conv_window(b, x, kernel)
     if multiplier == 1:

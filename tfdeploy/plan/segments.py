@@ -20,7 +20,6 @@ from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
 from ..graph.types import Extent, product
 from ..runtime.interp import Program, Step, Unplanned, owner, reference_step, with_frees
-from . import loops  # noqa: F401  its lowering registers itself
 from .builder import (
     ARENA,
     DTYPES,
@@ -106,6 +105,8 @@ class Maker:
     """Makes programs over one prepared graph with one engine."""
 
     def __init__(self, engine: ModuleType, graph: Graph) -> None:
+        if "td.Loop" in graph.op_types():
+            from . import loops  # noqa: F401  its lowering registers itself
         self.engine = engine
         self.graph = graph
         self.packed = Packed(

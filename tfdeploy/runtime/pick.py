@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Executor:
         if engine is None or not self._plain(feeds):
             return self._references.program(tuple(fetches), frozenset(feeds))
         try:
-            return self._made(engine)._program(tuple(fetches), frozenset(feeds)).program
+            return self._made(engine)._program(tuple(fetches), frozenset(feeds))[0]
         except engine.Refused:
             return self._references.program(tuple(fetches), frozenset(feeds))
 
@@ -157,11 +157,8 @@ class Body:
             return self._references(*arguments)
 
 
-class _Placed(NamedTuple):
-    """A program, and where values of the canonical graph are in its prepared one."""
-
-    program: Program
-    places: Mapping[Ref, Ref]
+_Placed = tuple[Program, Mapping[Ref, Ref]]
+"""A program, and where values of the canonical graph are in its prepared one."""
 
 
 class _Compiled:
@@ -217,7 +214,7 @@ class _Compiled:
                     self._prepare()
                 program, places = self._fitted(fetches, feeds)
                 program = program._replace(steps=tuple(map(self._context.bind, program.steps)))
-                found = self._programs[fetches, feeds] = _Placed(program, places)
+                found = self._programs[fetches, feeds] = program, places
         return found
 
     def _fitted(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> _Placed:
@@ -228,7 +225,7 @@ class _Compiled:
                 program = self._planned(
                     tuple(places[ref] for ref in fetches), frozenset(places[ref] for ref in feeds)
                 )
-                return _Placed(program, places)
+                return program, places
             except self._engine.Refused:
                 names = {self._context.name(n.partition("~")[0]) for n in self._maker.unfit}
                 if not names or not names.isdisjoint(self._unfit):

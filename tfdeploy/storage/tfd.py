@@ -27,7 +27,6 @@ from ..errors import FormatError, GraphError, UnsupportedError
 from ..graph.graph import FuncRef, Graph, Node, Ref, SignatureDef
 from ..graph.types import Dim, Extent, ValueType
 from ..graph.verify import verify
-from .files import atomic_write
 
 if TYPE_CHECKING:
     from ..passes import Prepared
@@ -122,6 +121,8 @@ def json() -> ModuleType:
 
 def write(path: str, stored: Stored) -> None:
     """Writes `stored` to `path` by atomic rename."""
+    from .files import atomic_write
+
     header, tensors = _layout(stored)
     with atomic_write(path) as file:
         _emit(file, header, tensors)
@@ -504,9 +505,9 @@ class _Reader:
             return " (this looks like a pickle, as tfdeploy 0.4 wrote)"
         return f"; a TensorFlow graph is converted with tfdeploy.convert({self.origin!r})"
 
-    def _json(self, text: bytes, what: str) -> Any:
+    def _json(self, text: bytes | memoryview, what: str) -> Any:
         try:
-            document = text.decode("utf-8", "surrogatepass").strip(_SPACE)
+            document = str(text, "utf-8", "surrogatepass").strip(_SPACE)
             value, end = self._scan(document, 0)
             if end != len(document):
                 self.fail(f"{what} is not valid JSON: it goes on after its end at {end}")
@@ -587,11 +588,12 @@ class _Reader:
             numbers = [*shape, begin, end]
         except (TypeError, KeyError, ValueError):
             self.fail(f"tensor {key!r} should have a known dtype, a shape and two data_offsets")
-        if not all(type(n) is int and n >= 0 for n in numbers):
-            self.fail(
-                f"tensor {key!r}: extents and offsets should be numbers of at least 0, got "
-                f"{numbers}"
-            )
+        for n in numbers:
+            if type(n) is not int or n < 0:
+                self.fail(
+                    f"tensor {key!r}: extents and offsets should be numbers of at least 0, got "
+                    f"{numbers}"
+                )
         for extent in shape:
             size *= extent
         if end - begin != size:
@@ -683,8 +685,8 @@ class _Reader:
                 )
         return roots, signatures
 
-    def _text(self, key: str, checksum: str) -> bytes:
-        text = self._array(key).tobytes()
+    def _text(self, key: str, checksum: str) -> memoryview:
+        text = _bytes(self._array(key))
         if self.metadata.get(checksum) != f"{zlib.crc32(text):08x}":
             self.fail(f"{checksum} in the header is not that of tensor {key}: the file is damaged")
         return text
@@ -902,8 +904,9 @@ class _Reader:
         return array
 
     def _shape(self, shape: Any) -> tuple[int, ...]:
-        if not all(type(e) is int and e >= 0 for e in shape):
-            self.fail(f"a constant's shape should be numbers of at least 0, got {shape}")
+        for extent in shape:
+            if type(extent) is not int or extent < 0:
+                self.fail(f"a constant's shape should be numbers of at least 0, got {shape}")
         return tuple(shape)
 
     def _inline(self, dtype: DType, values: list[Any]) -> Array:
