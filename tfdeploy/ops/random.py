@@ -459,10 +459,10 @@ def _indices_type(c: Inference) -> ValueType:
 def random_index_shuffle(index: Array, seed: Array, max_index: Array, *, rounds: int = 4) -> Array:
     """Where each index goes in a random permutation of 0 ... max_index
     (tf.random.experimental.index_shuffle): a walk by a block cipher (Black and Rogaway 2002)."""
-    if seed.ndim not in (1, 2) or seed.shape[-1] != 3 or rounds < 4 or rounds % 2:
+    if seed.ndim not in (1, 2) or seed.shape[-1] != 3 or not 4 <= rounds <= 2**16 or rounds % 2:
         raise ValueError(
             f"seed {seed.shape} and rounds {rounds} should be [3] or [n, 3], and an even "
-            "number of at least 4"
+            "number from 4 to 65536"
         )
     if np.any(index < 0) or np.any(index > max_index):
         raise ValueError("indices should lie in [0, max_index]")
