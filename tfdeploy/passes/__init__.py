@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..graph.graph import Graph, Ref
 
 VERSION = 2
@@ -12,7 +10,7 @@ remade.
 """
 
 
-class Prepared(NamedTuple):
+class Prepared:
     """A prepared graph as files hold it: what `values` (roots and placeholders) need, made by the
     passes of `version`.
 
@@ -20,8 +18,18 @@ class Prepared(NamedTuple):
     so that a call needs nothing else.
     """
 
-    version: int
-    graph: Graph
-    values: dict[Ref, Ref]
-    ops: set[str]
-    feeds: set[Ref]
+    __slots__ = ("feeds", "graph", "ops", "values", "version")
+
+    def __init__(
+        self,
+        version: int,
+        graph: Graph,
+        values: dict[Ref, Ref],
+        ops: set[str],
+        feeds: set[Ref],
+    ) -> None:
+        self.version = version
+        self.graph = graph
+        self.values = values
+        self.ops = ops
+        self.feeds = feeds

@@ -143,16 +143,28 @@ class Value:
         return value
 
 
-class Step(NamedTuple):
+class Step:
     """A call of a kernel; `node` is named in errors, `within` is the loop that it is part of."""
 
-    kernel: str
-    inputs: list[Value | None]
-    outputs: list[Value]
-    ints: list[int]
-    floats: list[float]
-    node: Node
-    within: Node | None = None
+    __slots__ = ("floats", "inputs", "ints", "kernel", "node", "outputs", "within")
+
+    def __init__(
+        self,
+        kernel: str,
+        inputs: list[Value | None],
+        outputs: list[Value],
+        ints: list[int],
+        floats: list[float],
+        node: Node,
+        within: Node | None = None,
+    ) -> None:
+        self.kernel = kernel
+        self.inputs = inputs
+        self.outputs = outputs
+        self.ints = ints
+        self.floats = floats
+        self.node = node
+        self.within = within
 
 
 class Loop(NamedTuple):

@@ -709,7 +709,7 @@ class _Reader:
             prepared = self._prepared(rows[number], number)
             if "ops" not in rows[number]:  # as it was written before
                 feeds = set(filter(graphs[number].fed, prepared.values))
-                prepared = prepared._replace(ops=graphs[number].op_types(), feeds=feeds)
+                prepared.ops, prepared.feeds = graphs[number].op_types(), feeds
         self._check_prepared(graphs[number], prepared)
         return prepared
 
@@ -780,7 +780,10 @@ class _Reader:
         if sum(columns["arity"]) * 2 != len(inputs) or sum(columns["outputs"]) != len(typed):
             self.fail(f"{where}: inputs or types do not add up")
         ops = [str(op) for op in columns["ops"]]
-        attrs = [{k: self._decode(v) for k, v in row.items()} for row in columns["attrs"]]
+        attrs = [
+            {k: self._decode(v) if isinstance(v, (dict, list)) else v for k, v in row.items()}
+            for row in columns["attrs"]
+        ]
         refs = list(map(Ref, inputs[::2], inputs[1::2]))
         chosen = (
             self._chosen(ops, columns["op"], where),
