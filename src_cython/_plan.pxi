@@ -10,6 +10,7 @@ cdef extern from "plan.h" nogil:
     enum: TD_MAX_RANK
     enum: TD_V_FEED
     enum: TD_V_RESULT
+    enum: TD_X_FEED
     enum: TD_OK
     enum: TD_REFUSED
     enum: TD_BAD_INDEX
@@ -98,6 +99,7 @@ cdef enum:
     MOST_OPERANDS = 64
     SLOTS = 256
     MOST_IDLE = 2
+    LARGEST = 1 << 20
 
 
 cdef struct Slot:
@@ -118,6 +120,9 @@ cdef class Plan:
     move, loop, first, last, array or None); `steps` rows (kernel, in, out, ints, floats); `loops` rows
     (first, last, count, low, high); `results` rows (value, numpy dtype).  `feeds` are the struct formats
     of what is fed.  Arrays of constants are kept alive and must not move.
+
+    Where extents depend on the value of a scalar that is fed, that value is part of what a binding is
+    made for and found by.
     """
 
     cdef td_plan *plan
@@ -126,6 +131,7 @@ cdef class Plan:
     cdef int n_idle, key_length
     cdef int32_t result_values[MOST_OPERANDS]
     cdef int32_t feed_ranks[MOST_OPERANDS]
+    cdef int32_t valued[MOST_OPERANDS]
     cdef list kept, dtypes, formats
     cdef const char *format_texts[MOST_OPERANDS]
     cdef object empty
@@ -154,9 +160,12 @@ cdef class Plan:
         for i, (value, dtype) in enumerate(results):
             self.result_values[i] = value
             self.dtypes.append(dtype)
+        for i in range(plan.n_extents):
+            if plan.extents[i].op == TD_X_FEED and plan.extents[i].b >= self.feed_ranks[plan.extents[i].a]:
+                self.valued[plan.extents[i].a] = 1
         self.key_length = 0
         for i in range(plan.n_feeds):
-            self.key_length += self.feed_ranks[i]
+            self.key_length += self.feed_ranks[i] + self.valued[i]
         if self.key_length > MOST_OPERANDS:
             raise Refused("too many dimensions are fed")
 
@@ -298,12 +307,22 @@ cdef class Plan:
                 for axis in range(views[held - 1].ndim):
                     key[at] = views[held - 1].shape[axis]
                     at += 1
+                if self.valued[held - 1]:
+                    key[at] = self._number(&views[held - 1])
+                    at += 1
             binding = self._bind(key, shapes)
             return self._run(binding, views, data, threads, out, seconds)
         finally:
             while held:
                 held -= 1
                 PyBuffer_Release(&views[held])
+
+    cdef int64_t _number(self, Py_buffer *view) except? -1:
+        # A few times larger, and products with it would not fit TensorFlow's int32.
+        cdef int64_t number = ((<int64_t *>view.buf)[0] if view.itemsize == 8 else (<int32_t *>view.buf)[0])
+        if number > LARGEST or number < -LARGEST:
+            raise Refused("a scalar is too large for an extent")
+        return number
 
     cdef td_binding *_bind(self, const int64_t *key, const int64_t **shapes) except NULL:
         cdef td_fault fault
@@ -395,12 +414,16 @@ cdef class Plan:
         return 0
 
     def memory(self, tuple shapes) -> tuple:
-        """Bytes of arena and scratch for feeds of these shapes.  Raises Refused as `run` does."""
+        """Bytes of arena and scratch for feeds of these shapes; a scalar that extents depend on has its
+        value there.  Raises Refused as `run` does.
+        """
         cdef int64_t key[MOST_OPERANDS]
         cdef const int64_t *starts[MOST_OPERANDS]
         cdef int at = 0
         cdef td_binding *binding
         for i, shape in enumerate(shapes):
+            if len(shape) != self.feed_ranks[i] + self.valued[i]:
+                raise Refused("another rank")
             starts[i] = &key[at]
             for extent in shape:
                 key[at] = extent

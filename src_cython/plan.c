@@ -11,6 +11,7 @@
 #include "kernels/mapops.h"
 
 #define TD_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define TD_MIN(a, b) ((a) < (b) ? (a) : (b))
 
 #define NAME(name, ...) #name,
 const char *const td_map_names[] = {TD_MAP_OPS(NAME) NULL};
@@ -63,6 +64,7 @@ static int evaluate(const td_plan *plan, const int64_t *const *shapes, int64_t *
         case TD_X_ADD: to[i] = to[e->a] + to[e->b]; break;
         case TD_X_MUL: to[i] = to[e->a] * to[e->b]; break;
         case TD_X_DIV: to[i] = floor_div(to[e->a], to[e->b]); break;
+        case TD_X_MIN: to[i] = TD_MIN(to[e->a], to[e->b]); break;
         case TD_X_MAX: to[i] = TD_MAX(to[e->a], to[e->b]); break;
         case TD_X_BROADCAST: to[i] = to[e->a] == 1 ? to[e->b] : to[e->a]; break;
         case TD_X_EQUAL:

@@ -9,10 +9,10 @@
 
 #include "kernels/dispatch.h"
 
-/* How an extent comes about; a and b are numbers of earlier extents, of FEED a feed and an axis.
- * EQUAL refuses where they differ. */
+/* How an extent comes about; a and b are numbers of earlier extents, of FEED a feed and an axis, where the
+ * axis after a scalar's none is the scalar itself.  EQUAL refuses where they differ. */
 enum { TD_X_NUMBER, TD_X_FEED, TD_X_ADD, TD_X_MUL, TD_X_DIV, TD_X_BROADCAST, TD_X_MAX,
-       TD_X_EQUAL };
+       TD_X_EQUAL, TD_X_MIN };
 
 typedef struct td_extent {
     int32_t op, a, b;
@@ -95,7 +95,8 @@ uint64_t td_hash(const int64_t *numbers, int32_t n);
 
 void td_plan_free(td_plan *plan);
 
-/* NULL where `shapes` (of the feeds, each as long as its rank) cannot be, or a kernel refuses them. */
+/* NULL where `shapes` (of the feeds, each as long as its rank, then the value of a scalar that extents depend
+ * on) cannot be, or a kernel refuses them. */
 td_binding *td_bind(const td_plan *plan, const int64_t *const *shapes, td_fault *fault);
 void td_binding_free(td_binding *binding);
 

@@ -81,3 +81,16 @@ def test_rows_that_are_not_there(index: int, drops: int) -> None:
     y, start = np.empty((6, 2), np.float32), np.zeros(1, np.float32)
     with pytest.raises(IndexError):
         engine.Call("segment", [x, at, start], [y], [0, drops]).run()
+
+
+def test_rows_of_several_axes() -> None:
+    x, at = np.float32([[1, 2], [3, 4], [5, 6]]), np.array([[1, 0], [0, 2], [1, 0]], np.int32)
+    start = np.zeros(1, np.float32)
+    expected = np.zeros((6, 2), np.float32)
+    expected[3], expected[2] = x[0] + x[2], x[1]
+    for y in everywhere("segment", [x, at, start], (6, 2), [0, 0, 2, 3]):
+        np.testing.assert_array_equal(y, expected)
+    at[1, 1] = 3  # a row of y, but not of its axis
+    with pytest.raises(IndexError):
+        call = engine.Call("segment", [x, at, start], [np.empty((6, 2), np.float32)], [0, 0, 2, 3])
+        call.run()

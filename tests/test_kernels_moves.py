@@ -45,12 +45,15 @@ def test_copy_between_any_strides(seed: int) -> None:
 def test_gather_and_one_hot(dtype: str) -> None:
     rng = np.random.default_rng(5)
     x, at = normal(rng, 3, 50, 7), rng.integers(0, 50, 13).astype(dtype)
-    for y in everywhere("gather", [x, at], (3, 13, 7)):
-        assert (y == x[:, at]).all()
+    for y in everywhere("gather", [x[None], at[None]], (1, 3, 13, 7)):
+        assert (y[0] == x[:, at]).all()
+    own = rng.integers(0, 50, (3, 13)).astype(dtype)
+    for y in everywhere("gather", [x[:, None], own], (3, 1, 13, 7)):
+        assert (y[:, 0] == np.take_along_axis(x, own[:, :, None].astype(np.int64), 1)).all()
     for wrong in (50, -1):
         at[5] = wrong
         with pytest.raises(IndexError, match="gather"):
-            run("gather", [x, at], np.empty((3, 13, 7), np.float32))
+            run("gather", [x[None], at[None]], np.empty((1, 3, 13, 7), np.float32))
     at = np.array([1, 0, 5, -1, 9], dtype)
     for y in everywhere("one_hot", [at, np.float32([2]), np.float32([-1])], (5, 5)):
         assert (y == np.where(at[:, None] == np.arange(5), 2, -1)).all()
@@ -176,9 +179,9 @@ def test_one_cpu_has_one_thread(cpus: int) -> None:
 
 
 def test_an_error_in_a_thread_comes_back() -> None:
-    x, at = np.zeros((1, 10, 4096), np.float32), np.zeros(64, np.int32)
-    at[40] = 10
-    y = np.empty((1, 64, 4096), np.float32)
+    x, at = np.zeros((1, 1, 10, 4096), np.float32), np.zeros((1, 64), np.int32)
+    at[0, 40] = 10
+    y = np.empty((1, 1, 64, 4096), np.float32)
     with pytest.raises(IndexError):
         engine.Call("gather", [x, at], [y], (), (), None, 2).run_parallel()
 
@@ -217,3 +220,12 @@ def test_refused_arrays_are_an_error_that_names_the_kernel() -> None:
     with pytest.raises(ValueError, match="no kernel 'nothing'"):
         engine.Call("nothing", [], [])
     assert sys.getrefcount(engine.Call) > 0
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_numbers_and_range(dtype: str) -> None:
+    for y in everywhere("numbers", [], (3,), [5, -2, 7], dtype=dtype):
+        assert y.tolist() == [5, -2, 7]
+    start, delta = np.array(-4, dtype), np.array(3, dtype)
+    for y in everywhere("range", [start, delta], (9,), dtype=dtype):
+        assert (y == np.arange(-4, 23, 3)).all()

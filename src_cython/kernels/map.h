@@ -16,6 +16,19 @@ TD_INLINE vf td_sign(vf a) {
     return td_sel(a != a, a, one);
 }
 
+/* Quotients rounded down and their rests; what is divided by 0 is of no account, as in lanes beyond the end. */
+TD_INLINE vi td_floor_divi(vi i, vi j) {
+    vi q;
+    for (int at = 0; at < TD_LANES; at++) {
+        const int64_t a = i[at], b = j[at] ? j[at] : 1;
+        q[at] = (int32_t)(a / b - (a % b != 0 && (a < 0) != (b < 0)));
+    }
+    return q;
+}
+TD_INLINE vi td_floor_modi(vi i, vi j) {
+    return (vi)((vu)i - (vu)td_floor_divi(i, j) * (vu)j);
+}
+
 /* Loops of one operation over n elements; the last vector is cut. */
 #define TD_MAP_LOOP(load1, load2, load3, value)                                                   \
     int64_t at = 0;                                                                               \

@@ -93,6 +93,8 @@
     K(i_mul, (vi)((vu)i * (vu)j)) \
     K(i_maximum, td_seli(i > j, i, j)) \
     K(i_minimum, td_seli(i < j, i, j)) \
+    K(i_floor_div, td_floor_divi(i, j)) \
+    K(i_floor_mod, td_floor_modi(i, j)) \
     K(i_equal, i == j) \
     K(i_not_equal, i != j) \
     K(i_less, i < j) \

@@ -145,27 +145,36 @@ TD_INLINE int td_is_index(const td_tensor *t) {
     return t->rank == 1 && (t->dtype == TD_I32 || t->dtype == TD_I64);
 }
 
-/* gather: x [outer, length, inner], indices [n] int32 or int64 -> y [outer, n, inner], inner axes dense
+/* gather: x [batch, outer, length, inner], indices [batch, n] int32 or int64 -> y [batch, outer, n, inner],
+ *         indices dense, inner axes dense
  *         TD_BAD_INDEX where an index is not in [0, length) */
 static int gather_plan(const td_call *call, td_work *work) {
     const td_tensor *x = call->in[0], *at = call->in[1], *y = call->out[0];
-    if (x->rank != 3 || y->rank != 3 || !td_is_index(at) || x->dtype != y->dtype) return TD_REFUSED;
-    if (x->shape[0] != y->shape[0] || x->shape[2] != y->shape[2] || at->shape[0] != y->shape[1])
-        return TD_REFUSED;
-    if (x->shape[2] > 1 && (x->stride[2] != 1 || y->stride[2] != 1)) return TD_REFUSED;
-    *work = (td_work){y->shape[0] * y->shape[1], 1 + (64 << 10) / (x->shape[2] + 8), 0};
+    if (x->rank != 4 || y->rank != 4 || x->dtype != y->dtype) return TD_REFUSED;
+    if (at->rank != 2 || (at->dtype != TD_I32 && at->dtype != TD_I64)) return TD_REFUSED;
+    if (at->shape[1] > 1 && at->stride[1] != 1) return TD_REFUSED;
+    if (at->shape[0] > 1 && at->stride[0] != at->shape[1]) return TD_REFUSED;
+    for (int i = 0; i < 4; i++)
+        if (i != 2 && x->shape[i] != y->shape[i]) return TD_REFUSED;
+    if (at->shape[0] != y->shape[0] || at->shape[1] != y->shape[2]) return TD_REFUSED;
+    if (x->shape[3] > 1 && (x->stride[3] != 1 || y->stride[3] != 1)) return TD_REFUSED;
+    const int64_t units = y->shape[0] * y->shape[1] * y->shape[2];
+    *work = (td_work){units, 1 + (64 << 10) / (x->shape[3] + 8), 0};
     return TD_OK;
 }
 
 static int gather_run(const td_call *call) {
     const td_tensor *x = call->in[0], *at = call->in[1], *y = call->out[0];
-    const int64_t size = td_element_size(x->dtype), bytes = size * x->shape[2];
+    const int64_t size = td_element_size(x->dtype), bytes = size * x->shape[3], n = y->shape[2];
     for (int64_t u = call->begin; u < call->end; u++) {
-        const int64_t outer = u / y->shape[1], i = u % y->shape[1], index = td_index_at(at, i);
-        if (index < 0 || index >= x->shape[1]) return TD_BAD_INDEX;
-        const char *from = (const char *)x->data +
-                           (outer * x->stride[0] + index * x->stride[1]) * size;
-        char *to = (char *)y->data + (outer * y->stride[0] + i * y->stride[1]) * size;
+        const int64_t i = u % n, outer = u / n % y->shape[1], batch = u / n / y->shape[1];
+        const int64_t index = at->dtype == TD_I64 ? ((const int64_t *)at->data)[batch * n + i]
+                                                  : ((const int32_t *)at->data)[batch * n + i];
+        if (index < 0 || index >= x->shape[2]) return TD_BAD_INDEX;
+        const char *from = (const char *)x->data + (batch * x->stride[0] + outer * x->stride[1] +
+                                                    index * x->stride[2]) * size;
+        char *to = (char *)y->data +
+                   (batch * y->stride[0] + outer * y->stride[1] + i * y->stride[2]) * size;
         if (bytes == 4) memcpy(to, from, 4);
         else memcpy(to, from, (size_t)bytes);
     }
@@ -192,6 +201,48 @@ static int one_hot_run(const td_call *call) {
         if (index >= 0 && index < depth)
             memcpy(row + index * y->stride[1] * size, on->data, (size_t)size);
     }
+    return TD_OK;
+}
+
+TD_INLINE void td_put_number(const td_tensor *y, int64_t i, int64_t number) {
+    if (y->dtype == TD_I64) ((int64_t *)y->data)[i] = number;
+    else ((int32_t *)y->data)[i] = (int32_t)number;
+}
+TD_INLINE int td_is_dense_ints(const td_tensor *y) {
+    const int integers = y->dtype == TD_I32 || y->dtype == TD_I64;
+    return integers && (!y->rank || (y->rank == 1 && (y->shape[0] < 2 || y->stride[0] == 1)));
+}
+
+/* numbers: -> y [n] or [] of int32 or int64, dense; ints: its elements */
+static int numbers_plan(const td_call *call, td_work *work) {
+    const td_tensor *y = call->out[0];
+    if (!td_is_dense_ints(y) || call->n_ints != (y->rank ? y->shape[0] : 1)) return TD_REFUSED;
+    *work = (td_work){call->n_ints, 1 << 16, 0};
+    return TD_OK;
+}
+
+static int numbers_run(const td_call *call) {
+    for (int64_t i = call->begin; i < call->end; i++) td_put_number(call->out[0], i, call->ints[i]);
+    return TD_OK;
+}
+
+/* range: start [], delta [] -> y [n], all of int32 or all of int64, dense: start + i * delta */
+static int range_plan(const td_call *call, td_work *work) {
+    const td_tensor *start = call->in[0], *delta = call->in[1], *y = call->out[0];
+    if (!td_is_dense_ints(y) || y->rank != 1 || start->rank || delta->rank) return TD_REFUSED;
+    if (start->dtype != y->dtype || delta->dtype != y->dtype) return TD_REFUSED;
+    *work = (td_work){y->shape[0], 1 << 16, 0};
+    return TD_OK;
+}
+
+static int range_run(const td_call *call) {
+    const td_tensor *y = call->out[0];
+    const int wide = y->dtype == TD_I64;
+    const void *first = call->in[0]->data, *step = call->in[1]->data;
+    const int64_t start = wide ? *(const int64_t *)first : *(const int32_t *)first;
+    const int64_t delta = wide ? *(const int64_t *)step : *(const int32_t *)step;
+    for (int64_t i = call->begin; i < call->end; i++)
+        td_put_number(y, i, (int64_t)((uint64_t)start + (uint64_t)i * (uint64_t)delta));
     return TD_OK;
 }
 

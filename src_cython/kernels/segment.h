@@ -34,13 +34,36 @@ TD_INLINE void td_segment_row(int op, int dtype, char *to, const char *from, int
     }
 }
 
-/* segment: x [n, inner], indices [n] int32 or int64, [start [1]] -> y [count, inner], inner axes dense
- *          ints: operation of TD_SEGMENT_*, whether a negative index drops its row
+/* The row of y that row i of the indices means; -1 for none. */
+TD_INLINE int64_t td_segment_at(const td_call *call, const td_tensor *at, int64_t i) {
+    if (at->rank == 1) return td_index_at(at, i);
+    int64_t row = 0;
+    for (int64_t j = 0; j < at->shape[1]; j++) {
+        const int64_t place = i * at->stride[0] + j * at->stride[1], extent = call->ints[2 + j];
+        const int64_t index = at->dtype == TD_I64 ? ((const int64_t *)at->data)[place]
+                                                  : ((const int32_t *)at->data)[place];
+        if (index < 0 || index >= extent) return -1;
+        row = row * extent + index;
+    }
+    return row;
+}
+
+/* segment: x [n, inner], indices [n] or [n, depth] int32 or int64, [start [1]] -> y [count, inner], inner
+ *          axes dense
+ *          ints: operation of TD_SEGMENT_*, whether a negative index drops its row, then for indices of
+ *          several numbers the extents of the axes that they count along, which make up count
  *          y begins as `start` or, where that is absent, as what it holds.  TD_BAD_INDEX for an index that
  *          is no row of y. */
 static int segment_plan(const td_call *call, td_work *work) {
     const td_tensor *x = call->in[0], *at = call->in[1], *start = call->in[2], *y = call->out[0];
-    if (x->rank != 2 || y->rank != 2 || !td_is_index(at) || x->dtype != y->dtype) return TD_REFUSED;
+    if (x->rank != 2 || y->rank != 2 || x->dtype != y->dtype) return TD_REFUSED;
+    if (at->dtype != TD_I32 && at->dtype != TD_I64) return TD_REFUSED;
+    if (at->rank == 2) {
+        int64_t count = 1;
+        if (call->n_ints != 2 + at->shape[1] || call->ints[1]) return TD_REFUSED;
+        for (int i = 2; i < call->n_ints; i++) count *= call->ints[i];
+        if (count != y->shape[0]) return TD_REFUSED;
+    } else if (at->rank != 1) return TD_REFUSED;
     if (x->dtype != TD_F32 && x->dtype != TD_F64 && x->dtype != TD_I32 && x->dtype != TD_I64)
         return TD_REFUSED;
     if (x->shape[1] != y->shape[1] || at->shape[0] != x->shape[0]) return TD_REFUSED;
@@ -67,7 +90,7 @@ static int segment_run(const td_call *call) {
             td_copy_block(to, start->data, count, n, y->stride[0], 1, 0, 0, size);
         if (extreme) memset(seen, start->data == NULL, (size_t)count);
         for (int64_t i = 0; i < x->shape[0]; i++) {
-            const int64_t index = td_index_at(at, i);
+            const int64_t index = td_segment_at(call, at, i);
             if (index < 0 && call->ints[1]) continue;
             if (index < 0 || index >= count) return TD_BAD_INDEX;
             const int plain = extreme && !seen[index];

@@ -32,6 +32,15 @@ class FuncRef(NamedTuple):
     attrs: dict[str, Any]
 
 
+class Settled(NamedTuple):
+    """An attribute in the place of a FuncRef to subgraph `name`: that function as one call of it
+    needs it, with the constants that it is given.
+    """
+
+    name: str
+    graph: Graph
+
+
 def functions(attrs: Mapping[str, Any]) -> Iterator[FuncRef]:
     """The functions that attributes name, those in lists included."""
     for value in attrs.values():

@@ -9,7 +9,7 @@ compute with extents as with ints.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from math import gcd
 from operator import and_
@@ -20,6 +20,10 @@ from ..dtypes import DType
 Atom: TypeAlias = str | tuple[str, "Extent", "Extent"]
 """A symbol, or what ``//`` (a floor quotient) or ``bc`` (a broadcast) make of two extents."""
 Monomial: TypeAlias = tuple[Atom, ...]
+
+
+VALUE = "known"
+"""Attribute of a Placeholder of one integer: the extent that its value is."""
 
 
 class Dim:
@@ -119,6 +123,13 @@ class Dim:
             parts.append("*".join(names))
         return "+".join(parts).replace("+-", "-")
 
+    @property
+    def name(self) -> str | None:
+        """The symbol that this extent is, None for anything else."""
+        (atoms, factor), *rest = self.terms.items()
+        single = not rest and factor == 1 and len(atoms) == 1
+        return atoms[0] if single and isinstance(atoms[0], str) else None
+
     def symbols(self) -> set[str]:
         """Names of the symbols that this extent depends on."""
         found: set[str] = set()
@@ -197,6 +208,16 @@ def product(extents: tuple[Extent, ...]) -> Extent:
     for extent in extents:
         total = total * extent
     return total
+
+
+def symbols_told(shape: Sequence[Extent]) -> Iterator[tuple[str, int, int]]:
+    """Symbols that a shape tells: their axes, and how much larger the extents there are."""
+    for axis, extent in enumerate(shape):
+        if isinstance(extent, Dim):
+            more = extent.terms.get((), 0)
+            single = extent + -more if more else extent
+            if isinstance(single, Dim) and single.name is not None:
+                yield single.name, axis, more
 
 
 class ValueType(NamedTuple):

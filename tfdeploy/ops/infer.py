@@ -17,7 +17,7 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import ConversionError
 from ..graph.graph import FuncRef, Graph, Node, Ref
-from ..graph.types import Dim, Extent, ValueType
+from ..graph.types import VALUE, Dim, Extent, ValueType
 from .elements import Elements
 from .registry import PURE, OpDef, get
 from .rules import Calls, Inference, Known
@@ -53,6 +53,10 @@ class Typing:
         only where that follows from their dtypes.
         """
         given = {ref.node for ref in self._graph.inputs}
+        for ref in self._graph.inputs:
+            value = self._graph.nodes[ref.node].attrs.get(VALUE)
+            if value is not None:
+                self._values[ref] = np.array(value, object)
         counts = _output_counts(self._graph, used)
         for number, node in enumerate(self._graph.nodes):
             if number in given:
@@ -138,14 +142,17 @@ class Typing:
         )
 
 
-def known(graph: Graph, ref: Ref) -> Known | None:
+def known(graph: Graph, ref: Ref, found: dict[Ref, Known | None] | None = None) -> Known | None:
     """The value of small integers of a typed graph, extents where they depend on what is fed;
-    None where it is not known.
+    None where it is not known.  `found` keeps what was found out on the way.
     """
-    found: dict[Ref, Known | None] = {}
+    found = {} if found is None else found
     pending = [ref]
     while pending:
         at = pending[-1]
+        if at in found:
+            pending.pop()
+            continue
         node = graph.nodes[at.node]
         inputs = [r for r in node.inputs if graph.type(r).dtype in _FOLLOWED]
         missing = [r for r in inputs if r not in found]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dtypes import DType, from_numpy
-from ..graph.types import Extent, ValueType
+from ..graph.types import VALUE, Extent, ValueType
 from .registry import RAISES, op
 from .rules import Inference
 
@@ -27,6 +27,8 @@ def const(*, value: Array, dtype: DType | None = None) -> Array:
 
 
 def _placeholder_type(c: Inference) -> ValueType:
+    if VALUE in c.attrs:
+        c.know(np.array(c.attrs[VALUE], object))
     shape = c.attrs["shape"]
     if shape is None:
         return ValueType(c.attrs["dtype"])

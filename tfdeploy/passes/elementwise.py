@@ -90,6 +90,8 @@ _INT = {
     "AddV2": "i_add",
     "Sub": "i_sub",
     "Mul": "i_mul",
+    "FloorDiv": "i_floor_div",
+    "FloorMod": "i_floor_mod",
     "Maximum": "i_maximum",
     "Minimum": "i_minimum",
     "Equal": "i_equal",
@@ -145,6 +147,10 @@ def operation(rw: Rewriter, node: Node) -> str:
         return "leaky"
     if len({k.dtype for k in kinds}) > 1:
         return ""
+    if kinds[0].dtype == "int32" and node.op in ("FloorDiv", "FloorMod"):
+        divisor = rw.constant(node.inputs[1])
+        if divisor is None or not divisor.all():
+            return ""  # nobody can promise that it is not 0
     return _BY_DTYPE.get(kinds[0].dtype, {}).get(node.op, "")
 
 

@@ -12,22 +12,26 @@ product of a row with weights, above all.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping as Table
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..dtypes import VARIANT
-from ..graph.graph import Graph, Node, Ref
-from ..graph.types import Extent, ValueType
+from ..dtypes import INT32, INT64, VARIANT
+from ..errors import ConversionError
+from ..graph.graph import Graph, Node, Ref, Settled, replace
+from ..graph.types import VALUE, Dim, Extent, ValueType, symbols_told
 from ..ops import registry
 from ..ops.control import invariant
 from ..ops.effects import ORDERED, effect
-from ..ops.infer import known
-from . import fold
+from ..ops.infer import Typing, known
+from ..ops.rules import Known
+from . import fold, own
 from .elementwise import OPS as ELEMENTWISE
 from .rewrite import Mapping, Rewriter
 
 LOOP = "td.Loop"
+_COUNTS = frozenset(ValueType(dtype, ()) for dtype in (INT32, INT64))
 _WIDEST = 64  # times as large a hoisted product may be as the rows that it is made of
 
 Prepare = Callable[[Graph, list[Ref]], tuple[Graph, Mapping]]
@@ -70,9 +74,14 @@ def fuse(graph: Graph, roots: list[Ref], prepare: Prepare) -> tuple[Graph, Mappi
         try:
             return _Writer(rw, _look(rw, node)).write(prepare)
         except _Plain:
-            return None
+            return _settle(rw, node)
+
+    def apart(rw: Rewriter, node: Node) -> list[Ref] | None:  # a loop that kernels refused
+        ordered = node.control or effect(graph, own.unmarked(node)) in ORDERED
+        return None if ordered else _settle(rw, own.unmarked(node))
 
     table = {"While": [rule], "StatelessWhile": [rule], "TensorListStack": [_stacked]}
+    table |= {own.MARK + op: [apart] for op in ("While", "StatelessWhile")}
     return Rewriter(graph, roots).run(table)
 
 
@@ -90,10 +99,7 @@ def _stacked(rw: Rewriter, node: Node) -> list[Ref] | None:
 
 
 def _look(rw: Rewriter, node: Node) -> _Loop:
-    called = [rw.old.subgraphs[node.attrs[which].name] for which in ("body", "cond")]
-    arguments = [len(g.inputs) for g in called] + [len(called[0].outputs), len(node.types)]
-    _require(set(arguments) == {len(node.inputs)} and len(called[1].outputs) == 1)
-    fixed = invariant(called[0])
+    fixed = _fixed(rw, node)
     body = _settled(rw, node, "body", fixed)
     counters = {
         i
@@ -110,6 +116,14 @@ def _look(rw: Rewriter, node: Node) -> _Loop:
         if body.type(ref).dtype == VARIANT:
             _look_at_list(rw, found, i, uses)
     return found
+
+
+def _fixed(rw: Rewriter, node: Node) -> set[int]:
+    """Numbers of the values that never change, of a loop whose functions fit it."""
+    called = [rw.old.subgraphs[node.attrs[which].name] for which in ("body", "cond")]
+    arguments = [len(g.inputs) for g in called] + [len(called[0].outputs), len(node.types)]
+    _require(set(arguments) == {len(node.inputs)} and len(called[1].outputs) == 1)
+    return invariant(called[0])
 
 
 def _settled(rw: Rewriter, node: Node, which: str, fixed: set[int]) -> Graph:
@@ -343,3 +357,91 @@ class _Writer:
 def _is_pure(node: Node) -> bool:
     record = registry.get(node.op)
     return record is not None and record.effect == registry.PURE
+
+
+# Loops that stay
+
+
+def _copy(function: Graph) -> Graph:
+    """A function whose types may change."""
+    subgraphs = {name: _copy(graph) for name, graph in function.subgraphs.items()}
+    nodes = [replace(node) for node in function.nodes]
+    return replace(function, nodes=nodes, subgraphs=subgraphs)
+
+
+def _told(function: Graph) -> list[ValueType]:
+    """The types of the arguments; an extent of symbols that nothing tells is a symbol itself."""
+    kinds = [function.type(ref) for ref in function.inputs]
+    told = {s for kind in kinds if kind.shape is not None for s, _, _ in symbols_told(kind.shape)}
+    own: dict[Extent, Dim] = {}
+
+    def tell(extent: Extent, name: str) -> Extent:
+        if isinstance(extent, int) or extent.symbols() <= told:
+            return extent
+        for whole, symbol in own.items():
+            times = extent // whole
+            if isinstance(times, int) and times * whole == extent:
+                return times * symbol
+        own[extent] = Dim.symbol(name)
+        return own[extent]
+
+    found = []
+    for ref, kind in zip(function.inputs, kinds, strict=True):
+        if kind.shape is not None:
+            name = function.nodes[ref.node].name
+            shape = tuple(tell(e, f"{name}.{axis}") for axis, e in enumerate(kind.shape))
+            kind = kind._replace(shape=shape)
+        found.append(kind)
+    return found
+
+
+def _with_symbols(function: Graph, given: Table[int, Known | None]) -> None:
+    """Says what the value of each argument is that is one integer, and types the function anew: a
+    symbol of its own, or what is `given` where the shapes of other arguments tell that.
+    """
+    kinds = _told(function)
+    told = {s for kind in kinds if kind.shape is not None for s, _, _ in symbols_told(kind.shape)}
+    for i, (ref, kind) in enumerate(zip(function.inputs, kinds, strict=True)):
+        node = function.nodes[ref.node]
+        node.types = (kind,)
+        if node.op == "Placeholder" and kind in _COUNTS:
+            value = given.get(i)
+            extent = Dim.symbol(f"{node.name}.value") if value is None else value.item()
+            if isinstance(extent, Dim) and not extent.symbols() <= told:
+                extent = Dim.symbol(f"{node.name}.value")
+            node.attrs = node.attrs | {VALUE: extent}
+    function.subgraphs = {name: _copy(graph) for name, graph in function.subgraphs.items()}
+    before = [node.types for node in function.nodes]
+    try:
+        Typing(function).run("")
+    except (ConversionError, ValueError):  # the run itself reports it
+        for node, types in zip(function.nodes, before, strict=True):
+            node.types = types
+
+
+def _settle(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A ``While`` whose functions know the constants that it gives them, which they get no more.
+
+    What else is one integer has a symbol, so that extents that depend on it are known.
+    """
+    record = registry.known(node.op)
+    if record is None or record.settled():
+        return None
+    try:
+        fixed = _fixed(rw, node)
+        graphs = {which: _settled(rw, node, which, fixed) for which in ("body", "cond")}
+    except _Plain:
+        return None
+    given = {i: known(rw.graph, node.inputs[i]) for i in fixed if node.types[i] in _COUNTS}
+    for graph in graphs.values():
+        _with_symbols(graph, given)
+    gone = {i for i in fixed if rw.constant(node.inputs[i]) is not None}
+    kept = [i for i in range(len(node.inputs)) if i not in gone]
+    for graph in graphs.values():
+        graph.inputs = [graph.inputs[i] for i in kept]
+    graphs["body"].outputs = [graphs["body"].outputs[i] for i in kept]
+    functions = {w: Settled(node.attrs[w].name, graph) for w, graph in graphs.items()}
+    inputs, types = [node.inputs[i] for i in kept], [node.types[i] for i in kept]
+    made = rw.emit(node.op, inputs, node.attrs | functions, types, node.name)
+    after = dict(zip(kept, made, strict=True))
+    return [after.get(i, ref) for i, ref in enumerate(node.inputs)]

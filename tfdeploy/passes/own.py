@@ -15,7 +15,7 @@ from ..ops import registry
 if TYPE_CHECKING:
     from .rewrite import Mapping
 
-_MARK = "own."
+MARK = "own."
 
 
 def mark(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
@@ -36,7 +36,7 @@ def _settled(node: Node) -> bool:
 
 def marked(node: Node) -> Node:
     """The node with a type that its reference alone knows."""
-    return replace(node, op=_MARK + node.op)
+    return replace(node, op=MARK + node.op)
 
 
 def apart(graph: Graph, names: Set[str]) -> Graph:
@@ -47,4 +47,4 @@ def apart(graph: Graph, names: Set[str]) -> Graph:
 
 def unmarked(node: Node) -> Node:
     """The node with the type that it had."""
-    return replace(node, op=node.op.removeprefix(_MARK)) if node.op.startswith(_MARK) else node
+    return replace(node, op=node.op.removeprefix(MARK)) if node.op.startswith(MARK) else node

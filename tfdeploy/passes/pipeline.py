@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..graph.graph import Graph, Node, Ref
-from . import VERSION, Prepared, elementwise, epilogue, fold, layout, loops, own, patterns
+from . import VERSION, Prepared, elementwise, epilogue, extents, fold, layout, loops, own, patterns
 from .rewrite import Mapping, Rewriter, Rules, compose
 
 Pass = Callable[[Graph, list[Ref]], tuple[Graph, Mapping]]
@@ -28,6 +28,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("own", own.mark),
     ("fold", rules(fold.RULES)),
     ("loops", _loops),
+    ("extents", extents.name),
     ("layout", rules(layout.RULES)),
     ("patterns", rules(patterns.RULES)),
     ("epilogue", rules(epilogue.RULES)),

@@ -7,7 +7,7 @@ cannot describe they refuse with `NoKernel`, and the node runs through its refer
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -15,12 +15,12 @@ import numpy as np
 
 from ..dtypes import Array, DType, from_numpy
 from ..graph.graph import Graph, Node, Ref
-from ..graph.types import Dim, Extent, product
+from ..graph.types import VALUE, Dim, Extent, product, symbols_told
 
 DTYPES = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int64": 9, "bool": 10}
 """The element types that kernels know, by TensorFlow's numbers."""
 
-_NUMBER, _FEED, _ADD, _MUL, _DIV, _BROADCAST, _MAX, _EQUAL = range(8)
+_NUMBER, _FEED, _ADD, _MUL, _DIV, _BROADCAST, _MAX, _EQUAL, _MIN = range(9)
 FEED, CONST, ARENA, RESULT, VIEW = range(5)
 MAX_RANK = 8
 _LOOP = 7  # where the row of a value has its loop
@@ -39,15 +39,14 @@ class Unbound(NoKernel):
     """An extent depends on a symbol that nothing tells which is fed."""
 
 
-def symbols_told(shape: Sequence[Extent]) -> Iterator[tuple[str, int, int]]:
-    """Symbols that a shape tells: their axes, and how much larger the extents there are."""
-    for axis, extent in enumerate(shape):
-        if isinstance(extent, Dim):
-            terms = dict(extent.terms)
-            more = terms.pop((), 0)
-            (atoms, factor), *rest = terms.items()
-            if not rest and factor == 1 and len(atoms) == 1 and isinstance(atoms[0], str):
-                yield atoms[0], axis, more
+def told_by(graph: Graph, ref: Ref) -> Iterator[tuple[str, int, int]]:
+    """Symbols that a value tells: see `symbols_told`.  A scalar that is a symbol itself tells it
+    in axis 0.
+    """
+    own = graph.nodes[ref.node].attrs.get(VALUE)
+    if isinstance(own, Dim) and own.name is not None:
+        yield own.name, 0, 0
+    yield from symbols_told(graph.type(ref).shape or ())
 
 
 class Packed(dict[Any, Array]):
@@ -214,6 +213,7 @@ class Builder:
         self.outer: Builder | None = None
         self.within: Node | None = None
         self._symbols: dict[str, tuple[int, int, int]] = {}
+        self._defined: dict[str, int] = {}
         self._memo: dict[Any, int] = {}
 
     def inside(self, body: Graph) -> Builder:
@@ -248,6 +248,8 @@ class Builder:
         if not isinstance(atom, str):
             kind = _DIV if atom[0] == "//" else _BROADCAST
             return self._row((kind, self.extent(atom[1]), self.extent(atom[2]), 0))
+        if atom in self._defined:
+            return self._defined[atom]
         if atom not in self._symbols:
             if self.outer is not None:
                 return self.outer._atom(atom)
@@ -258,11 +260,55 @@ class Builder:
         fed = self._row((_FEED, index, axis, 0))
         return self._row((_ADD, fed, self.extent(-more), 0)) if more else fed
 
+    def value_symbols(self) -> list[str]:
+        """The symbols that stand for values of scalars that are fed."""
+        owns = (self.graph.nodes[ref.node].attrs.get(VALUE) for ref in self.feeds)
+        return [own.name for own in owns if isinstance(own, Dim) and own.name is not None]
+
+    def feed_shapes(self, feeds: Sequence[Ref]) -> list[tuple[Extent, ...]]:
+        """What `_engine.Plan.memory` takes: shapes, and values that extents depend on."""
+        valued = {index for op, index, axis, _ in self.extents if op == _FEED and axis == 0}
+        shapes = []
+        for index, ref in enumerate(feeds):
+            shape = self.values[ref].shape
+            if not shape and index in valued:
+                shape = (self.graph.nodes[ref.node].attrs[VALUE],)
+            shapes.append(shape)
+        return shapes
+
     def at_least_zero(self, extent: Extent) -> int:
         """The number of max(extent, 0)."""
-        if isinstance(extent, int):
-            return self.extent(max(extent, 0))
-        return self._row((_MAX, self.extent(extent), self.extent(0), 0))
+        return self.extent(self.larger(extent, 0))
+
+    def larger(self, a: Extent, b: Extent) -> Extent:
+        """The larger of two extents."""
+        return self._chosen(_MAX, a, b, max)
+
+    def smaller(self, a: Extent, b: Extent) -> Extent:
+        """The smaller of two extents."""
+        return self._chosen(_MIN, a, b, min)
+
+    def _chosen(self, kind: int, a: Extent, b: Extent, known: Callable[[int, int], int]) -> Extent:
+        if isinstance(a, int) and isinstance(b, int):
+            return known(a, b)
+        row = self._row((kind, self.extent(a), self.extent(b), 0))
+        self._defined[f"~{row}"] = row
+        return Dim.symbol(f"~{row}")
+
+    def at_most(self, a: Extent, b: Extent) -> None:
+        """Makes the plan hold only where `a` is not larger than `b`."""
+        self.equal(self.smaller(a, b), a)
+
+    def settle(self, extent: Extent, found: Extent) -> None:
+        """Says what an extent turns out to be: what it stands for from now on where nothing else
+        tells, else the plan holds only where both are equal.
+        """
+        symbol = extent.name if isinstance(extent, Dim) else None
+        tells: list[Mapping[str, Any]] = [self._defined, self._symbols, self.told]
+        if symbol is not None and not any(symbol in each for each in tells):
+            self._defined[symbol] = self.extent(found)
+            return
+        self.equal(extent, found)
 
     def equal(self, a: Extent, b: Extent) -> None:
         """Makes the plan hold only where both are equal; NoKernel where they never are."""
@@ -291,7 +337,7 @@ class Builder:
         if kind.shape is None or len(kind.shape) > MAX_RANK:
             raise NoKernel(f"rank of {self.graph.name(ref)}")
         index = len(self.feeds)
-        for symbol, axis, more in symbols_told(kind.shape):
+        for symbol, axis, more in told_by(self.graph, ref):
             self._symbols.setdefault(symbol, (index, axis, more))
         value = Value(FEED, self._dtype(kind.dtype), kind.shape, index=index)
         self.feeds.append(ref)
@@ -339,6 +385,15 @@ class Builder:
         if array.ndim > MAX_RANK:
             raise NoKernel("rank")
         return Value(CONST, self._dtype(from_numpy(array.dtype)), array.shape, array=array)
+
+    def numbers(self, ref: Ref) -> list[Extent] | None:
+        """What an operand says that spells extents or places, flat; None where nobody knows."""
+        array = self.constant(ref)
+        if array is not None:
+            found: list[Extent] = array.reshape(-1).tolist()
+            return found
+        node = self.graph.nodes[ref.node]
+        return list(node.attrs["extents"]) if node.op == "td.Extents" else None
 
     def floats(self, numbers: Any) -> Value | None:
         """A float32 constant, None for None."""

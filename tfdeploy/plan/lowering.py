@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..config import WINOGRAD
-from ..dtypes import Array
+from ..dtypes import FLOAT32, Array
 from ..graph.graph import Node, Ref
-from ..graph.types import Extent, product
+from ..graph.types import Dim, Extent, product
 from ..ops.rules import normalize_axis
 from .builder import MAX_RANK, Builder, NoKernel, Step, Value
 
@@ -425,16 +425,31 @@ _REDUCTIONS = {"Sum": "sum", "Mean": "mean", "Max": "max", "Min": "min", "Prod":
 def _reduce(b: Builder) -> None:
     assert b.node is not None
     x = b.input(0)
+    require(x.dtype == "float32")
+    b.set(0, _reduced(b, x, _REDUCTIONS[b.node.op]))
+
+
+def _reduced(b: Builder, x: Value, how: str) -> Value:
+    """Floats reduced over the axes that input 1 lists."""
+    assert b.node is not None
     axes = b.constant(b.node.inputs[1])
-    require(axes is not None and x.dtype == "float32")
+    require(axes is not None)
     assert axes is not None
     gone = {normalize_axis(int(axis), x.rank) for axis in axes.reshape(-1)}
     require(len(gone) == axes.size)
-    kept = tuple(1 if i in gone else e for i, e in enumerate(x.shape))
-    target = b.new(x.dtype, kept)
-    number = b.engine.reductions()[_REDUCTIONS[b.node.op]]
-    b.call("reduce", [x], [target], [number, sum(1 << axis for axis in gone)])
-    b.set(0, b.view(target, b.type().shape))
+    target = b.new(x.dtype, tuple(1 if i in gone else e for i, e in enumerate(x.shape)))
+    b.call("reduce", [x], [target], [b.engine.reductions()[how], sum(1 << axis for axis in gone)])
+    return b.view(target, b.type().shape)
+
+
+@lowers("All", "Any", uses=(0,))
+def _truths(b: Builder) -> None:
+    """Products and sums of zeros and ones."""
+    assert b.node is not None
+    x = b.input(0)
+    numbers = b.new(FLOAT32, x.shape)
+    b.call("cast", [x], [numbers])
+    b.call("cast", [_reduced(b, numbers, "prod" if b.node.op == "All" else "sum")], [b.output()])
 
 
 # Views
@@ -538,48 +553,117 @@ def _cut(b: Builder, x: Value, axis: int) -> None:
 @lowers("Slice", uses=(0,))
 def _slice(b: Builder) -> None:
     assert b.node is not None
-    begin = b.constant(b.node.inputs[1])
+    begin = b.numbers(b.node.inputs[1])
     require(begin is not None)
     assert begin is not None
-    x = b.input(0)
-    strides = b.strides(x)
+    x, shape = b.input(0), b.type().shape
     offset: Extent = 0
-    for step, at in zip(strides, begin.tolist(), strict=True):
-        offset = offset + step * at if at else offset
-    b.set(0, b.view(x, b.type().shape, strides, offset))
+    places = zip(b.strides(x), begin, shape, x.shape, strict=True)
+    for step, at, size, extent in places:
+        if at != 0 or size != extent:
+            b.at_most(0, at)
+            b.at_most(size + at, extent)
+        offset = offset + step * at
+    b.set(0, b.view(x, shape, b.strides(x), offset))
 
 
 @lowers("StridedSlice", uses=(0,))
 def _strided_slice(b: Builder) -> None:
+    from ..ops.array import strided_spec
+
     assert b.node is not None
-    a = attrs(b)
     x = b.input(0)
-    begin, end, step = (b.constant(ref) for ref in b.node.inputs[1:4])
+    begin, end, step = (b.numbers(ref) for ref in b.node.inputs[1:4])
     require(begin is not None and end is not None and step is not None)
-    require(not a.get("ellipsis_mask") and not a.get("new_axis_mask"))
     assert begin is not None and end is not None and step is not None
+    require(all(isinstance(each, int) for each in step))
     offset: Extent = 0
-    shape, strides, steps = [], [], b.strides(x)
-    out = list(b.type().shape)
-    for axis in range(x.rank):
-        extent = x.shape[axis]
-        if axis >= len(begin):
-            shape.append(out.pop(0))
-            strides.append(steps[axis])
+    shape, strides = [], []
+    out, old = iter(b.type().shape), iter(zip(x.shape, b.strides(x), strict=True))
+    for kind, entry in strided_spec(x.rank, begin, end, step, attrs(b)):
+        extent, by = (1, 0) if kind == "new" else next(old)
+        if kind == "at":
+            offset = offset + by * _place(b, entry, extent)
             continue
-        bit, start, by = 1 << axis, int(begin[axis]), int(step[axis])
-        first: Extent = start
-        if a.get("begin_mask", 0) & bit and not a.get("shrink_axis_mask", 0) & bit:
-            first = 0 if by > 0 else extent - 1
-        elif isinstance(extent, int):
-            first = max(min(start + extent if start < 0 else start, extent - (by < 0)), 0)
-        else:
-            require(start == 0 and by > 0)
-        offset = offset + steps[axis] * first if first != 0 else offset
-        if not a.get("shrink_axis_mask", 0) & bit:
-            shape.append(out.pop(0))
-            strides.append(steps[axis] * by)
+        shape.append(next(out))
+        if kind == "range":
+            first, count = _reach(b, extent, *entry)
+            b.settle(shape[-1], count)
+            offset, by = offset + by * first, by * entry[2]
+        strides.append(by)
     b.set(0, b.view(x, shape, strides, offset))
+
+
+def _place(b: Builder, at: Extent, extent: Extent) -> Extent:
+    """Where an index falls that drops its axis; one that is unknown should not be negative."""
+    if isinstance(at, int) and at < 0:
+        at = extent + at
+    b.at_most(0, at)
+    b.at_most(at + 1, extent)
+    return at
+
+
+def _reach(
+    b: Builder, extent: Extent, begin: Extent | None, end: Extent | None, step: int
+) -> tuple[Extent, Extent]:
+    """Where ``[begin:end:step]`` begins in an axis, and how many elements it has."""
+    if step > 0:
+        first = 0 if begin is None else _bound(b, begin, extent)
+        last = extent if end is None else _bound(b, end, extent)
+        span = last if first == 0 else b.larger(last - first, 0)
+        return first, span if step == 1 else -(-span // step)
+    if begin is None and end is None:
+        return extent - 1, -(-extent // -step)
+    require(not any(isinstance(each, Dim) for each in (extent, begin, end)))
+    assert isinstance(extent, int)
+    found = range(extent)[slice(begin, end, step)]  # type: ignore[arg-type]
+    return found.start if found else 0, len(found)
+
+
+def _bound(b: Builder, at: Extent, extent: Extent) -> Extent:
+    """Where a bound falls within an axis; one that is unknown should not be negative."""
+    if isinstance(at, int):
+        return b.smaller(at, extent) if at >= 0 else b.larger(extent + at, 0)
+    b.at_most(0, at)
+    return b.smaller(at, extent)
+
+
+@lowers("XlaDynamicSlice", uses=(0,))
+def _dynamic_slice(b: Builder) -> None:
+    x = b.input(0)
+    b.set(0, _window_of(b, x, b.type().shape, 1))
+
+
+def _window_of(b: Builder, x: Value, shape: Sequence[Extent], at: int) -> Value:
+    """The part of `x` of a shape that begins where input `at` says, moved inside."""
+    assert b.node is not None
+    begin = b.numbers(b.node.inputs[at])
+    require(begin is not None)
+    assert begin is not None
+    offset: Extent = 0
+    for step, first, size, extent in zip(b.strides(x), begin, shape, x.shape, strict=True):
+        b.at_most(size, extent)
+        if size != extent:
+            offset = offset + step * b.larger(b.smaller(first, extent - size), 0)
+    return b.view(x, shape, b.strides(x), offset)
+
+
+@lowers("XlaDynamicUpdateSlice", uses=(0, 1))
+def _dynamic_update_slice(b: Builder) -> None:
+    assert b.node is not None
+    update, y = b.input(1), _changed(b, 0)
+    b.copy(update, _window_of(b, y, update.shape, 2))
+
+
+def _changed(b: Builder, i: int) -> Value:
+    """The output, which begins as input `i`: in its place where nobody else needs that."""
+    assert b.node is not None
+    value = b.own(b.node.inputs[i])
+    if value is not None and value.dense and value.shape == b.type().shape:
+        return b.set(0, value)
+    y = b.output()
+    b.copy(b.input(i), y)
+    return y
 
 
 @lowers("ReverseV2", "Reverse", uses=(0,))
@@ -698,17 +782,21 @@ def _pad(b: Builder) -> None:
 def _gather(b: Builder) -> None:
     assert b.node is not None
     axis_value = b.constant(b.node.inputs[2]) if len(b.node.inputs) > 2 else np.int32(0)
-    require(axis_value is not None and not attrs(b).get("batch_dims"))
+    require(axis_value is not None)
     assert axis_value is not None
     x, at = b.dense(b.input(0)), b.dense(b.input(1))
     axis = normalize_axis(int(axis_value), x.rank)
-    outer, inner = product(x.shape[:axis]), product(x.shape[axis + 1 :])
-    count = product(at.shape)
-    y = b.output()
+    batch = attrs(b).get("batch_dims", 0)
+    batch += at.rank if batch < 0 else 0
+    require(0 <= batch <= axis and batch <= at.rank)
+    for mine, other in zip(x.shape[:batch], at.shape[:batch], strict=True):
+        b.equal(mine, other)
+    first, outer = product(x.shape[:batch]), product(x.shape[batch:axis])
+    count, inner = product(at.shape[batch:]), product(x.shape[axis + 1 :])
     b.call(
         "gather",
-        [b.view(x, (outer, x.shape[axis], inner)), b.view(at, (count,))],
-        [b.view(y, (outer, count, inner))],
+        [b.view(x, (first, outer, x.shape[axis], inner)), b.view(at, (first, count))],
+        [b.view(b.output(), (first, outer, count, inner))],
     )
 
 
@@ -756,12 +844,21 @@ def _segment(
     b: Builder, x: Value, at: Value, y: Value, how: str, start: Any, drops: bool = False
 ) -> None:
     """Rows of `x` join those rows of `y` that `at` numbers; `y` begins as `start`, or as it is."""
-    n, inner = product(at.shape), product(y.shape[1:])
+    _joined(b, x, b.view(b.dense(at), (product(at.shape),)), y, how, start, 1, drops)
+
+
+def _joined(
+    b: Builder, x: Value, at: Value, y: Value, how: str, start: Any, depth: int, drops: bool = False
+) -> None:
+    """As `_segment`; `at` is [n], or [n, depth] with an index for each of the first axes of `y`."""
+    inner = product(y.shape[depth:])
     require(x.dtype in ("float32", "float64", "int32", "int64") and y.rank)
     first = None if start is None else b.const(np.full(1, start, y.dtype.numpy))
-    operands = [b.view(b.dense(x), (n, inner)), b.view(b.dense(at), (n,)), first]
-    ints = [SEGMENTS.index(how), drops]
-    b.call("segment", operands, [b.view(y, (y.shape[0], inner))], ints)
+    operands = [b.view(b.dense(x), (at.shape[0], inner)), at, first]
+    ints = [b.extent(SEGMENTS.index(how)), b.extent(int(drops))]
+    ints += [b.extent(e) for e in y.shape[:depth]] if at.rank == 2 else []
+    rows = product(y.shape[:depth])
+    b.call_with("segment", operands, [b.view(y, (rows, inner))], ints)
 
 
 @lowers(*(f"UnsortedSegment{how}" for how in ("Sum", "Prod", "Max", "Min")), uses=(0, 1))
@@ -779,32 +876,31 @@ def _unsorted_segment(b: Builder) -> None:
     _segment(b, x, at, b.output(), how, start, drops=True)
 
 
-def _scattered(b: Builder, at: Value, updates: Value, y: Value) -> Value:
-    """The numbers of rows of `y` that rows of `updates` go to."""
-    require(at.rank and at.shape[-1] == 1 and attrs(b).get("bad_indices_policy") != "IGNORE")
-    want = (*at.shape[:-1], *y.shape[1:])
+def _scattered(b: Builder, at: Value, updates: Value, y: Value, how: str, start: Any) -> None:
+    """Slices of `updates` join those of `y` at the places that the rows of `at` say."""
+    depth = at.shape[-1] if at.rank else 0
+    require(isinstance(depth, int) and 0 < depth <= y.rank)
+    assert isinstance(depth, int)
+    require(attrs(b).get("bad_indices_policy") != "IGNORE")
+    want = (*at.shape[:-1], *y.shape[depth:])
     require(len(want) == updates.rank)
     for mine, other in zip(want, updates.shape, strict=True):
         b.equal(mine, other)
-    return b.view(b.dense(at), at.shape[:-1])
+    _joined(b, updates, b.view(b.dense(at), (product(at.shape[:-1]), depth)), y, how, start, depth)
 
 
 @lowers("ScatterNd", uses=(0, 1))
 def _scatter_nd(b: Builder) -> None:
     at, updates = b.input(0), b.input(1)
-    y = b.output()
     require(updates.dtype in ("float32", "float64", "int32", "int64"))
-    _segment(b, updates, _scattered(b, at, updates, y), y, "sum", 0)
+    _scattered(b, at, updates, b.output(), "sum", 0)
 
 
 @lowers("TensorScatterAdd", "TensorScatterUpdate")
 def _tensor_scatter(b: Builder) -> None:
     assert b.node is not None
-    x, at, updates = (b.input(i) for i in range(3))
-    y = b.output()
-    rows = _scattered(b, at, updates, y)
-    b.copy(x, y)
-    _segment(b, updates, rows, y, "sum" if b.node.op.endswith("Add") else "set", None)
+    at, updates, y = b.input(1), b.input(2), _changed(b, 0)
+    _scattered(b, at, updates, y, "sum" if b.node.op.endswith("Add") else "set", None)
 
 
 @lowers("Cast")
@@ -826,18 +922,57 @@ def _resize(b: Builder) -> None:
 @lowers("Tile", uses=(0,))
 def _tile(b: Builder) -> None:
     assert b.node is not None
-    multiples = b.constant(b.node.inputs[1])
+    multiples = b.numbers(b.node.inputs[1])
     x = b.input(0)
     require(multiples is not None and x.rank * 2 <= MAX_RANK)
     assert multiples is not None
     y = b.output()
     strides, steps = b.strides(x), b.strides(y)
     shape, source, target = [], [], []
-    for axis, times in enumerate(multiples.tolist()):
+    for axis, times in enumerate(multiples):
         shape += [times, x.shape[axis]]
         source += [0, strides[axis]]
         target += [steps[axis] * x.shape[axis], steps[axis]]
     b.copy(b.view(x, shape, source), b.view(y, shape, target))
+
+
+@lowers("Range", uses=(0, 2))
+def _range(b: Builder) -> None:
+    assert b.node is not None
+    start, limit = (b.numbers(ref) for ref in b.node.inputs[:2])
+    delta = b.constant(b.node.inputs[2])
+    require(start is not None and limit is not None and delta is not None and delta != 0)
+    assert start is not None and limit is not None and delta is not None
+    require(b.input(0).dtype in ("int32", "int64"))
+    b.at_most(*((start[0], limit[0]) if delta > 0 else (limit[0], start[0])))
+    b.call("range", [b.input(0), b.input(2)], [b.output()])
+
+
+@lowers("Shape", uses=())
+def _shape(b: Builder) -> None:
+    assert b.node is not None
+    shape = b.graph.type(b.node.inputs[0]).shape
+    require(shape is not None)
+    _numbers(b, shape or ())
+
+
+@lowers("Size", uses=())
+def _size(b: Builder) -> None:
+    assert b.node is not None
+    shape = b.graph.type(b.node.inputs[0]).shape
+    require(shape is not None)
+    _numbers(b, [product(shape or ())])
+
+
+@lowers("td.Extents", uses=())
+def _extents(b: Builder) -> None:
+    assert b.node is not None
+    _numbers(b, b.node.attrs["extents"])
+
+
+def _numbers(b: Builder, extents: Sequence[Extent]) -> None:
+    require(b.type().dtype in ("int32", "int64"))
+    b.call_with("numbers", [], [b.output()], [b.extent(e) for e in extents])
 
 
 @lowers("Fill", uses=(1,))

@@ -18,7 +18,7 @@ from ..config import get_num_threads
 from ..dtypes import Array
 from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
-from ..graph.types import Extent, product
+from ..graph.types import Extent, evaluate, product
 from ..runtime.interp import Program, Step, Unplanned, owner, reference_step, with_frees
 from .builder import (
     ARENA,
@@ -30,12 +30,14 @@ from .builder import (
     Packed,
     Unbound,
     Value,
-    symbols_told,
+    told_by,
 )
 from .lowering import LOWERINGS, read
 
 _LONGEST = 2000  # nodes of one segment: laying out an arena takes the square of its values
-_SAMPLE = 97  # stands for every varying extent where kernels are asked before anything is fed
+_SAMPLE = 97  # stands for every varying extent where kernels are asked before anything is fed,
+_SIZES = ("Shape", "Size")  # which references know as well as kernels
+_VALUE = 2  # and this for every value that extents depend on
 
 
 class Segment:
@@ -55,7 +57,7 @@ class Segment:
         self._nodes = nodes
         self._refused = refused
         self.feeds = feeds
-        """Shapes of what it is fed."""
+        """Shapes of what it is fed; a scalar that extents depend on has its symbol there."""
         self.packed = packed
         """Bytes of its weights that are kept packed."""
 
@@ -119,6 +121,11 @@ class Maker:
         self._dense: set[str] = set()
         self._told: dict[str, Ref] = {}
         self._before = self._learned()
+        self._sized: dict[int, list[int]] = {}
+        for number, node in enumerate(graph.nodes):
+            for ref in node.inputs:
+                if graph.nodes[ref.node].op in _SIZES:
+                    self._sized.setdefault(ref.node, []).append(number)
 
     def program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
         """What computes `fetches` from `fed`; the engine's Refused where a node is `unfit`."""
@@ -193,11 +200,13 @@ class Maker:
         for ref in refs:
             kind = self.graph.type(ref)
             if kind.shape is not None and len(kind.shape) <= MAX_RANK and kind.dtype in DTYPES:
-                for symbol, _, _ in symbols_told(kind.shape):
+                for symbol, _, _ in told_by(self.graph, ref):
                     self._told.setdefault(symbol, ref)
 
     def _for_kernels(self, number: int) -> bool:
         node = self.graph.nodes[number]
+        if not all(map(self._for_kernels, self._sized.get(number, ()))):
+            return False
         return node.name not in self._refused and node.op in LOWERINGS and not node.control
 
     def _inputs(self, number: int) -> tuple[Ref, ...]:
@@ -287,7 +296,7 @@ class Maker:
             raise self.engine.Refused("extents beyond 64 bits") from None
         if self._accepted(b, plan):
             node = self.graph.nodes[cut.nodes[-1]]
-            shapes = [b.values[ref].shape for ref in b.feeds]
+            shapes = b.feed_shapes(b.feeds)
             nodes = [s.node for s in b.steps]
             segment = Segment(plan, nodes, shapes, b.packed_bytes(), self.engine.Refused)
             steps.append(Step(node, segment, {}, tuple(b.feeds), tuple(results)))
@@ -297,9 +306,9 @@ class Maker:
         """Whether every kernel takes its step, for sample extents; remembers a node whose does
         not.  Extents that cannot be together say nothing of those that are fed.
         """
+        sample = _Sample(dict.fromkeys(b.value_symbols(), _VALUE))
         shapes = tuple(
-            tuple(e if isinstance(e, int) else e.evaluate(_Sample()) for e in b.values[ref].shape)
-            for ref in b.feeds
+            tuple(evaluate(e, sample) for e in shape) for shape in b.feed_shapes(b.feeds)
         )
         try:
             plan.memory(shapes)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..graph.graph import FuncRef, Graph, replace
+from ..graph.graph import FuncRef, Graph, Settled, replace
 from ..ops import registry
 from ..ops.handles import Handle
 
@@ -109,7 +109,7 @@ class Context:
             attrs = attrs | {"state": self.state.keep(path, Stream)}
         if registry.effect(node.op) == registry.RESOURCE:
             function = partial(self._resource, path, function)
-        if self._graph.subgraphs:
+        if self._graph.subgraphs:  # without them there is nothing to call
             attrs = {name: self._bound(value) for name, value in attrs.items()}
         if node.name != path:
             node = replace(node, name=path)
@@ -122,8 +122,11 @@ class Context:
         """An attribute with functions made callable."""
         if isinstance(value, list):
             return [self._bound(item) for item in value]
-        if not isinstance(value, FuncRef):
+        if isinstance(value, Settled):
+            graph = value.graph
+        elif isinstance(value, FuncRef):
+            graph = self._graph.subgraphs[value.name]
+        else:
             return value
-        graph = self._graph.subgraphs[value.name]
         path = f"{self._path}{value.name}/"
         return self._body(graph, Context(graph, self.state, self._body, path))
