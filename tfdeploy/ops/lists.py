@@ -94,7 +94,8 @@ class TensorList(Handle):
 
     def fit(self, item: Item) -> None:
         """Raises ValueError where an element may not have this shape."""
-        if not fits(self.shape, _shape_of(item)):
+        shape = _shape_of(item)
+        if shape != self.shape and not fits(self.shape, shape):
             raise ValueError(
                 f"a list of elements of shape {spell(self.shape)} does not take one of shape "
                 f"{list(_shape_of(item))}"
@@ -136,10 +137,14 @@ def spell(shape: Partial) -> str:
 
 def fits(partial: Partial, shape: Sequence[int | None]) -> bool:
     """Whether two shapes may be equal."""
-    return partial is None or (
-        len(partial) == len(shape)
-        and all(None in (p, e) or p == e for p, e in zip(partial, shape, strict=True))
-    )
+    if partial is None:
+        return True
+    if len(partial) != len(shape):
+        return False
+    for wanted, extent in zip(partial, shape, strict=True):
+        if wanted != extent and wanted is not None and extent is not None:
+            return False
+    return True
 
 
 def merge(a: Partial, b: Partial) -> Partial:

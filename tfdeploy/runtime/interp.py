@@ -69,7 +69,7 @@ class Interpreter:
         self._version = -1
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], Program] = {}
         self._folded: dict[Ref, Array] = {}
-        self._own: tuple[int, Program] | None = None
+        self._own: tuple[int, Routine] | None = None
 
     def forget(self) -> None:
         """Drops everything that was made from the graph, since it was edited."""
@@ -107,13 +107,8 @@ class Interpreter:
                 program = self._compile(
                     tuple(graph.outputs), frozenset(graph.inputs), ordered(graph)
                 )
-                self._own = registry.version, program
-        program = self._own[1]
-        values = dict(program.constants)
-        values.update(zip(self._graph.inputs, arguments, strict=True))
-        for step in program.steps:
-            call(step, values)
-        return tuple([values[ref] for ref in program.fetches])
+                self._own = registry.version, Routine(program, graph.inputs)
+        return self._own[1](arguments)
 
     def program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
         """The steps by which `fetches` are computed from what is fed."""
@@ -217,7 +212,20 @@ def with_frees(
 
 def call(step: Step, values: dict[Ref, Array]) -> None:
     """Runs a step on `values`, and drops what nobody needs afterwards."""
-    arguments = [values[ref] for ref in step.inputs]
+    results = _answers(step, [values[ref] for ref in step.inputs])
+    for ref, value in zip(step.outputs, results, strict=False):
+        if ref not in values:  # an output that was fed stays as fed
+            values[ref] = _value(value)
+    for ref in step.free:
+        values.pop(ref, None)
+
+
+def _value(result: Any) -> Any:
+    return result if isinstance(result, (np.ndarray, Handle)) else np.asarray(result)
+
+
+def _answers(step: Step, arguments: list[Any]) -> tuple[Any, ...]:
+    """What a step's function gives, at least one value an output."""
     try:
         result = step.function(*arguments, **step.attrs)
     except (TfdeployError, Unplanned):
@@ -238,11 +246,44 @@ def call(step: Step, values: dict[Ref, Array]) -> None:
             f"node {step.node.name} ({step.node.op}) has {len(step.outputs)} outputs, its "
             f"implementation returned {len(results)}"
         )
-    for ref, value in zip(step.outputs, results, strict=False):
-        if ref not in values:  # an output that was fed stays as fed
-            values[ref] = value if isinstance(value, (np.ndarray, Handle)) else np.asarray(value)  # type: ignore[assignment]
-    for ref in step.free:
-        values.pop(ref, None)
+    return results
+
+
+class Routine:
+    """A program as a function of the values `inputs`, none of which a step gives.
+
+    Loops call it again and again, so values have numbers instead of names.
+    """
+
+    def __init__(self, program: Program, inputs: Sequence[Ref]) -> None:
+        places: dict[Ref, int] = {}
+
+        def place(refs: Iterable[Ref]) -> list[int]:
+            return [places.setdefault(ref, len(places)) for ref in refs]
+
+        constants = place(program.constants), program.constants.values()
+        self._inputs = place(inputs)
+        self._steps = [
+            (step, place(step.inputs), place(step.outputs), place(step.free))
+            for step in program.steps
+        ]
+        self._results = place(program.fetches)
+        self._start: list[Any] = [None] * len(places)
+        for number, value in zip(*constants, strict=True):
+            self._start[number] = value
+
+    def __call__(self, arguments: Sequence[Any]) -> tuple[Any, ...]:
+        """The results; they may be arguments or share memory with them."""
+        values = self._start.copy()
+        for number, value in zip(self._inputs, arguments, strict=True):
+            values[number] = value
+        for step, inputs, outputs, free in self._steps:
+            results = _answers(step, [values[i] for i in inputs])
+            for number, value in zip(outputs, results, strict=False):
+                values[number] = _value(value)
+            for number in free:
+                values[number] = None
+        return tuple([values[i] for i in self._results])
 
 
 def _spell(value: Any) -> str:

@@ -15,7 +15,7 @@ from ..graph.graph import Graph, Ref
 from ..ops import registry
 from ..ops.effects import ordered
 from .context import Context, State
-from .interp import Interpreter, Program, Unplanned, call, owner, references, release
+from .interp import Interpreter, Program, Routine, Unplanned, call, owner, references, release
 
 if TYPE_CHECKING:
     from ..passes import Prepared
@@ -179,6 +179,7 @@ class _Compiled:
         self._programs: dict[tuple[tuple[Ref, ...], frozenset[Ref]], _Placed] = {}
         self._lock = allocate_lock()
         self._unfit: set[str] = set()
+        self._routine: Routine | None = None
         found = stored() if stored is not None else None
         if found is None or not self._usable(found):
             self._prepare()
@@ -246,14 +247,12 @@ class _Compiled:
 
     def apply(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """The results of a subgraph for its arguments; they may share memory with these."""
-        inputs = self._graph.inputs
-        program, places = self._program(tuple(self._graph.outputs), frozenset(inputs))
-        values = dict(program.constants)
-        for ref, value in zip(inputs, arguments, strict=True):
-            values[places[ref]] = value
-        for step in program.steps:
-            call(step, values)
-        return tuple([values[ref] for ref in program.fetches])
+        routine = self._routine
+        if routine is None:
+            inputs = self._graph.inputs
+            program, places = self._program(tuple(self._graph.outputs), frozenset(inputs))
+            routine = self._routine = Routine(program, [places[ref] for ref in inputs])
+        return routine(arguments)
 
     def direct(
         self, fetches: tuple[Ref, ...], feeds: tuple[Ref, ...]
