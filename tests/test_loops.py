@@ -67,6 +67,15 @@ def outside(x: Any) -> Any:
     return y
 
 
+def indexed(x: Any) -> Any:
+    """Rows by the counter's number, of what is fed and of what is computed from it."""
+    squares = tf.square(x)
+    count = tf.shape(x)[0]
+    first = (0, tf.zeros_like(x[0]))
+    step = lambda i, y: (i + 1, tf.tanh(x[i] + tf.gather(squares, i)) + y * 0.5)  # noqa: E731
+    return tf.while_loop(lambda i, _: i < count, step, first)[1]
+
+
 def mapped(x: Any) -> Any:
     """Rows on their own, of another shape."""
     return tf.map_fn(lambda row: tf.reduce_max(row, 0) + tf.reduce_sum(row, 0), x)
@@ -86,7 +95,7 @@ def searching(x: Any) -> Any:
     return tf.while_loop(lambda y: tf.reduce_sum(y) < 100.0, lambda y: y * y + 1.0, (x,))[0]
 
 
-LOOPS = {f.__name__: f for f in (scan, swap, counting, outside, mapped)}
+LOOPS = {f.__name__: f for f in (scan, swap, counting, outside, indexed, mapped)}
 OTHERS = {f.__name__: f for f in (nested, searching)}
 
 

@@ -7,6 +7,9 @@ list of tensors that is read in order is such a tensor, one that is filled in or
 
 What does not depend on the states is computed once before the loop, for all rounds together: the
 product of a row with weights, above all.
+
+Other loops stay, but their functions are `Settled`: they know the constants that they are given,
+and each argument that is one integer has a symbol for its value.
 """
 
 from __future__ import annotations
@@ -142,6 +145,7 @@ def _settled(rw: Rewriter, node: Node, which: str, fixed: set[int]) -> Graph:
             given.add(Node("Const", name, (), {"value": value, "dtype": kind.dtype}, (kind,)))
         else:
             given.add(Node(each.op, name, each.inputs, each.attrs, each.types))
+    given = own.mark(given, function.outputs)[0]
     folded, mapping = Rewriter(given, function.outputs).run(fold.RULES)
     folded.inputs = [mapping[ref] for ref in function.inputs]
     folded.outputs = [mapping[ref] for ref in function.outputs]
@@ -225,6 +229,19 @@ def _look_at_list(rw: Rewriter, found: _Loop, i: int, uses: dict[Ref, list[Node]
     after = Ref(rw.old.index[found.node.name], i)
     readers = [each for each in rw.old.nodes if after in each.inputs]
     _require(all(r.op == "TensorListStack" and r.types[0] == want for r in readers))
+
+
+def _row_taken(body: Graph, node: Node) -> Ref | None:
+    """The number of the row, along the first axis of its input, that a node takes."""
+    if node.op in ("GatherV2", "Gather"):
+        first = len(node.inputs) < 3 or _number(body, node.inputs[2]) == 0
+        return node.inputs[1] if first and body.type(node.inputs[1]).shape == () else None
+    if node.op != "StridedSlice" or node.attrs.get("shrink_axis_mask") != 1:
+        return None
+    begin = body.nodes[node.inputs[1].node]
+    masks = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask")
+    plain = not any(node.attrs.get(mask) for mask in masks)
+    return begin.inputs[0] if plain and begin.op == "Pack" and len(begin.inputs) == 1 else None
 
 
 # What it becomes
@@ -316,9 +333,9 @@ class _Writer:
         before = f"{found.node.name}~{node.name}"
         if refs and (refs[0] in self._outside or refs[0] in found.body.inputs):
             return
-        if node.op == "TensorListGetItem" and node.inputs[0] in found.body.inputs:
-            at = found.body.inputs.index(node.inputs[0])
-            self._rows[refs[0]] = rw.source(found.node.inputs[at]).inputs[0]
+        rows = self._read_in_order(node)
+        if rows is not None:
+            self._rows[refs[0]] = rows
         elif all(ref in self._outside for ref in node.inputs) and _is_pure(node):
             inputs = [self._outside[ref] for ref in node.inputs]
             made = rw.emit(node.op, inputs, node.attrs, node.types, before)
@@ -333,6 +350,21 @@ class _Writer:
             copy = Node(node.op, node.name, tuple(inputs), node.attrs, node.types)
             added = self._graph.add(copy)
             self._inside.update((ref, Ref(added, ref.slot)) for ref in refs)
+
+    def _read_in_order(self, node: Node) -> Ref | None:
+        """The tensor, as long as there are rounds, of which a node takes the row of each round."""
+        found, body = self._loop, self._loop.body
+        if not node.inputs or node.types[0].dtype == VARIANT:
+            return None
+        source = node.inputs[0]
+        if node.op == "TensorListGetItem" and source in body.inputs:
+            listed = self._rw.source(found.node.inputs[body.inputs.index(source)])
+            return listed.inputs[0]
+        whole = self._outside.get(source)
+        at = _row_taken(body, node)
+        counts = at in body.inputs and body.inputs.index(at) in found.counters
+        shape = None if whole is None else self._rw.type(whole).shape
+        return whole if shape and counts and shape[0] == found.rounds else None
 
     def _hoists(self, node: Node) -> bool:
         """Whether a node is better done for all rows together."""
