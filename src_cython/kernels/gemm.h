@@ -64,7 +64,7 @@ typedef struct td_cut {
     int64_t row_chunk, panel_chunk, row_chunks, panel_chunks;
 } td_cut;
 
-enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 17 };
+enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 18 };
 
 TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row_floats) {
     td_cut cut;

@@ -43,7 +43,7 @@ _VALUE = 2  # and this for every value that extents depend on
 class Segment:
     """Nodes as one plan; callable on the arrays that it is fed."""
 
-    __slots__ = ("_nodes", "_refused", "feeds", "packed", "plan")
+    __slots__ = ("_refused", "feeds", "nodes", "packed", "plan")
 
     def __init__(
         self,
@@ -54,7 +54,8 @@ class Segment:
         refused: type[Exception],
     ) -> None:
         self.plan = plan
-        self._nodes = nodes
+        self.nodes = nodes
+        """What each step of the plan comes of."""
         self._refused = refused
         self.feeds = feeds
         """Shapes of what it is fed; a scalar that extents depend on has its symbol there."""
@@ -64,9 +65,9 @@ class Segment:
     def fail(self, error: Exception) -> NoReturn:
         """Makes an error for people of what a run of the plan raises."""
         if isinstance(error, MemoryError):
-            node = self._nodes[-1]
+            node = self.nodes[-1]
             raise EvaluationError(f"up to node {node.name} ({node.op}): {error}") from error
-        node = self._nodes[error.args[0]]
+        node = self.nodes[error.args[0]]
         index = isinstance(error, IndexError)
         what = "an index lies outside its axis" if index else "integer division by zero"
         raise EvaluationError(f"node {node.name} ({node.op}) failed: {what}") from None
