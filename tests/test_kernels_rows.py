@@ -39,6 +39,13 @@ UNARY = [
     ("cos", np.cos, 2),
     ("tan", np.tan, 4),
     ("atan", np.arctan, 2),
+    ("asin", np.arcsin, 4),
+    ("acos", np.arccos, 4),
+    ("sinh", np.sinh, 5),
+    ("cosh", np.cosh, 5),
+    ("asinh", np.arcsinh, 4),
+    ("acosh", np.arccosh, 4),
+    ("atanh", np.arctanh, 4),
     ("tanh", np.tanh, 6),
     ("sigmoid", special.expit, 3),
     ("erf", special.erf, 6),
@@ -113,6 +120,44 @@ def test_map_of_nothing(shape) -> None:
     a, b = np.zeros(shape, np.float32), np.zeros((shape[0], 1, 1), np.float32)
     for y in everywhere("map", [a, b], shape, code(("add", OUT, IN, IN + 1))):
         assert y.shape == shape
+
+
+BINARY = [
+    ("atan2", np.arctan2, 3),
+    ("fmod", np.fmod, 0),
+    ("xlogy", lambda x, y: np.where(x == 0, 0, x * np.log(y)), 2),
+    ("xlog1py", lambda x, y: np.where(x == 0, 0, x * np.log1p(y)), 3),
+    ("xdivy", lambda x, y: np.where(x == 0, 0, x / y), 0.51),
+]
+
+
+@pytest.mark.parametrize(("name", "function", "ulps"), BINARY, ids=[row[0] for row in BINARY])
+def test_map_binary(name, function, ulps, floats) -> None:
+    """Whatever meets whatever."""
+    rng = np.random.default_rng(7)
+    pairs = np.stack([floats, floats[rng.permutation(floats.size)]])
+    ends = np.array(np.meshgrid(floats[-16:], floats[-16:]), np.float32).reshape(2, -1)
+    a, b = np.ascontiguousarray(np.concatenate([pairs, ends], 1))
+    with np.errstate(all="ignore"):
+        exact = function(a.astype(np.float64), b.astype(np.float64))
+        expected = exact.astype(np.float32)
+    unit = np.spacing(np.maximum(np.abs(expected), np.float32(1.2e-38))).astype(np.float64)
+    for y in everywhere("map", [a, b], a.shape, code((name, OUT, IN, IN + 1))):
+        usual = np.isfinite(expected) & np.isfinite(y)
+        assert np.array_equal(y[~usual], expected[~usual], equal_nan=True)
+        assert (np.abs(y[usual] - exact[usual]) <= ulps * unit[usual]).all()
+        zeros = expected == 0
+        assert np.array_equal(np.signbit(y[zeros]), np.signbit(expected[zeros]))
+
+
+def test_map_floor_mod(floats) -> None:
+    """As TensorFlow rounds it, to the bit."""
+    a, b = floats, np.roll(floats, 1234)
+    with np.errstate(all="ignore"):
+        rest = np.fmod(a, b)
+        expected = np.where((rest != 0) & ((b < 0) != (rest < 0)), rest + b, rest)
+    for y in everywhere("map", [a, b], a.shape, code(("floor_mod", OUT, IN, IN + 1))):
+        assert np.array_equal(y, expected, equal_nan=True)
 
 
 def test_map_pow() -> None:

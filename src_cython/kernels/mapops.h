@@ -21,6 +21,13 @@
     K(cos, td_cos(a)) \
     K(tan, td_tan(a)) \
     K(atan, td_atan(a)) \
+    K(asin, td_asin(a)) \
+    K(acos, td_acos(a)) \
+    K(sinh, td_sinh(a)) \
+    K(cosh, td_cosh(a)) \
+    K(asinh, td_asinh(a)) \
+    K(acosh, td_acosh(a)) \
+    K(atanh, td_atanh(a)) \
     K(tanh, td_tanh(a)) \
     K(sigmoid, td_sigmoid(a)) \
     K(erf, td_erf(a)) \
@@ -54,6 +61,12 @@
     K(squared_difference, (a - b) * (a - b)) \
     K(pow, td_pow(a, b)) \
     K(floor_div, td_floor(a / b)) \
+    K(floor_mod, td_floor_mod(a, b)) \
+    K(fmod, td_fmod(a, b)) \
+    K(atan2, td_atan2(a, b)) \
+    K(xlogy, td_sel(a == 0.0f, td_set(0.0f), a * td_log(b))) \
+    K(xlog1py, td_sel(a == 0.0f, td_set(0.0f), a * td_log1p(b))) \
+    K(xdivy, td_sel(a == 0.0f, td_set(0.0f), a / b)) \
     K(leaky, td_sel_less(a, td_set(0.0f), a * b, a))
 
 #define TD_MAP_FLOAT3(K) /* float, float, float -> float */ \

@@ -137,13 +137,14 @@ static int copy_run(const td_call *call) {
     return TD_OK;
 }
 
+TD_INLINE int64_t td_integer(const td_tensor *t, int64_t at) {
+    return t->dtype == TD_I64 ? ((const int64_t *)t->data)[at] : ((const int32_t *)t->data)[at];
+}
 TD_INLINE int64_t td_index_at(const td_tensor *t, int64_t i) {
-    return t->dtype == TD_I64 ? ((const int64_t *)t->data)[i * t->stride[0]]
-                              : ((const int32_t *)t->data)[i * t->stride[0]];
+    return td_integer(t, i * t->stride[0]);
 }
-TD_INLINE int td_is_index(const td_tensor *t) {
-    return t->rank == 1 && (t->dtype == TD_I32 || t->dtype == TD_I64);
-}
+TD_INLINE int td_is_integer(const td_tensor *t) { return t->dtype == TD_I32 || t->dtype == TD_I64; }
+TD_INLINE int td_is_index(const td_tensor *t) { return t->rank == 1 && td_is_integer(t); }
 
 /* gather: x [batch, outer, length, inner], indices [batch, n] int32 or int64 -> y [batch, outer, n, inner],
  *         indices dense, inner axes dense
@@ -177,6 +178,36 @@ static int gather_run(const td_call *call) {
                    (batch * y->stride[0] + outer * y->stride[1] + i * y->stride[2]) * size;
         if (bytes == 4) memcpy(to, from, 4);
         else memcpy(to, from, (size_t)bytes);
+    }
+    return TD_OK;
+}
+
+/* gather_nd: x [d0, ..., dk, inner], indices [n, k + 1] int32 or int64 -> y [n, inner]
+ *            inner axes dense; TD_BAD_INDEX where an index lies outside its axis */
+static int gather_nd_plan(const td_call *call, td_work *work) {
+    const td_tensor *x = call->in[0], *at = call->in[1], *y = call->out[0];
+    const int last = x->rank - 1;
+    if (last < 0 || y->rank != 2 || at->rank != 2 || !td_is_integer(at) || x->dtype != y->dtype)
+        return TD_REFUSED;
+    if (at->shape[1] != last || at->shape[0] != y->shape[0] || x->shape[last] != y->shape[1])
+        return TD_REFUSED;
+    if (y->shape[1] > 1 && (x->stride[last] != 1 || y->stride[1] != 1)) return TD_REFUSED;
+    *work = (td_work){y->shape[0], 1 + (64 << 10) / (y->shape[1] + 8), 0};
+    return TD_OK;
+}
+
+static int gather_nd_run(const td_call *call) {
+    const td_tensor *x = call->in[0], *at = call->in[1], *y = call->out[0];
+    const int64_t size = td_element_size(x->dtype);
+    for (int64_t u = call->begin; u < call->end; u++) {
+        int64_t from = 0;
+        for (int64_t k = 0; k < at->shape[1]; k++) {
+            const int64_t index = td_integer(at, u * at->stride[0] + k * at->stride[1]);
+            if (index < 0 || index >= x->shape[k]) return TD_BAD_INDEX;
+            from += index * x->stride[k];
+        }
+        memcpy((char *)y->data + u * y->stride[0] * size, (const char *)x->data + from * size,
+               (size_t)(y->shape[1] * size));
     }
     return TD_OK;
 }

@@ -272,6 +272,86 @@ TD_FUNC vf td_atan(vf x) {
     return td_copysign(y, x);
 }
 
+/* The angle of the point (x, y): the smaller by the larger, then its octant. */
+TD_FUNC vf td_atan2(vf y, vf x) {
+    vf ax = td_abs(x), ay = td_abs(y);
+    td_mask steep = td_less(ax, ay);
+    vf over = td_pick(steep, ax, ay), under = td_pick(steep, ay, ax), q = over / under;
+    q = td_pick(td_same(under, td_set(0.0f)), under, q);
+    q = td_pick(td_same(over, td_inf()), td_set(1.0f), q);
+    vf r = td_atan(q);
+    r = td_pick(steep, (1.57079637f - r) + -4.37113883e-8f, r);
+    r = td_sel((vi)x < 0, (3.14159274f - r) + -8.74227766e-8f, r);
+    r = td_copysign(r, y);
+    return td_sel((x != x) | (y != y), td_nan(), r);
+}
+
+TD_FUNC vf td_asin(vf x) { return td_atan(x / td_sqrt((1.0f - x) * (1.0f + x))); }
+TD_FUNC vf td_acos(vf x) { return 2.0f * td_atan(td_sqrt((1.0f - x) / (1.0f + x))); }
+
+/* exp(a / 2), the square of which does not leave the range before half of it does. */
+TD_INLINE vf td_half_exp(vf a) { return td_exp(0.5f * a); }
+TD_FUNC vf td_sinh(vf x) {
+    vf a = td_abs(x), t = td_expm1(td_min2(td_set(1.0f), a)), h = td_half_exp(a);
+    vf near = 0.5f * (t + t / (t + 1.0f)), far = 0.5f * h * h - 0.5f / h / h;
+    vf y = td_copysign(td_sel_less(a, td_set(1.0f), near, far), x);
+    return td_pick(td_same(x, x), y, x);
+}
+TD_FUNC vf td_cosh(vf x) {
+    vf h = td_half_exp(td_abs(x));
+    return 0.5f * h * h + 0.5f / h / h;
+}
+
+/* log(2 a), where a^2 would leave the range; any base value below. */
+TD_INLINE vf td_log_twice(vf a, vf below) {
+    return td_sel(a > 1e9f, td_log(a) + 0.693147182f, below);
+}
+TD_FUNC vf td_asinh(vf x) {
+    vf a = td_abs(x), square = a * a;
+    vf y = td_log1p(a + square / (1.0f + td_sqrt(1.0f + square)));
+    return td_copysign(td_log_twice(a, y), x);
+}
+TD_FUNC vf td_acosh(vf x) {
+    vf t = x - 1.0f, y = td_log_twice(x, td_log1p(t + td_sqrt(t * (t + 2.0f))));
+    return td_sel(x < 1.0f, td_nan(), y);
+}
+TD_FUNC vf td_atanh(vf x) {
+    vf a = td_abs(x);
+    return td_copysign(0.5f * td_log1p(2.0f * a / (1.0f - a)), x);
+}
+
+/* What fmod gives for any two floats; 24 bits of the quotient at a time are exact. */
+TD_FUNC float td_fmod_far(float a, float b) {
+    double x = a < 0 ? -(double)a : a, y = b < 0 ? -(double)b : b;
+    if (!(x <= 3.4028234663852886e38) || !(y > 0)) return a * 0.0f / 0.0f;
+    while (x >= y) {
+        double t = y;
+        while (t * 16777216.0 <= x) t *= 16777216.0;
+        x -= t * (double)(int64_t)(x / t);
+        if (x < 0) x += t;
+    }
+    return a < 0 ? -(float)x : (float)x;
+}
+
+/* The remainder with the sign of x (C's fmod), exact. */
+TD_FUNC vf td_fmod(vf x, vf y) {
+    vf a = td_abs(x), b = td_abs(y), q = td_trunc(a / b);
+    vf r = td_fma_once(td_neg(q), b, a);
+    r = td_sel(r < 0.0f, r + b, r);
+    r = td_copysign(r, x);
+    vf far = td_sel((q == q) & (b < td_inf()), q, td_inf());
+    if (td_any(td_less(td_set(4194304.0f), far)))
+        for (int i = 0; i < TD_LANES; i++)
+            if (far[i] > 4194304.0f) r[i] = td_fmod_far(x[i], y[i]);
+    return r;
+}
+
+/* The remainder with the sign of y, rounded once. */
+TD_FUNC vf td_floor_mod(vf x, vf y) {
+    vf r = td_fmod(x, y);
+    return td_sel((r != 0.0f) & ((y < 0.0f) != (r < 0.0f)), r + y, r);
+}
+
 TD_INLINE vd td_seld(vl mask, vd a, vd b) { return (vd)((mask & (vl)a) | (~mask & (vl)b)); }
 
 /* log2(x) for normal x > 0, to some 2^-45: atanh series of the mantissa. */

@@ -491,7 +491,7 @@ def least(extent: Extent, bound: int) -> Extent | None:
     return total
 
 
-def _bound(value: int, extent: Extent) -> Extent | None:
+def bound(value: int, extent: Extent) -> Extent | None:
     """Where a slice's bound falls within [0, extent]; None where that cannot be said."""
     if value >= 0:
         return least(extent, value)
@@ -508,8 +508,8 @@ def _span(extent: Extent, begin: Any, end: Any) -> Extent | None:
             return None
         if begin >= end:
             return 0
-    first = 0 if begin is None else _bound(begin, extent)
-    last = extent if end is None else _bound(end, extent)
+    first = 0 if begin is None else bound(begin, extent)
+    last = extent if end is None else bound(end, extent)
     return None if first is None or last is None else last - first
 
 

@@ -154,21 +154,36 @@ def known(graph: Graph, ref: Ref, found: dict[Ref, Known | None] | None = None) 
             pending.pop()
             continue
         node = graph.nodes[at.node]
-        inputs = [r for r in node.inputs if graph.type(r).dtype in _FOLLOWED]
-        missing = [r for r in inputs if r not in found]
+        missing = [r for r in _followed(graph, node) if r not in found]
         if missing and node.types[at.slot].dtype in _FOLLOWED:
             pending += missing
             continue
         pending.pop()
-        found[at] = None
-        record = get(node.op)
-        if record is not None and record.type is not None and record.effect == PURE:
-            kinds = [graph.type(r) for r in node.inputs]
-            given = [found.get(r) for r in node.inputs]
-            fresh = partial(Dim.symbol, f"{node.name}.?")
-            _, values = infer(record, node.attrs, kinds, given, fresh, len(node.types))
-            found[at] = values[at.slot] if at.slot < len(values) else None
+        values = _known(graph, node, [found.get(r) for r in node.inputs])
+        found[at] = values[at.slot] if at.slot < len(values) else None
     return found[ref]
+
+
+def computed(graph: Graph, node: Node) -> Known | None:
+    """As `known`, of the first output of a node that is not in the graph, though its inputs are."""
+    if node.types[0].dtype not in _FOLLOWED:
+        return None
+    followed = _followed(graph, node)
+    values = _known(graph, node, [known(graph, r) if r in followed else None for r in node.inputs])
+    return values[0] if values else None
+
+
+def _followed(graph: Graph, node: Node) -> list[Ref]:
+    return [r for r in node.inputs if graph.type(r).dtype in _FOLLOWED]
+
+
+def _known(graph: Graph, node: Node, given: list[Known | None]) -> list[Known | None]:
+    record = get(node.op)
+    if record is None or record.type is None or record.effect != PURE:
+        return []
+    kinds = [graph.type(r) for r in node.inputs]
+    fresh = partial(Dim.symbol, f"{node.name}.?")
+    return infer(record, node.attrs, kinds, given, fresh, len(node.types))[1]
 
 
 def _known_outside(value: Known | None, inner: Typing) -> Known | None:

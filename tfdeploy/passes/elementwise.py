@@ -37,6 +37,13 @@ _FLOAT = {
     "Cos": "cos",
     "Tan": "tan",
     "Atan": "atan",
+    "Asin": "asin",
+    "Acos": "acos",
+    "Sinh": "sinh",
+    "Cosh": "cosh",
+    "Asinh": "asinh",
+    "Acosh": "acosh",
+    "Atanh": "atanh",
     "Tanh": "tanh",
     "Sigmoid": "sigmoid",
     "Erf": "erf",
@@ -71,6 +78,13 @@ _FLOAT = {
     "SquaredDifference": "squared_difference",
     "Pow": "pow",
     "FloorDiv": "floor_div",
+    "FloorMod": "floor_mod",
+    "Mod": "fmod",
+    "TruncateMod": "fmod",
+    "Atan2": "atan2",
+    "Xlogy": "xlogy",
+    "Xlog1py": "xlog1py",
+    "Xdivy": "xdivy",
     "IsNan": "is_nan",
     "IsInf": "is_inf",
     "IsFinite": "is_finite",
@@ -88,6 +102,7 @@ _INT = {
     "Sign": "i_sign",
     "Add": "i_add",
     "AddV2": "i_add",
+    "BiasAdd": "i_add",
     "Sub": "i_sub",
     "Mul": "i_mul",
     "FloorDiv": "i_floor_div",
@@ -120,7 +135,7 @@ _CASTS = {
     ("float32", "bool"): "truth",
     ("float32", "int32"): "to_int",
 }
-OPS = frozenset({"Cast", "SelectV2", "LeakyRelu"}).union(*_BY_DTYPE.values())
+OPS = frozenset({"Cast", "Select", "SelectV2", "LeakyRelu"}).union(*_BY_DTYPE.values())
 """Op types that have an operation for some types."""
 
 
@@ -137,7 +152,9 @@ def operation(rw: Rewriter, node: Node) -> str:
             if node.attrs.get("Truncate")
             else _CASTS.get((kinds[0].dtype, node.types[0].dtype), "")
         )
-    if node.op == "SelectV2":
+    if node.op == "Select" and kinds[0].shape not in ((), node.types[0].shape):
+        return ""  # a truth value for each row
+    if node.op in ("Select", "SelectV2"):
         return "select" if kinds[1].dtype in _BY_DTYPE else ""
     if node.op == "BiasAdd" and (kinds[0].shape or ())[-1:] != kinds[1].shape:
         return ""  # it does not broadcast

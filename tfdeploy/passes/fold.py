@@ -6,6 +6,7 @@ import numpy as np
 
 from ..graph.graph import Node, Ref
 from ..ops import registry
+from ..ops.infer import computed
 from . import own
 from .rewrite import Rewriter
 
@@ -34,6 +35,16 @@ def fold(rw: Rewriter, node: Node) -> list[Ref] | None:
     return [rw.const(r, f"{node.name}~{slot}") for slot, r in enumerate(results)]
 
 
+def told(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """Small integers that follow from shapes which never vary."""
+    if node.control or len(node.types) != 1 or not node.inputs:
+        return None
+    value = computed(rw.graph, node)
+    if not isinstance(value, np.ndarray) or value.dtype == object:
+        return None
+    return [rw.const(value, f"{node.name}~0")]
+
+
 def elide(rw: Rewriter, node: Node) -> list[Ref] | None:
     """An op that gives its input as it is."""
     return list(node.inputs) if not node.control and len(node.inputs) == len(node.types) else None
@@ -54,4 +65,4 @@ _PASSING = (
     "GuaranteeConst",
 )
 
-RULES = {"*": [fold], "Cast": [cast_to_same], **{op: [elide] for op in _PASSING}}
+RULES = {"*": [fold, told], "Cast": [cast_to_same], **{op: [elide] for op in _PASSING}}

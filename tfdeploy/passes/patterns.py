@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from ..graph.graph import Node, Ref
-from ..graph.types import ValueType
+from ..graph.types import Dim, ValueType
+from ..ops.infer import known
 from .rewrite import Rewriter
 
 
@@ -323,16 +324,23 @@ def attention(rw: Rewriter, node: Node) -> list[Ref] | None:
     softmax = _is(rw, weights, "Softmax")
     if softmax is None or not rw.single(weights) or rw.type(v).dtype != "float32":
         return None
-    scores, mask = softmax.inputs[0], None
-    add = _is(rw, scores, "AddV2", "Add")
+    scores, mask, unmasked = softmax.inputs[0], None, None
+    add, select = _is(rw, scores, "AddV2", "Add"), _is(rw, scores, "SelectV2")
     if add and rw.single(scores):
         scores, mask = _split_mask(rw, add)
+    elif select and rw.single(scores):
+        unmasked, scores = select, select.inputs[1]
     inner, scale = _unscaled(rw, scores)
     product = _is(rw, inner, "BatchMatMulV2", "BatchMatMul", "BatchMatMulV3", "Einsum")
-    if product is None or not rw.single(inner) or not rw.single(softmax.inputs[0]):
+    alone = rw.single(inner) or unmasked is not None
+    if product is None or not alone or not rw.single(softmax.inputs[0]):
         return None
     perms = _attention_perms(rw, node, product)
     rank = node.types[0].rank
+    if perms is not None and unmasked is not None:
+        mask = _added_mask(rw, unmasked, rank)
+        if mask is None:
+            return None
     if perms is None or (mask is not None and rw.type(mask).rank != rank):
         return None
     inputs = [*product.inputs, v, *([] if mask is None else [mask])]
@@ -347,6 +355,61 @@ def _split_mask(rw: Rewriter, add: Node) -> tuple[Ref, Ref | None]:
         if _is(rw, inner, "BatchMatMulV2", "BatchMatMul", "BatchMatMulV3", "Einsum"):
             return scores, mask
     return add.inputs[0], add.inputs[1]
+
+
+_NOTHING = -1e30  # beside a number below, a score is lost when they are added
+
+
+def _added_mask(rw: Rewriter, select: Node, rank: int | None) -> Ref | None:
+    """The mask of ``where(mask, scores, a huge negative number)`` as what is added to scores."""
+    huge = rw.scalar(select.inputs[2])
+    if huge is None or not huge <= _NOTHING:
+        return None
+    parts = _conjuncts(rw, select.inputs[0])
+    if any(rw.type(ref).rank != rank or rw.type(ref).dtype != "bool" for ref in parts):
+        return None
+    total: Ref | None = None
+    for i, ref in enumerate(parts):
+        value, name = rw.constant(ref), f"{select.name}~mask{i}"
+        pair = np.zeros((), np.float32), np.float32(huge)
+        if value is not None:
+            part = rw.const(np.where(value, *pair), name)
+        else:
+            zero, far = (rw.const(np.asarray(v), f"{name}~{n}") for n, v in enumerate(pair))
+            kind = ValueType(select.types[0].dtype, rw.type(ref).shape)
+            part = rw.emit("SelectV2", [ref, zero, far], {}, [kind], name)[0]
+        total = part if total is None else _least(rw, total, part, name)
+    return total
+
+
+def _least(rw: Rewriter, a: Ref, b: Ref, name: str) -> Ref | None:
+    """The smaller of two values that broadcast."""
+    left, right = rw.type(a).shape, rw.type(b).shape
+    assert left is not None and right is not None
+    shape = tuple(Dim.broadcast(x, y) for x, y in zip(left, right, strict=True))
+    return rw.emit("Minimum", [a, b], {}, [ValueType(rw.type(a).dtype, shape)], f"{name}~both")[0]
+
+
+def _conjuncts(rw: Rewriter, mask: Ref) -> list[Ref]:
+    """Truth values, all of which must hold for `mask`; those that always do are left out."""
+    parts: list[Ref] = []
+    pending = [mask]
+    for _ in range(_STEPS):
+        if not pending:
+            break
+        ref = pending.pop()
+        both = _is(rw, ref, "LogicalAnd")
+        if both:
+            pending += both.inputs
+        elif not _always(rw, ref):
+            parts.append(ref)
+    return parts + pending
+
+
+def _always(rw: Rewriter, ref: Ref) -> bool:
+    filled = _is(rw, ref, "Fill")
+    value = rw.constant(filled.inputs[1] if filled else ref)
+    return value is not None and value.dtype == bool and bool(value.all())
 
 
 def _attention_perms(rw: Rewriter, node: Node, product: Node) -> tuple[tuple[int, ...], ...] | None:
@@ -446,34 +509,123 @@ def rows_kept(rw: Rewriter, node: Node) -> list[Ref] | None:
     )
 
 
-def _spatial_padding(rw: Rewriter, node: Node) -> tuple[Ref, list[int], float] | None:
-    """What a window op of padding VALID reads through ``Pad``, on spatial axes alone: the value,
-    its explicit paddings, and what they hold.
-    """
-    pad = _is(rw, node.inputs[0], "Pad", "PadV2")
-    if pad is None or node.attrs.get("data_format", "NHWC") not in ("NHWC", "NDHWC"):
+def _padding_of(rw: Rewriter, ref: Ref) -> tuple[Ref, list[int], float] | None:
+    """`ref` as a padded value: that value, the paddings of all axes, and what they hold."""
+    pad = _is(rw, ref, "Pad", "PadV2")
+    paddings = rw.constant(pad.inputs[1]) if pad else None
+    if pad is None or paddings is None or (paddings < 0).any():
         return None
     fill = rw.scalar(pad.inputs[2]) if pad.op == "PadV2" else 0.0
-    paddings = rw.constant(pad.inputs[1])
-    if node.attrs.get("padding") != "VALID" or fill is None or paddings is None:
+    return None if fill is None else (pad.inputs[0], paddings.reshape(-1).tolist(), fill)
+
+
+def _spatial_padding(rw: Rewriter, node: Node) -> tuple[Ref, list[int], float] | None:
+    """What a window op without padding to the same size reads through ``Pad``, on spatial axes
+    alone: the value, its explicit paddings, and what they hold.
+    """
+    found = _padding_of(rw, node.inputs[0])
+    if found is None or node.attrs.get("data_format", "NHWC") not in ("NHWC", "NDHWC"):
         return None
-    if paddings[[0, -1]].any() or (paddings < 0).any():
+    if node.attrs.get("padding") == "SAME" or any(found[1][:2] + found[1][-2:]):
         return None
-    return pad.inputs[0], paddings.reshape(-1).tolist(), fill
+    return found
+
+
+def _wide(rw: Rewriter, x: Ref, name: str) -> Ref:
+    """A sequence [n, w, c] as an image [n, 1, w, c]."""
+    kind = rw.type(x)
+    assert kind.shape is not None
+    image = ValueType(kind.dtype, (kind.shape[0], 1, *kind.shape[1:]))
+    axis = rw.const(np.array(1, np.int32), f"{name}~axis")
+    return rw.emit("ExpandDims", [x, axis], {}, [image], f"{name}~wide")[0]
+
+
+def _makes_image(rw: Rewriter, wide: Node) -> bool:
+    """Whether an ``ExpandDims`` does what `_wide` does."""
+    return rw.type(wide.inputs[0]).rank == 3 and rw.scalar(wide.inputs[1]) in (1, -3)
+
+
+def _padded_sequence(rw: Rewriter, node: Node) -> tuple[Ref, list[int], float] | None:
+    """As `_spatial_padding` for a sequence that was padded before it became an image."""
+    wide = _is(rw, node.inputs[0], "ExpandDims")
+    if wide is None or not _makes_image(rw, wide):
+        return None
+    found = _padding_of(rw, wide.inputs[0])
+    if found is None or node.attrs.get("padding") == "SAME" or any(found[1][:2] + found[1][-2:]):
+        return None
+    return _wide(rw, found[0], node.name), [0, 0, *found[1]], found[2]
 
 
 def padding_first(rw: Rewriter, node: Node) -> list[Ref] | None:
     """``conv(pad(x))`` with zeros is a convolution with explicit padding."""
-    found = _spatial_padding(rw, node)
+    found = _spatial_padding(rw, node) or _padded_sequence(rw, node)
     if found is None or found[2] != 0.0 or len(found[1]) != 8:
         return None
-    attrs = node.attrs | {"padding": "EXPLICIT", "explicit_paddings": found[1]}
+    paddings = found[1]
+    if node.attrs["padding"] == "EXPLICIT":
+        own = node.attrs["explicit_paddings"]
+        paddings = [a + b for a, b in zip(paddings, own, strict=True)]
+    attrs = node.attrs | {"padding": "EXPLICIT", "explicit_paddings": paddings}
     return rw.emit(node.op, [found[0], node.inputs[1]], attrs, node.types, node.name)
+
+
+def dilated(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A convolution between ``SpaceToBatchND`` and ``BatchToSpaceND``, of images or of sequences,
+    is a dilated one.
+    """
+    narrow = _is(rw, node.inputs[0], "Squeeze")
+    conv = _is(
+        rw, narrow.inputs[0] if narrow else node.inputs[0], "Conv2D", "DepthwiseConv2dNative"
+    )
+    wide = _is(rw, conv.inputs[0], "ExpandDims") if conv and narrow else None
+    source = wide or conv
+    apart = _is(rw, source.inputs[0], "SpaceToBatchND") if source else None
+    shape = node.types[0].shape
+    if conv is None or apart is None or shape is None or bool(wide) != (len(shape) == 3):
+        return None
+    if conv.attrs.get("padding") != "VALID" or conv.attrs.get("data_format", "NHWC") != "NHWC":
+        return None
+    if any(set(conv.attrs.get(name) or [1]) != {1} for name in ("strides", "dilations")):
+        return None
+    if wide and not _makes_image(rw, wide):
+        return None
+    block, paddings = _dilation(rw, apart, node) or ([], [])
+    if len(block) != len(shape) - 2:
+        return None
+    lead = [1, 1] if wide else [1]
+    attrs = conv.attrs | {
+        "padding": "EXPLICIT",
+        "dilations": [*lead, *block, 1],
+        "explicit_paddings": [0, 0, *([0, 0] if wide else []), *paddings, 0, 0],
+    }
+    image = node.types[0]._replace(shape=(shape[0], 1, *shape[1:]) if wide else shape)
+    x = _wide(rw, apart.inputs[0], node.name) if wide else apart.inputs[0]
+    whole = Node(conv.op, f"{node.name}~conv", (x, conv.inputs[1]), attrs, (image,))
+    made = padding_first(rw, whole) or rw.emit(
+        whole.op, whole.inputs, whole.attrs, whole.types, whole.name
+    )
+    return rw.emit("td.Reshape", made, {}, node.types, node.name) if wide else made
+
+
+def _dilation(rw: Rewriter, apart: Node, joined: Node) -> tuple[list[int], list[int]] | None:
+    """Dilations, and paddings before and after each axis, of what stands between the two."""
+    numbers = [
+        known(rw.graph, ref) for ref in (*apart.inputs[1:], joined.inputs[1], joined.inputs[2])
+    ]
+    if any(n is None for n in numbers):
+        return None
+    block, before, again, after = (np.ravel(np.asarray(n)).tolist() for n in numbers)
+    paddings = [a - b for a, b in zip(before, after, strict=False)]
+    if block != again or len(before) != len(after):
+        return None
+    if any(not isinstance(n, int) or n < 0 for n in (*block, *paddings)):
+        return None
+    return block, paddings
 
 
 def padded_pool(rw: Rewriter, node: Node) -> list[Ref] | None:
     """``max_pool(pad(x))``, or ``avg_pool(pad(x))`` with zeros: windows hold the padding."""
-    found = _spatial_padding(rw, node)
+    found = _spatial_padding(rw, node) if node.attrs["padding"] == "VALID" else None
     mean = node.op.startswith("Avg")
     if found is None or rw.type(found[0]).dtype != "float32" or (mean and found[2] != 0.0):
         return None
@@ -527,5 +679,6 @@ RULES = {
     "Reshape": [rows_kept, same_shape],
     "Conv2D": [padding_first],
     "DepthwiseConv2dNative": [padding_first],
+    "BatchToSpaceND": [dilated],
     **{op: [padded_pool] for op in ("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D")},
 }

@@ -17,7 +17,7 @@ from ..dtypes import FLOAT32, Array
 from ..graph.graph import Node, Ref
 from ..graph.types import Dim, Extent, product
 from ..ops.rules import normalize_axis
-from .builder import MAX_RANK, Builder, NoKernel, Step, Value
+from .builder import Builder, NoKernel, Step, Value
 
 Lowering = Callable[[Builder], None]
 LOWERINGS: dict[str, Lowering] = {}
@@ -778,6 +778,52 @@ def _pad(b: Builder) -> None:
     b.copy(x, b.view(target, x.shape, strides, offset))
 
 
+@lowers("MirrorPad", uses=(0,))
+def _mirror_pad(b: Builder) -> None:
+    """The strips beside an axis are turned copies of what lies inside, axis by axis."""
+    assert b.node is not None
+    x, target = b.input(0), b.output()
+    known, edge = b.numbers(b.node.inputs[1]), int(attrs(b)["mode"] == "REFLECT")
+    paddings = [n for n in known or () if isinstance(n, int) and n >= 0]
+    require(known is not None and len(paddings) == len(known))
+    strides, before, after = b.strides(target), paddings[::2], paddings[1::2]
+    start: Extent = 0
+    for step, n in zip(strides, before, strict=True):
+        start = start + step * n
+    b.copy(x, b.view(target, x.shape, strides, start))
+    shape = list(x.shape)
+    for axis, step in enumerate(strides):
+        start = start - step * before[axis]
+        turned = [-s if i == axis else s for i, s in enumerate(strides)]
+        extent = x.shape[axis]
+        inside = before[axis] + extent
+        for n, first, mirror in (
+            (before[axis], 0, 2 * before[axis] - 1 + edge),
+            (after[axis], inside, inside - 1 - edge),
+        ):
+            strip = [n if i == axis else e for i, e in enumerate(shape)]
+            if n:
+                require(isinstance(extent, int) and n + edge <= extent)
+                source = b.view(target, strip, turned, start + step * mirror)
+                b.copy(source, b.view(target, strip, strides, start + step * first))
+        shape[axis] = inside + after[axis]
+
+
+@lowers("DepthToSpace", "SpaceToDepth")
+def _depth_and_space(b: Builder) -> None:
+    assert b.node is not None
+    a = attrs(b)
+    require(a.get("data_format", "NHWC") == "NHWC")
+    n, x, y = a["block_size"], b.input(0), b.output()
+    deep, wide = (x, y) if b.node.op == "DepthToSpace" else (y, x)
+    (rows, columns), channels = deep.shape[1:3], wide.shape[3]
+    shape = (wide.shape[0], rows, n, columns, n, channels)
+    d, w = b.strides(deep), b.strides(wide)
+    apart = b.view(deep, shape, (d[0], d[1], d[3] * n * channels, d[2], d[3] * channels, d[3]))
+    joined = b.view(wide, shape, (w[0], w[1] * n, w[1], w[2] * n, w[2], w[3]))
+    b.copy(*((apart, joined) if deep is x else (joined, apart)))
+
+
 @lowers("GatherV2", "Gather")
 def _gather(b: Builder) -> None:
     assert b.node is not None
@@ -798,6 +844,18 @@ def _gather(b: Builder) -> None:
         [b.view(x, (first, outer, x.shape[axis], inner)), b.view(at, (first, count))],
         [b.view(b.output(), (first, outer, count, inner))],
     )
+
+
+@lowers("GatherNd")
+def _gather_nd(b: Builder) -> None:
+    x, at = b.dense(b.input(0)), b.dense(b.input(1))
+    require(at.rank and attrs(b).get("bad_indices_policy") != "IGNORE")
+    count, depth = product(at.shape[:-1]), at.shape[-1]
+    require(isinstance(depth, int) and depth <= x.rank)
+    assert isinstance(depth, int)
+    y, inner = b.output(), product(x.shape[depth:])
+    source = b.view(x, (*x.shape[:depth], inner))
+    b.call("gather_nd", [source, b.view(at, (count, depth))], [b.view(y, (count, inner))])
 
 
 @lowers("OneHot", uses=(0, 2, 3))
@@ -923,17 +981,23 @@ def _resize(b: Builder) -> None:
 def _tile(b: Builder) -> None:
     assert b.node is not None
     multiples = b.numbers(b.node.inputs[1])
-    x = b.input(0)
-    require(multiples is not None and x.rank * 2 <= MAX_RANK)
+    require(multiples is not None)
     assert multiples is not None
-    y = b.output()
+    x, y = b.input(0), b.output()
     strides, steps = b.strides(x), b.strides(y)
-    shape, source, target = [], [], []
+    shape: list[Extent] = []
+    source: list[Extent] = []
+    target: list[Extent] = []
     for axis, times in enumerate(multiples):
-        shape += [times, x.shape[axis]]
-        source += [0, strides[axis]]
-        target += [steps[axis] * x.shape[axis], steps[axis]]
+        if times != 1:
+            shape.append(times)
+            source.append(0)
+            target.append(steps[axis] * x.shape[axis])
+        shape.append(x.shape[axis])
+        source.append(strides[axis])
+        target.append(steps[axis])
     b.copy(b.view(x, shape, source), b.view(y, shape, target))
+
 
 
 @lowers("Range", uses=(0, 2))
