@@ -453,6 +453,21 @@ def small_graphs() -> dict[str, Any]:
         x = v1.placeholder(tf.float32, [None, 4], "x")
         tf.identity(tf.nn.gelu(tf.matmul(x, ramp(4, 3))), name="y")
 
+    def silu() -> None:
+        x = v1.placeholder(tf.float32, [None, 4], "x")
+        tf.identity(tf.nn.silu(tf.matmul(x, ramp(4, 3))), name="y")
+
+    def dilated_sequence() -> None:
+        x = v1.placeholder(tf.float32, [None, 12, 2], "x")
+        x = tf.space_to_batch(tf.pad(x, [[0, 0], [4, 0], [0, 0]]), [2], [[0, 0]])
+        x = tf.batch_to_space(tf.nn.conv1d(x, ramp(3, 2, 3), 1, "VALID"), [2], [[0, 0]])
+        tf.nn.relu(x, name="y")
+
+    def waiting() -> None:
+        x = v1.placeholder(tf.float32, [None, 4], "x")
+        with tf.control_dependencies([v1.Assert(tf.reduce_all(x < 5.0), [x])]):
+            tf.nn.relu(tf.matmul(x, ramp(4, 3)), name="y")
+
     def attention() -> None:
         q, k, v = (v1.placeholder(tf.float32, [None, 2, 5, 4], n) for n in "qkv")
         weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) * 0.5)
@@ -464,7 +479,7 @@ def small_graphs() -> dict[str, Any]:
 
     builders = (
         dense, batch_norm, channels_first, padded_pools, gelu, hard_swish, layer_norm, attention,
-        elementwise,
+        elementwise, silu, dilated_sequence, waiting,
     )  # fmt: skip
     return {build.__name__: graph(build) for build in builders}
 

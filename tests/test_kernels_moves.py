@@ -112,8 +112,29 @@ def test_resize(seed: int) -> None:
                 assert np.abs(y - expected).max() <= 2e-6 * np.abs(x).max()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", ["nearest", "bilinear"])
+def test_crop_and_resize(method: str) -> None:
+    """To the bit as the reference, which is TensorFlow's; some of each box lies outside."""
+    from tfdeploy.ops.resize import crop_and_resize
+
+    rng = np.random.default_rng(8)
+    for height, width, channels in ((1, 1, 3), (6, 5, 21), (1, 4, 16)):
+        x, boxes = normal(rng, 2, 9, 8, channels), rng.uniform(-0.2, 1.2, (7, 4)).astype(np.float32)
+        boxes[:3] = [[0, 0, 1, 1], [1, 1, 0, 0], [np.nan, 0, 1, np.inf]]
+        of = rng.integers(0, 2, 7).astype(np.int32)
+        size = np.array([height, width])
+        with np.errstate(all="ignore"):
+            want = crop_and_resize(x, boxes, of, size, method=method, extrapolation_value=0.5)
+        shape, ints = (7, height, width, channels), [method == "bilinear"]
+        for y in everywhere("crop_and_resize", [x, boxes, of], shape, ints, [0.5]):
+            np.testing.assert_array_equal(y, want)
+        of[4] = 2
+        with pytest.raises(IndexError, match="crop_and_resize"):
+            run("crop_and_resize", [x, boxes, of], np.zeros(shape, np.float32), ints, [0.5])
+
+
 @pytest.mark.parametrize("n", [2, 4, 6, 10, 12, 16, 30, 62, 80, 126, 256, 480, 1024, 3850])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_real_transforms(n: int, dtype: str) -> None:
     """Cut rows and padded ones, every other number of them, windows, any number of rows."""
     rng = np.random.default_rng(n)

@@ -14,7 +14,7 @@ from tfdeploy import config
 
 pytestmark = pytest.mark.skipif(config.engine() is None, reason="no compiled engine")
 
-F, I, L = tf.float32, tf.int32, tf.int64
+F, INT = tf.float32, tf.int32
 Shape = tuple[int | None, ...]
 
 
@@ -110,7 +110,7 @@ ROWS: dict[str, tuple[Callable[..., Any], list[tuple[Shape, Any]]]] = {
     ),
     "attention under masks": (
         masked_attention,
-        [((None, 5, 2, 4), F), ((None, 7, 2, 4), F), ((None, 7, 2, 4), F), ((None, 7), I)],
+        [((None, 5, 2, 4), F), ((None, 7, 2, 4), F), ((None, 7, 2, 4), F), ((None, 7), INT)],
     ),
     "neighbours": (neighbours, [((None, 6, 4), F)]),
     "positions": (
@@ -138,9 +138,19 @@ ROWS: dict[str, tuple[Callable[..., Any], list[tuple[Shape, Any]]]] = {
         lambda x, y: tf.atan2(x, y) + tf.asinh(x / 3.0) + tf.math.floormod(y, 0.7),
         [((None, 33), F), ((None, 33), F)],
     ),
+    "crops": (
+        lambda x, at: tf.concat(
+            [
+                tf.image.crop_and_resize(x, at / 3.0, tf.range(tf.shape(x)[0]), (5, 4), m, -2.0)
+                for m in ("bilinear", "nearest")
+            ],
+            3,
+        ),
+        [((None, 7, 6, 11), F), ((None, 4), F)],
+    ),
     "integers": (
         lambda x: tf.nn.bias_add(x, np.int32([1, 2, 3])) * 2,
-        [((None, 3), I)],
+        [((None, 3), INT)],
     ),
 }
 
@@ -166,3 +176,114 @@ def test_one_plan_as_tensorflow(name: str) -> None:
         assert np.abs(got - want).max() <= 2e-6 * np.abs(want).max()
     (placed,) = model._entries[0].engine._compiled._programs.values()
     assert [type(step.function).__name__ for step in placed.program.steps] == ["Segment"]
+
+
+def ops(model: td.Model) -> list[str]:
+    """The ops of the prepared graph that the only program of `model` runs, in order."""
+    (placed,) = model._entries[0].engine._compiled._programs.values()
+    steps = placed.program.steps
+    return [n.op for s in steps for n in getattr(s.function, "_nodes", [s.node])]
+
+
+def test_what_waits_for_an_assertion_is_fused() -> None:
+    """And the assertion speaks, whichever tensor is fetched."""
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(F, [None, 4], "x")
+        check = tf.debugging.Assert(tf.reduce_all(x < 5), ["too large:", x])
+        with tf.control_dependencies([check]):
+            y = tf.matmul(x, ramp(4, 3))
+            z = tf.nn.relu(y + ramp(3), name="z")
+        tf.nn.softmax(z * 2.0, name="out")
+    outputs = ["out", "MatMul", "z"]
+    for fetched in outputs:
+        model = td.convert(graph.as_graph_def(), outputs=outputs)
+        arrays = fed([((None, 4), F)], 3)
+        with tf.compat.v1.Session(graph=graph) as session:
+            want = session.run(f"{fetched}:0", {"x:0": arrays[0] / 9})
+        got = model.eval(f"{fetched}:0", {"x:0": arrays[0] / 9})
+        assert np.abs(got - want).max() <= 1e-6
+        assert "td.MatMul" in ops(model)
+        with pytest.raises(td.EvaluationError, match="too large"):
+            model.eval(f"{fetched}:0", {"x:0": arrays[0] + 9})
+
+
+class Counting(tf.Module):
+    """Counts its calls, before a product that waits for that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = tf.Variable(0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], F)])
+    def __call__(self, x: Any) -> Any:
+        with tf.control_dependencies([self.calls.assign_add(1.0)]):
+            y = tf.nn.relu(tf.matmul(x, ramp(4, 3)) + 1.0)
+        return {"y": y, "calls": self.calls.read_value()}
+
+
+def test_what_waits_for_an_assignment_is_fused() -> None:
+    module = Counting()
+    model = td.convert(module.__call__)
+    (signature,) = model.signatures.values()
+    (x,) = fed([((None, 4), F)], 3)
+    for count in (1, 2, 3):
+        want, got = module(x), signature(x)
+        assert np.abs(got["y"] - want["y"].numpy()).max() <= 1e-6
+        assert got["calls"] == count
+    assert "td.MatMul" in ops(model)
+
+
+def sequences(x: Any) -> Any:
+    """As Keras spells convolutions of sequences with a residual, SiLU among it."""
+    y = tf.nn.silu(tf.nn.bias_add(tf.nn.conv1d(x, ramp(3, 4, 4), 1, "SAME"), ramp(4)))
+    y = tf.nn.conv1d(y, ramp(3, 4, 4), 1, "SAME") * (ramp(4) + 2.0) - ramp(4)
+    return tf.nn.relu(y + x)
+
+
+def bytes_of(x: Any) -> Any:
+    """As Keras spells a dense layer of int8."""
+    scale = 127.0 / (tf.reduce_max(tf.abs(x), -1, keepdims=True) + 1e-7)
+    whole = tf.cast(tf.clip_by_value(tf.round(x * scale), -127, 127), tf.int8)
+    weights = np.arange(-60, 60, dtype=np.int8).reshape(40, 3)
+    product = tf.raw_ops.BatchMatMulV3(x=whole, y=weights, Tout=INT)
+    return tf.cast(product, F) / (scale * 3.0) + ramp(3)
+
+
+def halves(x: Any) -> Any:
+    y = tf.cast(x, tf.float16)
+    y = tf.nn.max_pool2d(tf.nn.relu(conv2d(y, ramp(3, 3, 4, 5).astype(np.float16))), 2, 2, "SAME")
+    y = tf.cast(tf.reshape(y, [-1, 10]), tf.bfloat16)
+    return tf.cast(tf.matmul(y, tf.cast(ramp(10, 3), tf.bfloat16)), F)
+
+
+BYTES = ["td.Map", "Max", "td.Map", "td.Map", "td.MatMul", "td.Map", "td.Map"]
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "want", "error"),
+    [
+        (sequences, (None, 6, 4), ["td.Conv", "td.Conv"], 1e-6),
+        (bytes_of, (None, 40), BYTES, 1e-6),
+        (halves, (None, 6, 5, 4), ["td.Map", "td.Conv", "MaxPool", "td.Map", "td.MatMul"], 2e-2),
+    ],
+)
+def test_steps_of_one_plan(function: Any, shape: Shape, want: list[str], error: float) -> None:
+    traced = tf.function(function, input_signature=[tf.TensorSpec(shape, F)])
+    model = td.convert(traced)
+    for n in (4, 3):
+        (x,) = fed([(shape, F)], n)
+        expected, got = traced(x).numpy(), model(x)
+        assert np.abs(got - expected).max() <= error * np.abs(expected).max()
+    assert ops(model) == want
+
+
+def test_half_precision_rounds_what_is_cast_and_keeps_infinities() -> None:
+    model = td.convert(
+        tf.function(
+            lambda x: tf.cast(tf.cast(x, tf.float16) * np.float16(2), F),
+            input_signature=[tf.TensorSpec([None], F)],
+        )
+    )
+    x = np.array([1 / 3, -1 / 3, 1000.1, np.inf, -np.inf, np.nan, 0, -0.0], np.float32)
+    np.testing.assert_array_equal(model(x), x.astype(np.float16).astype(np.float32) * 2)
+    assert len(ops(model)) == 1

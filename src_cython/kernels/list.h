@@ -11,7 +11,7 @@
     K(pack_winograd) K(winograd) \
     K(map) K(reduce) K(softmax) K(log_softmax) K(layer_norm) K(attention) \
     K(copy) K(numbers) K(range) K(gather) K(gather_nd) K(one_hot) K(cast) \
-    K(resize) K(rfft) K(arg_reduce) K(top_k) K(segment) \
+    K(resize) K(crop_and_resize) K(rfft) K(arg_reduce) K(top_k) K(segment) \
     K(fma_peak)
 
 #endif

@@ -100,4 +100,75 @@ static int resize_run(const td_call *call) {
     return TD_OK;
 }
 
+/* Where point `at` of `out` lies on an axis of n, between fractions of it; `low` is -1 outside. */
+TD_INLINE td_between td_crop_at(float first, float final, int64_t n, int64_t out, int64_t at,
+                                int method) {
+    const float end = (float)(n - 1);
+    const float step = (final - first) * end / (float)(out - 1);
+    const float from = out == 1 ? 0.5f * (first + final) * end : first * end + (float)at * step;
+    if (!(from >= 0.0f && from <= end)) return (td_between){-1, -1, 0.0f};
+    const int64_t low = (int64_t)from;
+    const float part = from - (float)low;
+    if (method == TD_RESIZE_NEAREST) {
+        const int64_t near = low + (part >= 0.5f);
+        return (td_between){near, near, 0.0f};
+    }
+    return (td_between){low, low + (part > 0.0f), part};
+}
+
+/* crop_and_resize: x [b, h, w, c], boxes [n, 4] (y, x, y, x in fractions), of which image [n] -> y [n, h', w', c]
+ *                  ints: 0 nearest or 1 bilinear
+ *                  floats: what lies outside of an image
+ *                  TD_BAD_INDEX where a box names no image */
+static int crop_and_resize_plan(const td_call *call, td_work *work) {
+    const td_tensor *x = call->in[0], *boxes = call->in[1], *of = call->in[2], *y = call->out[0];
+    if (!td_is_f32(x) || !td_is_f32(y) || !td_is_f32(boxes) || !td_is_index(of)) return TD_REFUSED;
+    if (x->rank != 4 || y->rank != 4 || boxes->rank != 2 || boxes->shape[1] != 4) return TD_REFUSED;
+    if (!td_dense_last(x) || !td_dense_last(y) || x->shape[3] != y->shape[3]) return TD_REFUSED;
+    if (boxes->shape[0] != y->shape[0] || of->shape[0] != y->shape[0]) return TD_REFUSED;
+    if (x->shape[1] < 1 || x->shape[2] < 1) return TD_REFUSED;
+    const int64_t cost = y->shape[2] * y->shape[3] * 4;
+    *work = (td_work){cost ? y->shape[0] * y->shape[1] : 0, 1 + (64 << 10) / (cost + 1),
+                      y->shape[2] * (int64_t)sizeof(td_between)};
+    return TD_OK;
+}
+
+static int crop_and_resize_run(const td_call *call) {
+    const td_tensor *x = call->in[0], *boxes = call->in[1], *of = call->in[2], *y = call->out[0];
+    const int64_t height = y->shape[1], width = y->shape[2], channels = y->shape[3];
+    const int method = (int)call->ints[0];
+    td_between *columns = call->scratch;
+    int64_t known = -1;
+    for (int64_t u = call->begin; u < call->end; u++) {
+        const int64_t at = u / height, image = td_index_at(of, at);
+        const float *box = (const float *)boxes->data + at * boxes->stride[0];
+        const int64_t step = boxes->stride[1];
+        if (image < 0 || image >= x->shape[0]) return TD_BAD_INDEX;
+        for (int64_t i = 0; at != known && i < width; i++)
+            columns[i] = td_crop_at(box[step], box[3 * step], x->shape[2], width, i, method);
+        known = at;
+        const td_between rows = td_crop_at(box[0], box[2 * step], x->shape[1], height, u % height, method);
+        const float *from = (const float *)x->data + image * x->stride[0];
+        const float *top = from + TD_MAX(rows.low, 0) * x->stride[1];
+        const float *bottom = from + TD_MAX(rows.high, 0) * x->stride[1];
+        float *to = (float *)y->data + at * y->stride[0] + u % height * y->stride[1];
+        const vf down = td_set(rows.part), outside = td_set(call->floats[0]);
+        for (int64_t i = 0; i < width; i++, to += y->stride[2]) {
+            const int in = rows.low >= 0 && columns[i].low >= 0;
+            const int64_t left = TD_MAX(columns[i].low, 0) * x->stride[2];
+            const int64_t right = TD_MAX(columns[i].high, 0) * x->stride[2];
+            const vf across = td_set(columns[i].part);
+            for (int64_t c = 0; c < channels; c += TD_LANES) {
+                const int64_t n = TD_MIN(channels - c, TD_LANES);
+                const vf a = td_loadn(top + left + c, n), b = td_loadn(top + right + c, n);
+                const vf d = td_loadn(bottom + left + c, n), e = td_loadn(bottom + right + c, n);
+                const vf above = a + (b - a) * across, below = d + (e - d) * across;
+                vf found = method == TD_RESIZE_NEAREST ? a : above + (below - above) * down;
+                td_storen(to + c, n, in ? found : outside);
+            }
+        }
+    }
+    return TD_OK;
+}
+
 #endif

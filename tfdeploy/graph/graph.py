@@ -170,6 +170,12 @@ class Graph:
                     yield f"{node.name}:{slot}"
         yield from self.aliases
 
+    def refs(self) -> Iterator[Ref]:
+        """All values; a node without outputs is told by its first one."""
+        for number, node in enumerate(self.nodes):
+            for slot in range(max(1, len(node.types))):
+                yield Ref(number, slot)
+
     def ancestors(self, roots: Iterable[int], stop: Iterable[Ref] = ()) -> list[int]:
         """Numbers of the nodes that `roots` need, in order; nothing beyond the values in `stop`."""
         cut = set(stop)

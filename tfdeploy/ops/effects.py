@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..graph.graph import Graph, Node, functions
+from collections.abc import Iterable
+
+from ..graph.graph import Graph, Node, Ref, functions
 from . import registry
 from .registry import PURE, RAISES, RANDOM, READS, RESOURCE, WRITES, Effect
 
@@ -26,3 +28,13 @@ def effect(graph: Graph, node: Node) -> Effect:
 def ordered(graph: Graph) -> list[int]:
     """The nodes of a subgraph that run whenever it is called, whatever is fetched."""
     return [n for n, node in enumerate(graph.nodes) if effect(graph, node) in ORDERED]
+
+
+def happening(graph: Graph, fetches: Iterable[Ref]) -> list[Ref]:
+    """The nodes that run for what they do when `fetches` are computed, where any node waits for
+    one; a reference to the first output of each stands for it, whether or not it has outputs.
+    """
+    if not any(node.control for node in graph.nodes):
+        return []
+    needed = graph.ancestors(ref.node for ref in fetches)
+    return [Ref(n) for n in needed if effect(graph, graph.nodes[n]) in ORDERED]

@@ -212,6 +212,52 @@ def _leaky(rw: Rewriter, node: Node) -> list[Ref] | None:
     return None if fused is None else _grow(rw, node, fused, act="leaky", params=(alpha, 0.0))
 
 
+_RESHAPES = ("Squeeze", "Reshape", "td.Reshape")
+
+
+def _beneath(rules: list[Rule]) -> Rule:
+    """The rules for what follows ``reshape(fused)``, where the reshape leaves the channels alone: a
+    convolution of a sequence is one of an image between reshapes.
+    """
+
+    def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
+        for at, ref in enumerate(node.inputs[:2]):
+            reshape, shape = rw.source(ref), node.types[0].shape
+            if reshape.op not in _RESHAPES or not rw.single(ref) or len(node.types) > 1:
+                continue
+            fused = _open(rw, reshape.inputs[0])
+            if fused is None or not shape or reshape.types != node.types or not _is_last(node):
+                continue
+            if (fused.types[0].shape or ())[-1:] != shape[-1:]:
+                continue
+            others = [
+                r if i == at else _lifted(rw, node, r, fused) for i, r in enumerate(node.inputs)
+            ]
+            inputs = [r for r in others if r is not None]
+            if len(inputs) < len(others):
+                continue
+            inputs[at] = reshape.inputs[0]
+            inner = Node(node.op, f"{node.name}~inner", tuple(inputs), node.attrs, fused.types)
+            found = (each(rw, inner) for each in rules)
+            grown = next((refs for refs in found if refs is not None), None)
+            if grown is not None:
+                return rw.emit("td.Reshape", [rw.once(grown[0])], {}, node.types, node.name)
+        return None
+
+    return rule
+
+
+def _lifted(rw: Rewriter, node: Node, other: Ref, fused: Node) -> Ref | None:
+    """What stands beside `fused` where `other` stands beside its reshape."""
+    value = rw.constant(other)
+    if value is not None:
+        single = value.size == 1 or value.shape[-1:] == (value.size,)
+        return rw.const(value.reshape(-1), f"{node.name}~flat") if single else None
+    if rw.type(other) != node.types[0]:
+        return None
+    return rw.emit("td.Reshape", [other], {}, fused.types, f"{node.name}~image")[0]
+
+
 _INF = float("inf")
 
 BEGIN: dict[str, list[Rule]] = {
@@ -226,7 +272,7 @@ BEGIN: dict[str, list[Rule]] = {
     "BatchMatMulV3": [_begin("td.MatMul")],
 }
 
-GROW: dict[str, list[Rule]] = {
+_GROW: dict[str, list[Rule]] = {
     **{op: [_affine, _affine_reshaped, _residual] for op in ("AddV2", "Add")},
     **{op: [_affine] for op in ("BiasAdd", "Sub", "Mul", "RealDiv")},
     **{op: [_batch_norm] for op in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")},
@@ -245,6 +291,8 @@ GROW: dict[str, list[Rule]] = {
         for name in ("silu", "gelu", "gelu_tanh", "hard_swish", "hard_sigmoid")
     },
 }
+
+GROW: dict[str, list[Rule]] = {op: [*rules, _beneath(rules)] for op, rules in _GROW.items()}
 
 RULES = BEGIN | GROW
 

@@ -55,6 +55,17 @@ def cast_to_same(rw: Rewriter, node: Node) -> list[Ref] | None:
     return [node.inputs[0]] if rw.type(node.inputs[0]).dtype == node.types[0].dtype else None
 
 
+def unit(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A product with 1 (tf.nn.silu has one), a quotient by 1."""
+    sides = ((0, 1), (1, 0)) if node.op == "Mul" else ((0, 1),)
+    for x, one in sides:
+        value = rw.constant(node.inputs[one])
+        kept = rw.type(node.inputs[x]) == node.types[0] and not node.control
+        if kept and value is not None and value.size == 1 and value.item() == 1:
+            return [node.inputs[x]]
+    return None
+
+
 _PASSING = (
     "Identity",
     "StopGradient",
@@ -65,4 +76,10 @@ _PASSING = (
     "GuaranteeConst",
 )
 
-RULES = {"*": [fold, told], "Cast": [cast_to_same], **{op: [elide] for op in _PASSING}}
+RULES = {
+    "*": [fold, told],
+    "Cast": [cast_to_same],
+    "Mul": [unit],
+    "RealDiv": [unit],
+    **{op: [elide] for op in _PASSING},
+}

@@ -25,8 +25,7 @@ def mark(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
         whole = graph
     else:
         whole = replace(graph, nodes=nodes)
-    refs = (Ref(n, slot) for n, node in enumerate(nodes) for slot in range(len(node.types)))
-    return whole, {ref: ref for ref in refs}
+    return whole, {ref: ref for ref in graph.refs()}
 
 
 def _settled(node: Node) -> bool:

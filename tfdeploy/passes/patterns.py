@@ -477,6 +477,52 @@ def _product_of_matrices(
     return rw.emit("td.Reshape", product, {}, [out], node.name)
 
 
+_EXACT = 1 << 24  # whole numbers up to here are float32, and so are their sums
+
+
+def _is_clipped(rw: Rewriter, ref: Ref) -> bool:
+    """Whether a value of float32 was rounded, and clipped to what int8 holds."""
+    bounds = {"Maximum": -128.0, "Minimum": 127.0}
+    while bounds:
+        node = _is(rw, ref, *bounds)
+        limits = [(x, rw.scalar(c)) for x, c in _sides(node)] if node else []
+        x, limit = next(((x, n) for x, n in limits if n is not None), (ref, None))
+        if node is None or limit is None or not -128.0 <= limit <= 127.0:
+            return False
+        ref = x
+        del bounds[node.op]
+    return _is(rw, ref, "Round", "Rint") is not None
+
+
+def product_of_bytes(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """Products of int8 that was float32 before, as of Keras's quantized layers, are exact in
+    float32.
+    """
+    kinds = [rw.type(ref) for ref in node.inputs]
+    if any(k.dtype != "int8" or k.shape is None for k in kinds) or node.types[0].dtype != "int32":
+        return None
+    weights, cast = rw.constant(node.inputs[1]), _is(rw, node.inputs[0], "Cast")
+    if weights is None or weights.ndim != 2 or cast is None or not _is_clipped(rw, cast.inputs[0]):
+        return None
+    if node.attrs.get("adj_x") or node.attrs.get("adj_y"):
+        return None
+    if np.abs(weights.astype(np.int64)).sum(0).max(initial=0) * 128 > _EXACT:
+        return None
+    wide = node.types[0]._replace(dtype=rw.type(cast.inputs[0]).dtype)
+    matrix = rw.const(weights.astype(np.float32), f"{node.name}~float")
+    product = rw.emit("MatMul", [cast.inputs[0], matrix], {}, [wide], f"{node.name}~product")
+    attrs = {"DstT": node.types[0].dtype}
+    return rw.emit("Cast", product, attrs, node.types, f"{node.name}~whole")
+
+
+def whole_as_float(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """What `product_of_bytes` gives, cast back."""
+    cast = _is(rw, node.inputs[0], "Cast")
+    if cast is None or not cast.name.endswith("~whole") or rw.type(cast.inputs[0]) != node.types[0]:
+        return None
+    return [cast.inputs[0]]
+
+
 def same_order(rw: Rewriter, node: Node) -> list[Ref] | None:
     """A transpose that leaves every axis where it is."""
     perm = rw.constant(node.inputs[1])
@@ -669,7 +715,9 @@ def local_response(rw: Rewriter, node: Node) -> list[Ref] | None:
 
 
 RULES = {
-    **{op: [attention] for op in ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")},
+    **{op: [attention] for op in ("BatchMatMul", "BatchMatMulV2")},
+    "BatchMatMulV3": [attention, product_of_bytes],
+    "Cast": [whole_as_float],
     "Einsum": [attention, einsum_of_weights],
     "LRN": [local_response],
     "Mul": [silu, gelu, hard_swish, hard_sigmoid, gated_hard_sigmoid],

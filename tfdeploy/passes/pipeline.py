@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..graph.graph import Graph, Node, Ref
-from . import VERSION, Prepared, elementwise, epilogue, extents, fold, layout, loops, own, patterns
+from ..ops.effects import happening
+from . import (
+    VERSION,
+    Prepared,
+    elementwise,
+    epilogue,
+    extents,
+    fold,
+    halves,
+    layout,
+    loops,
+    own,
+    patterns,
+    waits,
+)
 from .rewrite import Mapping, Rewriter, Rules, compose
 
 Pass = Callable[[Graph, list[Ref]], tuple[Graph, Mapping]]
@@ -26,7 +40,9 @@ def _loops(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
 
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("own", own.mark),
+    ("waits", waits.free),
     ("fold", rules(fold.RULES)),
+    ("halves", rules(halves.RULES)),
     ("loops", _loops),
     ("extents", extents.name),
     ("layout", rules(layout.RULES)),
@@ -63,11 +79,8 @@ def prepare(graph: Graph, roots: Sequence[Ref], until: str = "") -> tuple[Graph,
     `roots` are what the model is made for: results of signatures and roots.  Everything else may be
     fetched too, and is then computed beside them.  `until` stops after the pass of that name.
     """
-    mapping = {
-        Ref(n, slot): Ref(n, slot)
-        for n, node in enumerate(graph.nodes)
-        for slot in range(len(node.types))
-    }
+    roots = [*roots, *happening(graph, roots)]
+    mapping = {ref: ref for ref in graph.refs()}
     for name, step in PASSES:
         graph, after = step(graph, [mapping[ref] for ref in roots])
         mapping = compose(mapping, after)

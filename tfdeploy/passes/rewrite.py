@@ -57,7 +57,7 @@ class Rewriter:
                         break
             if outputs is None:
                 placed = self._placed[number] = self._add(copy)
-                outputs = [Ref(placed, slot) for slot in range(len(node.types))]
+                outputs = [Ref(placed, slot) for slot in range(max(1, len(node.types)))]
             for slot, ref in enumerate(outputs):
                 before = Ref(number, slot)
                 self.map[before] = ref
@@ -98,6 +98,12 @@ class Rewriter:
     def single(self, ref: Ref) -> bool:
         """Whether a value has one use alone, so that it may be absorbed."""
         return ref in self._single
+
+    def once(self, ref: Ref) -> Ref:
+        """Notes that a value which a rule emits has one use, by another that it emits."""
+        self._single.add(ref)
+        self._count[ref] = 1
+        return ref
 
     def count(self, ref: Ref) -> int:
         """How many uses a value has, those by roots included."""

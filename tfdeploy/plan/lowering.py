@@ -977,6 +977,18 @@ def _resize(b: Builder) -> None:
     b.call("resize", [b.input(0)], [b.output()], [kind, *flags])
 
 
+@lowers("CropAndResize", uses=(0, 1, 2))
+def _crop_and_resize(b: Builder) -> None:
+    a = attrs(b)
+    x, boxes, of = (b.input(i) for i in range(3))
+    require(x.dtype == "float32" and a["method"] in ("bilinear", "nearest"))
+    b.equal(boxes.shape[0], of.shape[0])
+    y = b.output()
+    require(0 not in y.shape[1:3])
+    method = int(a["method"] == "bilinear")
+    b.call("crop_and_resize", [x, boxes, of], [y], [method], [a["extrapolation_value"]])
+
+
 @lowers("Tile", uses=(0,))
 def _tile(b: Builder) -> None:
     assert b.node is not None

@@ -128,11 +128,15 @@ class Maker:
                 if graph.nodes[ref.node].op in _SIZES:
                     self._sized.setdefault(ref.node, []).append(number)
 
-    def program(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
-        """What computes `fetches` from `fed`; the engine's Refused where a node is `unfit`."""
+    def program(
+        self, fetches: tuple[Ref, ...], fed: frozenset[Ref], also: Sequence[Ref] = ()
+    ) -> Program:
+        """What computes `fetches` from `fed`, and runs the nodes of `also`; the engine's Refused
+        where a node is `unfit`.
+        """
         while True:
             self._before = self._learned()
-            program = self._attempt(fetches, fed)
+            program = self._attempt(fetches, fed, also)
             if self.unfit:
                 raise self.engine.Refused(", ".join(sorted(self.unfit)))
             if self._before == self._learned():
@@ -152,9 +156,11 @@ class Maker:
             self.unfit.add(node.name)
         self._refused.add(node.name)
 
-    def _attempt(self, fetches: tuple[Ref, ...], fed: frozenset[Ref]) -> Program:
+    def _attempt(
+        self, fetches: tuple[Ref, ...], fed: frozenset[Ref], also: Sequence[Ref]
+    ) -> Program:
         graph = self.graph
-        needed = self._needed(fetches, fed)
+        needed = self._needed([*fetches, *also], fed)
         constants: dict[Ref, Array] = {}
         steps: list[Step] = []
         cut = _Cut(self)

@@ -13,7 +13,7 @@ from ..dtypes import Array
 from ..errors import EvaluationError, TfdeployError
 from ..graph.graph import Graph, Ref
 from ..ops import registry
-from ..ops.effects import ordered
+from ..ops.effects import happening, ordered
 from .context import Context, State
 from .interp import Interpreter, Program, Routine, Unplanned, call, owner, references, release
 
@@ -180,6 +180,7 @@ class _Compiled:
         self._lock = allocate_lock()
         self._unfit: set[str] = set()
         self._routine: Routine | None = None
+        self._waits = False  # as in every graph that a file holds prepared
         found = stored() if stored is not None else None
         if found is None or not self._usable(found):
             self._prepare()
@@ -199,6 +200,7 @@ class _Compiled:
         from ..passes.pipeline import prepare
 
         graph = apart(self._graph, self._unfit) if self._unfit else self._graph
+        self._waits = any(node.control for node in graph.nodes)
         self._set(*prepare(graph, self._roots))
 
     def _set(self, prepared: Graph, values: dict[Ref, Ref]) -> None:
@@ -224,7 +226,9 @@ class _Compiled:
             places = self._map
             try:
                 program = self._planned(
-                    tuple(places[ref] for ref in fetches), frozenset(places[ref] for ref in feeds)
+                    tuple(places[ref] for ref in fetches),
+                    frozenset(places[ref] for ref in feeds),
+                    [places[ref] for ref in happening(self._graph, fetches)] if self._waits else [],
                 )
                 return program, places
             except self._engine.Refused:
@@ -234,10 +238,10 @@ class _Compiled:
                 self._unfit |= names
                 self._prepare()
 
-    def _planned(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> Program:
+    def _planned(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref], also: list[Ref]) -> Program:
         """A program over the prepared graph; what a file says of types may make no sense."""
         try:
-            return self._maker.program(fetches, feeds)
+            return self._maker.program(fetches, feeds, also)
         except (self._engine.Refused, TfdeployError):
             raise
         except Exception as error:
