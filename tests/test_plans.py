@@ -175,13 +175,13 @@ def test_one_plan_as_tensorflow(name: str) -> None:
         assert (got.dtype, got.shape) == (want.dtype, want.shape)
         assert np.abs(got - want).max() <= 2e-6 * np.abs(want).max()
     (placed,) = model._entries[0].engine._compiled._programs.values()
-    assert [type(step.function).__name__ for step in placed.program.steps] == ["Segment"]
+    assert [type(step.function).__name__ for step in placed[0].steps] == ["Segment"]
 
 
 def ops(model: td.Model) -> list[str]:
     """The ops of the prepared graph that the only program of `model` runs, in order."""
     (placed,) = model._entries[0].engine._compiled._programs.values()
-    steps = placed.program.steps
+    steps = placed[0].steps
     return [n.op for s in steps for n in getattr(s.function, "_nodes", [s.node])]
 
 
@@ -259,10 +259,19 @@ def halves(x: Any) -> Any:
 BYTES = ["td.Map", "Max", "td.Map", "td.Map", "td.MatMul", "td.Map", "td.Map"]
 
 
+def frozen(x: Any) -> Any:
+    """As TensorFlow 1 spelled blocks that begin with a batch norm."""
+    numbers = [ramp(4) + 2.0, ramp(4), ramp(4) / 3.0, ramp(4) + 1.5]
+    y, *_ = tf.compat.v1.nn.fused_batch_norm(x, *numbers, 0.01, is_training=False)
+    y = tf.nn.conv2d(tf.nn.relu(y), ramp(3, 3, 4, 4), 1, "SAME")
+    return tf.nn.relu(tf.add_n([y, x, x]))
+
+
 @pytest.mark.parametrize(
     ("function", "shape", "want", "error"),
     [
         (sequences, (None, 6, 4), ["td.Conv", "td.Conv"], 1e-6),
+        (frozen, (None, 5, 6, 4), ["td.Map", "td.Conv", "td.Map"], 1e-6),
         (bytes_of, (None, 40), BYTES, 1e-6),
         (halves, (None, 6, 5, 4), ["td.Map", "td.Conv", "MaxPool", "td.Map", "td.MatMul"], 2e-2),
     ],

@@ -151,30 +151,43 @@ def _affine_reshaped(rw: Rewriter, node: Node) -> list[Ref] | None:
     return None
 
 
-def _batch_norm(rw: Rewriter, node: Node) -> list[Ref] | None:
-    """``FusedBatchNorm`` of constant statistics."""
-    fused = _open(rw, node.inputs[0])
-    if fused is None or len(fused.inputs) > 2 or node.attrs.get("is_training", True):
-        return None
+def _statistics(rw: Rewriter, node: Node) -> tuple[Array, Array, Array] | None:
+    """Factor, mean and shift of a ``FusedBatchNorm`` of constant statistics."""
     found = [rw.constant(ref) for ref in node.inputs[1:5]]
-    if any(v is None for v in found) or node.attrs.get("data_format", "NHWC") != "NHWC":
+    if node.attrs.get("is_training", True) or any(v is None for v in found):
+        return None
+    if not _is_last(node) or not _unused_rest(rw, node):
         return None
     gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in found)
-    factor = gamma / np.sqrt(variance + node.attrs.get("epsilon", 0.0001))
+    return gamma / np.sqrt(variance + node.attrs.get("epsilon", 0.0001)), mean, beta
+
+
+def _batch_norm(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``FusedBatchNorm`` of what a product gives."""
+    fused, found = _open(rw, node.inputs[0]), _statistics(rw, node)
+    if fused is None or len(fused.inputs) > 2 or found is None:
+        return None
+    factor, mean, beta = found
     scale, shift = fused.attrs["scale"], fused.attrs["shift"]
     before = 0.0 if shift is None else shift
-    grown = rw.emit(
-        fused.op,
-        fused.inputs,
-        fused.attrs
-        | {
-            "scale": factor if scale is None else scale * factor,
-            "shift": (before - mean) * factor + beta,
-        },
-        node.types[:1],
-        node.name,
-    )
-    return grown + [node.inputs[0]] * (len(node.types) - 1) if _unused_rest(rw, node) else None
+    changes = {
+        "scale": factor if scale is None else scale * factor,
+        "shift": (before - mean) * factor + beta,
+    }
+    grown = rw.emit(fused.op, fused.inputs, fused.attrs | changes, node.types[:1], node.name)
+    return grown + [node.inputs[0]] * (len(node.types) - 1)
+
+
+def _norm_of_others(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``FusedBatchNorm`` of anything else is a product and a sum."""
+    x, found = node.inputs[0], _statistics(rw, node)
+    if found is None or rw.type(x) != node.types[0] or rw.type(x).dtype != "float32":
+        return None
+    factor, mean, beta = found
+    for op, value in (("Mul", factor), ("AddV2", beta - mean * factor)):
+        constant = rw.const(value.astype(np.float32), f"{node.name}~{op}")
+        (x,) = rw.emit(op, [x, constant], {}, node.types[:1], f"{node.name}~{op}of")
+    return [x] * len(node.types)
 
 
 def _unused_rest(rw: Rewriter, node: Node) -> bool:
@@ -275,7 +288,10 @@ BEGIN: dict[str, list[Rule]] = {
 _GROW: dict[str, list[Rule]] = {
     **{op: [_affine, _affine_reshaped, _residual] for op in ("AddV2", "Add")},
     **{op: [_affine] for op in ("BiasAdd", "Sub", "Mul", "RealDiv")},
-    **{op: [_batch_norm] for op in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")},
+    **{
+        op: [_batch_norm, _norm_of_others]
+        for op in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+    },
     "Relu": [_activation("clamp", 0.0, _INF)],
     "Relu6": [_activation("clamp", 0.0, 6.0)],
     "Sigmoid": [_activation("sigmoid")],

@@ -523,6 +523,17 @@ def whole_as_float(rw: Rewriter, node: Node) -> list[Ref] | None:
     return [cast.inputs[0]]
 
 
+def sum_of_all(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``AddN`` is one sum after the other."""
+    kind = node.types[0]
+    if kind.dtype != "float32" or any(rw.type(ref) != kind for ref in node.inputs):
+        return None
+    total = node.inputs[0]
+    for ref in node.inputs[1:]:
+        (total,) = rw.emit("AddV2", [total, ref], {}, [kind], f"{node.name}~sum")
+    return [total]
+
+
 def same_order(rw: Rewriter, node: Node) -> list[Ref] | None:
     """A transpose that leaves every axis where it is."""
     perm = rw.constant(node.inputs[1])
@@ -728,5 +739,6 @@ RULES = {
     "Conv2D": [padding_first],
     "DepthwiseConv2dNative": [padding_first],
     "BatchToSpaceND": [dilated],
+    **{op: [sum_of_all] for op in ("AddN", "AccumulateNV2")},
     **{op: [padded_pool] for op in ("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D")},
 }
