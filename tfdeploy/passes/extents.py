@@ -29,8 +29,7 @@ _OPERANDS = {
 def name(graph: Graph, roots: list[Ref]) -> tuple[Graph, Mapping]:
     """The graph with such operands named."""
     if not any(VALUE in node.attrs for node in graph.nodes):
-        nodes = enumerate(graph.nodes)
-        return graph, {Ref(n, s): Ref(n, s) for n, node in nodes for s in range(len(node.types))}
+        return graph, {ref: ref for ref in graph.refs()}
     found: dict[Ref, Known | None] = {}
 
     def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
