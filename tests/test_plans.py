@@ -114,7 +114,7 @@ ROWS: dict[str, tuple[Callable[..., Any], list[tuple[Shape, Any]]]] = {
     ),
     "neighbours": (neighbours, [((None, 6, 4), F)]),
     "positions": (
-        lambda x: tf.gather(ramp(40, 3), tf.range(2, tf.shape(x)[1] + 2)) + x,
+        lambda x: tf.gather(ramp(40, 3), tf.range(tf.shape(x)[1])) + x,
         [((None, None, 3), F)],
     ),
     "sizes": (
@@ -182,7 +182,7 @@ def ops(model: td.Model) -> list[str]:
     """The ops of the prepared graph that the only program of `model` runs, in order."""
     (placed,) = model._entries[0].engine._compiled._programs.values()
     steps = placed[0].steps
-    return [n.op for s in steps for n in getattr(s.function, "_nodes", [s.node])]
+    return [n.op for s in steps for n in getattr(s.function, "nodes", [s.node])]
 
 
 def test_what_waits_for_an_assertion_is_fused() -> None:

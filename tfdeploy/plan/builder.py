@@ -393,7 +393,13 @@ class Builder:
             found: list[Extent] = array.reshape(-1).tolist()
             return found
         node = self.graph.nodes[ref.node]
-        return list(node.attrs["extents"]) if node.op == "td.Extents" else None
+        if node.op == "td.Extents":
+            return list(node.attrs["extents"])
+        from ..ops.infer import known  # only graphs whose operands depend on shapes pay for it
+
+        value = known(self.graph, ref)
+        flat: list[Extent] | None = None if value is None else np.ravel(np.asarray(value)).tolist()
+        return flat
 
     def floats(self, numbers: Any) -> Value | None:
         """A float32 constant, None for None."""
