@@ -95,6 +95,11 @@ ROWS: dict[str, tuple[Callable[..., Any], list[tuple[Shape, Any]]]] = {
         lambda x: dilated(x, 2, "SAME", ramp(3, 3, 4, 1), depthwise),
         [((None, 9, 12, 4), F)],
     ),
+    "a filter for each channel": (lambda x: conv2d(x, ramp(3, 3, 1, 4)), [((None, 9, 12, 4), F)]),
+    "two filters for each channel": (
+        lambda x: conv2d(x, ramp(3, 3, 1, 8)),
+        [((None, 9, 12, 4), F)],
+    ),
     "padded twice": (
         lambda x: conv2d(tf.pad(tf.nn.relu(x), around(2, 1, 4)), ramp(3, 3, 4, 5)),
         [((None, 6, 7, 4), F)],
@@ -183,6 +188,13 @@ def ops(model: td.Model) -> list[str]:
     (placed,) = model._entries[0].engine._compiled._programs.values()
     steps = placed[0].steps
     return [n.op for s in steps for n in getattr(s.function, "nodes", [s.node])]
+
+
+def test_a_filter_for_each_channel_is_depthwise() -> None:
+    spec = tf.TensorSpec((None, 9, 12, 4), F)
+    model = td.convert(tf.function(lambda x: conv2d(x, ramp(3, 3, 1, 4)), input_signature=[spec]))
+    model(ramp(1, 9, 12, 4))
+    assert ops(model) == ["td.Depthwise"]
 
 
 def test_what_waits_for_an_assertion_is_fused() -> None:

@@ -9,6 +9,7 @@ the weights stay as they are stored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,23 +27,41 @@ def _is_last(node: Node) -> bool:
     return node.attrs.get("data_format", "NHWC") in ("NHWC", "NDHWC")
 
 
-def _begin(op: str) -> Rule:
-    """The rule that makes the node `op` with an empty epilogue of a float32 product or
-    convolution.
+def _begun(
+    rw: Rewriter, op: str, node: Node, weights: Callable[[Array], Array] | None = None
+) -> list[Ref] | None:
+    """The node `op` with an empty epilogue for a float32 product or convolution; of its weights
+    what `weights` makes of them.
     """
+    kinds = [rw.type(ref) for ref in node.inputs[:2]]
+    if any(k.dtype != "float32" or k.shape is None for k in kinds):
+        return None
+    constant = rw.constant(node.inputs[1])
+    if constant is None or not _is_last(node) or node.attrs.get("transpose_a"):
+        return None
+    by = node.inputs[1]
+    if weights is not None:
+        by = rw.const(weights(constant), f"{node.name}~weights")
+    attrs = node.attrs | {"scale": None, "shift": None, "act": "linear", "params": (0.0, 0.0)}
+    return rw.emit(op, [node.inputs[0], by], attrs, node.types, node.name)
+
+
+def _begin(op: str) -> Rule:
+    """The rule that makes the node `op`."""
 
     def begin(rw: Rewriter, node: Node) -> list[Ref] | None:
-        kinds = [rw.type(ref) for ref in node.inputs[:2]]
-        if any(k.dtype != "float32" or k.shape is None for k in kinds):
-            return None
-        if rw.constant(node.inputs[1]) is None or not _is_last(node):
-            return None
-        if node.attrs.get("transpose_a"):
-            return None
-        attrs = node.attrs | {"scale": None, "shift": None, "act": "linear", "params": (0.0, 0.0)}
-        return rw.emit(op, node.inputs[:2], attrs, node.types, node.name)
+        return _begun(rw, op, node)
 
     return begin
+
+
+def _begin_conv(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``Conv2D``; Keras spells depthwise convolutions by filters of one channel, too."""
+    shape, filters = rw.type(node.inputs[0]).shape, rw.type(node.inputs[1]).shape
+    channels = 1 if shape is None else shape[-1]
+    if filters is None or filters[2] != 1 or not isinstance(channels, int) or channels == 1:
+        return _begun(rw, "td.Conv", node)
+    return _begun(rw, "td.Depthwise", node, lambda w: w.reshape(*w.shape[:2], channels, -1))
 
 
 def _begin_transpose(rw: Rewriter, node: Node) -> list[Ref] | None:
@@ -274,7 +293,7 @@ def _lifted(rw: Rewriter, node: Node, other: Ref, fused: Node) -> Ref | None:
 _INF = float("inf")
 
 BEGIN: dict[str, list[Rule]] = {
-    "Conv2D": [_begin("td.Conv")],
+    "Conv2D": [_begin_conv],
     "Conv3D": [_begin("td.Conv")],
     "DepthwiseConv2dNative": [_begin("td.Depthwise")],
     "Conv2DBackpropInput": [_begin_transpose],
