@@ -324,6 +324,48 @@ def stacked(handle: Any, shape: Any = (2,), dtype: tf.DType = F32) -> Any:
     return RAW.TensorListStack(input_handle=handle, element_shape=shape, element_dtype=dtype)
 
 
+@shows(spec(2, 2), number(), feeds=[(grid(2, 2), 0), (grid(2, 2), 3)])
+def lists_of_numbers_add(x: Any, n: Any) -> Any:
+    """Elements that are not set count as zeros."""
+    whole = RAW.TensorListFromTensor(tensor=x, element_shape=[2])
+    half = RAW.TensorListReserve(element_shape=[2], num_elements=2, element_dtype=F32)
+    half = RAW.TensorListSetItem(input_handle=half, index=1, item=x[n % 2])
+    zeros = RAW.ZerosLike(x=whole)
+    total = RAW.AddN(inputs=[whole, half, zeros, half])
+    return [stacked(total), stacked(zeros), stacked(RAW.ZerosLike(x=half), [-1])]
+
+
+@shows(spec(2, 2), number(), feeds=[(grid(2, 2), 0), (grid(2, 2), 3)])
+def gradient_through_a_branch(x: Any, n: Any) -> Any:
+    """The branch hands its values to the gradient as optionals."""
+    y = tf.cond(n > 1, lambda: tf.sin(x) * x, lambda: x)
+    return tf.gradients(y, x)
+
+
+@shows(spec(2), feeds=[(grid(2),)])
+def optionals(x: Any) -> Any:
+    some, none = RAW.OptionalFromValue(components=[x, x[:1]]), RAW.OptionalNone()
+    both = RAW.AddN(inputs=[some, some, RAW.ZerosLike(x=some)])
+    return [
+        *RAW.OptionalGetValue(optional=both, output_types=[F32, F32], output_shapes=[[2], None]),
+        *(RAW.OptionalHasValue(optional=o) for o in (some, none, RAW.ZerosLike(x=none))),
+    ]
+
+
+@shows(spec(rank=False), feeds=[(grid(2),), (grid(3, 2),)])
+def values_of_unknown_rank(x: Any) -> Any:
+    """Two unknown shapes are not one shape, and fused functions want a known one."""
+    most = tf.reduce_max(x, axis=0, keepdims=True)
+    return [tf.reshape(most, tf.shape(tf.reduce_sum(x, axis=0))), tf.nn.gelu(x)]
+
+
+@shows(spec(3), feeds=[(grid(3),)])
+def map_over_a_sparse_tensor(x: Any) -> Any:
+    sparse = tf.SparseTensor([[0, 0], [0, 1], [1, 0]], x, [2, 2])
+    result = tf.map_fn(lambda row: row * 2.0, sparse)
+    return [result.indices, result.values, result.dense_shape]
+
+
 @shows(number(), feeds=[(0,), (3,)])
 def lists_not_set(n: Any) -> Any:
     """Zeros of the shape that is declared, asked for, or that other elements have."""

@@ -202,6 +202,19 @@ def test_tensor_arrays(tmp_path):
     pair.check(x=np.arange(10.0).reshape(5, 2))
 
 
+def test_tensor_arrays_without_control_flow(tmp_path):
+    def build():
+        x = v1.placeholder(tf.float32, [4], "x")
+        raw = tf.raw_ops
+        handle, flow = raw.TensorArrayV3(size=4, dtype=tf.float32)
+        flow = raw.TensorArrayScatterV3(handle=handle, indices=[2, 0, 1, 3], value=x, flow_in=flow)
+        raw.TensorArrayReadV3(handle=handle, index=1, flow_in=flow, dtype=tf.float32, name="read")
+        raw.TensorArraySizeV3(handle=handle, flow_in=flow, name="size")
+        return ["read", "size"]
+
+    Pair(build, tmp_path).check(x=np.arange(4, dtype=np.float32))
+
+
 def test_higher_order_functions(tmp_path):
     def build():
         x = v1.placeholder(tf.float32, [None, 3], name="x")

@@ -227,6 +227,9 @@ CASES = [
         for b in (False, True)
     ],
     case("RaggedBincount", i64(0), i64(), np.int64(3), np.zeros(0, INT64)),
+    case("RaggedBincount", i64(0, 2, 6), i32(0, 1, 1, 1, 9, 2), np.int32(3), f32(2, 3)),
+    case("Bincount", i32(0, 1, 1, 1, 9, 2), np.int32(3), f32(2, 3)),
+    *[case(name, f32(4, 2)[1:], i32(-1, 5), f32(2, 2)) for name in INPLACE],
     case("RaggedBincount", i64(0, 3), i32(0, 1), np.int32(3), NONE, raises=True),
     *[
         case(

@@ -142,6 +142,10 @@ CASES = [
     case("LRN", f32(1, 2, 2, 9)),
     case("LRN", f32(1, 2, 2, 12), depth_radius=1, bias=0.1, alpha=0.5, beta=0.3),
     case("LRN", f32(1, 2, 2, 3), depth_radius=0),
+    *[
+        case("LRN", f32(1, 2, 2, 5), depth_radius=1, bias=0.3, alpha=-3.0, beta=b)
+        for b in (0.5, 1.0, 2.0)
+    ],
     case("LRN", f32(1, 1, 1, 4).astype(F16)),
     case("LRN", CORNERS.reshape(1, 2, 2, 3)),
     case("LRN", f32(0, 2, 2, 3)),

@@ -55,6 +55,7 @@ CASES = [
         )
     ],
     dense(i64(-1, -1), f32(6), np.float32(0), [SPLITS], ROWS),
+    dense(i64(-1, -1), f32(9), np.float32(0), [SPLITS], ROWS),
     dense(i64(-1, 2), f32(6), np.float32(0), [SPLITS], ROWS),
     dense(i64(3, -1), f32(6), np.float32(0), [SPLITS], ROWS),
     dense(i32(6, 4), ints(6), np.int32(0), [SPLITS.astype(np.int32)], ROWS),

@@ -135,6 +135,7 @@ CASES = [
     ),
     case("StringFormat", [np.array([1.5, 1 / 3, 65504], HALF)]),
     case("StringFormat", [ints(3, 4)], template="a%sb"),
+    case("StringFormat", [np.array([b"\xc3\xa9\xf0\x9f\x98\x80", b"\xff\x00\x7f\t"], object)]),
     case("StringFormat", [ints(2, 3, 4)]),
     *[case("StringFormat", [ints(9, 10)], summarize=n) for n in (1, 2, -1)],
     *[case("StringFormat", [ints(n)]) for n in (6, 7, 8)],

@@ -31,13 +31,18 @@ def least_inputs(node: RawNode) -> int:
     return _LEAST.get(_base(node.op), 0)
 
 
+def is_tensor_array(node: RawNode) -> bool:
+    """Whether a node makes or uses a TensorArray."""
+    return node.op.startswith(_PREFIX)
+
+
 def as_lists(nodes: Nodes, origin: str) -> Nodes:
     """The nodes with ops on TensorArrays as ops on lists.
 
     Raises UnsupportedError where gradients with respect to a TensorArray are needed: they live
     beside it, where a list has no place for them.
     """
-    if not any(node.op.startswith(_PREFIX) for node in nodes.values()):
+    if not any(is_tensor_array(node) for node in nodes.values()):
         return nodes
     for node in nodes.values():
         if _base(node.op).startswith("Grad"):

@@ -20,7 +20,7 @@ from ..errors import FormatError, UnsupportedError
 from ..graph.graph import FuncRef, split_name
 from ..ops import registry
 from ..ops.effects import ORDERED
-from .arrays import as_lists, least_inputs
+from .arrays import as_lists, is_tensor_array, least_inputs
 from .raw import RawArg, RawFunction, RawGraph, RawNode
 
 Nodes = dict[str, RawNode]
@@ -42,7 +42,7 @@ def structured(graph: RawGraph, roots: Iterable[str], cut: Iterable[str], origin
     Nothing beyond the tensors `cut` is looked at.  Raises UnsupportedError, naming the node, where
     the control flow is not that of conditionals and loops, FormatError where inputs are missing.
     """
-    if not any(_kind(node) in (_SWITCH, _MERGE, _ENTER) for node in graph.nodes):
+    if not any(_is_old(node) for node in graph.nodes):
         return graph
     stops = {split_name(name) for name in cut}
     nodes = needed({node.name: node for node in graph.nodes}, roots, stops)
@@ -52,6 +52,10 @@ def structured(graph: RawGraph, roots: Iterable[str], cut: Iterable[str], origin
     done = builder.scope(as_lists(nodes, origin), list(roots), 0)
     others = [node for node in graph.nodes if node.name not in nodes and node.name not in done]
     return replace(graph, nodes=[*done.values(), *others], functions=builder.functions)
+
+
+def _is_old(node: RawNode) -> bool:
+    return _kind(node) in (_SWITCH, _MERGE, _ENTER) or is_tensor_array(node)
 
 
 def _check(node: RawNode, origin: str) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import INT32, DType
 from ..graph.types import Dim, Extent, ValueType, product
+from .handles import Handle
 from .registry import op
 from .rules import (
     Inference,
@@ -338,8 +339,12 @@ def fill(dims: Array, value: Array) -> Array:
 
 
 @op("ZerosLike", type=same, exact=True)
-def zeros_like(x: Array) -> Array:
+def zeros_like(x: Any) -> Any:
     """Zeros (empty strings, False) of the shape and dtype of `x` (tf.zeros_like)."""
+    if isinstance(x, Handle):
+        return x.zeros()
+    if x.dtype == object and any(isinstance(each, Handle) for each in x.flat):
+        return np.frompyfunc(Handle.zeros, 1, 1)(x)
     return np.full(x.shape, zero(x.dtype), x.dtype)
 
 

@@ -239,7 +239,8 @@ FAMILIES: dict[str, str] = {
         VarIsInitializedOp Variable VariableShape VariableV2
     """,
     "variants": """
-        RaggedTensorFromVariant RaggedTensorToVariant
+        OptionalFromValue OptionalGetValue OptionalHasValue OptionalNone RaggedTensorFromVariant
+        RaggedTensorToVariant
     """,
     "wordpiece": """
         WordpieceTokenizeWithOffsets

@@ -20,6 +20,13 @@ class Handle:
         """What to change in the attributes of a node, so that it makes the handle as it is now."""
         return {}
 
+    def zeros(self) -> Handle:
+        """What an addition leaves as it is; raises TypeError where there is no adding."""
+        raise TypeError(f"there are no zeros like a {self.kind}")
+
+    def __add__(self, other: Any) -> Handle:
+        raise TypeError(f"there is no adding to a {self.kind}")
+
     def __repr__(self) -> str:
         return f"<{self.kind}>"
 

@@ -249,8 +249,8 @@ def tensor_scatter_max(
 
 
 def _rows(tensor: Array, i: Array, how: Callable[[Any, Any], Any], values: Array) -> Array:
-    index = i.ravel()
-    check_range(index, len(tensor), "i")
+    """`tensor` with rows changed; numbers of rows count round and round, as TensorFlow has it."""
+    index = i.ravel() % max(len(tensor), 1)
     result = tensor.copy()
     for row, value in zip(index, values.reshape(index.size, *tensor.shape[1:]), strict=True):
         result[row] = how(result[row], value)
@@ -582,7 +582,8 @@ def _bins(rows: int, size: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _check_weights(weights: Array, values: Array) -> None:
-    if weights.size and weights.shape != values.shape:
+    """Raises ValueError where there is not a weight for each value; the shapes may differ."""
+    if weights.size not in (0, values.size):
         raise ValueError(f"weights of shape {weights.shape} for values of shape {values.shape}")
 
 
@@ -617,7 +618,8 @@ def dense_bincount(
     """
     if values.ndim > 2:
         raise ValueError(f"values should be a vector or a matrix, not of shape {values.shape}")
-    _check_weights(weights, values)
+    if weights.size and weights.shape != values.shape:
+        raise ValueError(f"weights of shape {weights.shape} for values of shape {values.shape}")
     rows = values if values.ndim == 2 else values.reshape(1, -1)
     bins = _bins(len(rows), size, weights.dtype)
     _count(bins, rows, weights, binary_output)
@@ -639,7 +641,7 @@ def ragged_bincount(
     _check_weights(weights, values)
     bins = _bins(len(splits) - 1, size, weights.dtype)
     for i, (a, b) in enumerate(pairwise(splits.tolist())):
-        _count(bins[i : i + 1], values[a:b][None], weights[a:b], binary_output)
+        _count(bins[i : i + 1], values[a:b][None], weights.ravel()[a:b], binary_output)
     return bins
 
 
@@ -684,5 +686,6 @@ def sparse_bincount(
     rows = indices[:, 0] if matrix else np.zeros(len(values), int)
     check_range(rows, len(bins), "indices")
     for row, value, i in zip(rows, values, range(len(values)), strict=True):
-        _count(bins[row : row + 1], value.reshape(1, 1), weights[i : i + 1], binary_output)
+        weight = weights.ravel()[i : i + 1]
+        _count(bins[row : row + 1], value.reshape(1, 1), weight, binary_output)
     return bins if matrix else bins[0]

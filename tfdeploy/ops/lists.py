@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import BOOL, INT32, INT64, STRING, VARIANT, DType
 from ..graph.types import Dim, Extent, ValueType
+from .array import zeros_like
 from .elements import OPEN, Elements, Shapes
 from .handles import Handle
 from .registry import READS, op
@@ -60,6 +61,20 @@ class TensorList(Handle):
         if self._next is not None:
             self._settle()
         return self._store.items
+
+    def zeros(self) -> TensorList:
+        """The list with zeros for its elements."""
+        items = [None if item is None else zeros_like(item) for item in self.items()]
+        return TensorList(self.dtype, self.shape, items, self.most)
+
+    def __add__(self, other: Any) -> TensorList:
+        """The list of the sums; an element that is not set is zero."""
+        other = _check(other, self.dtype)
+        a, b = self.items(), other.items()
+        if len(a) != len(b):
+            raise ValueError(f"lists of {len(a)} and {len(b)} elements do not add")
+        items = [y if x is None else x if y is None else x + y for x, y in zip(a, b, strict=True)]
+        return TensorList(self.dtype, merge(self.shape, other.shape), items, self.most)
 
     def _settle(self) -> None:
         """Gives an older list elements of its own."""
@@ -205,6 +220,8 @@ def _index(handle: TensorList, index: Array) -> int:
 def stack(items: Sequence[Item], dtype: DType, shape: tuple[int, ...]) -> Array:
     """Elements of one shape, one above the other."""
     if dtype == VARIANT:
+        if items and all(isinstance(item, np.ndarray) for item in items):
+            return np.stack(items)
         found = np.empty(len(items), object)
         found[:] = items
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -363,12 +364,12 @@ def clip_by_value(t: Array, clip_value_min: Array, clip_value_max: Array) -> Arr
 
 
 @op("AddN", "AccumulateNV2", type=_all_one_shape, exact=True)
-def add_n(*inputs: Array) -> Array:
-    """The sum of arrays of one shape, in their order (tf.add_n)."""
-    if len({x.shape for x in inputs}) > 1:
-        raise ValueError(f"shapes {[x.shape for x in inputs]} should be equal")
-    total: Array = reduce(np.add, inputs)
-    return total
+def add_n(*inputs: Any) -> Any:
+    """The sum of arrays of one shape, or of lists of arrays, in their order (tf.add_n)."""
+    arrays = [x for x in inputs if isinstance(x, np.ndarray)]
+    if len({x.shape for x in arrays}) > 1:
+        raise ValueError(f"shapes {[x.shape for x in arrays]} should be equal")
+    return reduce(add, inputs)
 
 
 @op(

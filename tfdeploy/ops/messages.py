@@ -143,9 +143,14 @@ def parse_tensor(x: Array, *, out_type: DType) -> Array:
     return parsed(x.item(), out_type)
 
 
-@op("SerializeSparse", exact=True, type=lambda c: ValueType(STRING, (3,)), ranks="211")
-def serialize_sparse(indices: Array, values: Array, shape: Array) -> Array:
-    """The bytes of indices, values and shape, ``string[3]`` (tf.io.serialize_sparse)."""
+@op("SerializeSparse", exact=True, type=lambda c: ValueType(c.attrs["out_type"], (3,)), ranks="211")
+def serialize_sparse(
+    indices: Array, values: Array, shape: Array, *, out_type: DType = STRING
+) -> Array:
+    """The bytes of indices, values and shape, ``string[3]`` (tf.io.serialize_sparse).
+
+    Variants, which hold the arrays themselves in TensorFlow, are these bytes too.
+    """
     if indices.ndim != 2 or values.ndim != 1 or shape.ndim != 1:
         raise ValueError(f"shapes {indices.shape}, {values.shape}, {shape.shape}")
     return texts(map(serialized, (indices, values, shape)), (3,))
@@ -153,11 +158,13 @@ def serialize_sparse(indices: Array, values: Array, shape: Array) -> Array:
 
 def _many_type(c: Inference) -> ValueType:
     shape = c.extents(2)
-    return ValueType(STRING, (shape[0] if shape else c.fresh(), 3))
+    return ValueType(c.attrs["out_type"], (shape[0] if shape else c.fresh(), 3))
 
 
 @op("SerializeManySparse", exact=True, type=_many_type, ranks="211")
-def serialize_many_sparse(indices: Array, values: Array, shape: Array) -> Array:
+def serialize_many_sparse(
+    indices: Array, values: Array, shape: Array, *, out_type: DType = STRING
+) -> Array:
     """`serialize_sparse` of each row of the first axis (tf.io.serialize_many_sparse)."""
     check_sparse(indices, values, shape)
     if len(shape) < 2:
@@ -205,7 +212,9 @@ def _stacked(x: Array, dtype: DType) -> tuple[Array, Array, Array]:
     type=_stack_types,
     outputs=("sparse_indices", "sparse_values", "sparse_shape"),
 )
-def deserialize_sparse(x: Array, *, dtype: DType) -> tuple[Array, Array, Array]:
+def deserialize_sparse(
+    x: Array, *, dtype: DType, Tserialized: DType = STRING
+) -> tuple[Array, Array, Array]:
     """The sparse tensor in ``string[..., 3]``, several side by side (tf.io.deserialize_sparse)."""
     return _stacked(x, dtype)
 

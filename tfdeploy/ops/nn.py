@@ -289,7 +289,10 @@ def _rank4(c: Inference) -> ValueType:
 def lrn(
     x: Array, *, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5
 ) -> Array:
-    """Division by a power of the sum of squares of nearby channels (tf.nn.lrn)."""
+    """Division by a power of the sum of squares of nearby channels (tf.nn.lrn).
+
+    Where the sum is negative, only the power 1 is a number.
+    """
     if depth_radius < 0:
         raise ValueError(f"depth_radius {depth_radius} should not be negative")
     w = wide(x)
@@ -298,7 +301,10 @@ def lrn(
     total = sum(
         (squares[..., i : i + x.shape[-1]] for i in range(2 * radius + 1)), start=np.zeros_like(w)
     )
-    return (w * (single(w, bias) + single(w, alpha) * total) ** single(w, -beta)).astype(x.dtype)
+    near = single(w, bias) + single(w, alpha) * total
+    if beta in (0.5, 1.0):
+        return (w * near ** single(w, -beta)).astype(x.dtype)
+    return (w * np.exp(np.log(near) * single(w, -beta))).astype(x.dtype)
 
 
 # Losses

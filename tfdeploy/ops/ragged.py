@@ -93,13 +93,14 @@ def ragged_tensor_to_tensor(
 ) -> Array:
     """The dense tensor of a ragged one, cut or filled with `default_value` to `shape`.
 
-    Extents of -1 are those of the longest row (tf.RaggedTensor.to_tensor).
+    Extents of -1 are those of the longest row (tf.RaggedTensor.to_tensor).  Values beyond those
+    that the rows have are left out.
     """
     rows, levels = _partitions(partitions, row_partition_types)
     places = [np.arange(rows)]
     for ids, place in levels:
         places = [p[ids] for p in places] + [place]
-    if len(places[0]) != len(values):
+    if len(places[0]) > len(values):
         raise ValueError(f"{len(values)} values for {len(places[0])} places")
     extents = [rows, *(int(place.max(initial=-1)) + 1 for _, place in levels), *values.shape[1:]]
     if shape.ndim:
@@ -112,7 +113,7 @@ def ragged_tensor_to_tensor(
     result = np.empty(extents, values.dtype)
     result[...] = default_value
     inside = np.all([p < e for p, e in zip(places, extents, strict=False)], axis=0)
-    result[tuple(p[inside] for p in places)] = values[inside]
+    result[tuple(p[inside] for p in places)] = values[: len(inside)][inside]
     return result
 
 

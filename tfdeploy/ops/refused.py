@@ -26,11 +26,13 @@ REFUSED: dict[str, str] = {
     "InitializeTableFromDataset": "Fills a table from an input pipeline: fill it from a text file "
     "or from tensors (tf.lookup.TextFileInitializer, KeyValueTensorInitializer) and export again",
     "Iterator* OneShotIterator MakeIterator *Iterator *IteratorV[0-9] *IteratorGetNext* *Dataset "
-    "*DatasetV[0-9] Dataset* Optional* FIFOQueue* PaddingFIFOQueue* PriorityQueue* "
+    "*DatasetV[0-9] Dataset* FIFOQueue* PaddingFIFOQueue* PriorityQueue* "
     "RandomShuffleQueue* FakeQueue Queue* Barrier* Stage* Unstage MapStage MapUnstage* "
     "OrderedMapStage OrderedMapUnstage* *Reader *ReaderV2 Reader* RecordInput": "Is part of an "
     "input pipeline, which stays outside: name what the pipeline delivers (outputs of the dequeue "
     "or IteratorGetNext) in inputs=",
+    "SymbolicGradient": "Works out the gradient of a function while TensorFlow 1 runs it: "
+    + _OUTPUTS,
     "PyFunc PyFuncStateless EagerPyFunc": "Calls Python code that the graph does not hold: "
     + _INPUTS,
     "XlaCallModule XlaCustomCall*": "Runs a program that is not made of TensorFlow ops (StableHLO, "
@@ -49,7 +51,7 @@ REFUSED: dict[str, str] = {
     "UniformQuantize* UniformDequantize UniformRequantize": "Computes on uniformly quantized "
     "tensors: convert the float model that this one was made from",
     "BoostedTrees* IsBoostedTrees*": f"Runs boosted trees of TensorFlow 1's estimators: {_INPUTS}",
-    "TPU* Collective* Nccl*": "Runs on several devices: export the model for one CPU",
+    "TPU* Collective* Nccl* RemoteCall": "Runs on several devices: export the model for one CPU",
 }
 """Names (patterns of `fnmatch`) and the sentence that says why they are refused and what to do."""
 

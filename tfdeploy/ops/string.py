@@ -124,8 +124,12 @@ def as_string(
 
 
 def _escaped(text: bytes) -> str:
+    """`text` with escapes for ASCII that does not print; other bytes stand for themselves."""
     named = {10: "\\n", 13: "\\r", 9: "\\t", 34: '\\"', 39: "\\'", 92: "\\\\"}
-    return "".join(named.get(b) or (chr(b) if 32 <= b < 127 else f"\\{b:03o}") for b in text)
+    plain = text.decode("ascii", "surrogateescape")
+    return "".join(
+        named.get(ord(c)) or (f"\\{ord(c):03o}" if c < " " or c == "\x7f" else c) for c in plain
+    )
 
 
 def _element(value: Any, dtype: np.dtype[Any]) -> str:
@@ -175,7 +179,7 @@ def string_format(
         raise ValueError(f"{len(parts) - 1} placeholders in the template for {len(inputs)} inputs")
     shown = [summarized(x, summarize) for x in inputs]
     whole = parts[0] + "".join(s + p for s, p in zip(shown, parts[1:], strict=True))
-    return texts([whole.encode()], ())
+    return texts([whole.encode(errors="surrogateescape")], ())
 
 
 def encoded(text: str | bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Ragged tensors as values of dtype variant, as tf.map_fn and datasets hold them."""
+"""Ragged tensors, and tensors that may be missing, as values of dtype variant."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dtypes import INT64, VARIANT, DType
-from ..graph.types import ValueType
+from ..dtypes import BOOL, INT64, VARIANT, DType
+from ..graph.types import Shape, ValueType
+from .array import zeros_like
 from .handles import Handle
 from .index import check_splits
 from .registry import op
@@ -31,6 +32,10 @@ class Ragged(Handle):
 
     def __len__(self) -> int:
         return len(self.splits[0]) - 1 if self.splits else len(self.values)
+
+    def zeros(self) -> Ragged:
+        """The same rows with zeros in them."""
+        return Ragged(self.splits, zeros_like(self.values))
 
     def row(self, i: int) -> Ragged:
         """The part that row `i` of the outermost axis is."""
@@ -123,3 +128,62 @@ def ragged_tensor_from_variant(
         values = parts[0].values
     outer = [np.arange(prod(shape[:i]) + 1) * shape[i] for i in range(1, len(shape))]
     return (*(level.astype(Tsplits.numpy) for level in [*outer, *levels]), values)
+
+
+class Optional(Handle):
+    """Values, or None for none: what a branch hands to the gradient of a conditional."""
+
+    __slots__ = ("values",)
+    kind = "optional"
+
+    def __init__(self, values: tuple[Any, ...] | None) -> None:
+        self.values = values
+
+    def zeros(self) -> Optional:
+        """Zeros like the values."""
+        return Optional(self.values and tuple(map(zeros_like, self.values)))
+
+    def __add__(self, other: Any) -> Optional:
+        """The sums of the values; none where neither has any."""
+        if not isinstance(other, Optional) or (self.values is None) != (other.values is None):
+            raise ValueError("only one of two optionals has values, so they do not add")
+        if self.values is None or other.values is None:
+            return self
+        return Optional(tuple(a + b for a, b in zip(self.values, other.values, strict=True)))
+
+
+@op("OptionalFromValue", type=lambda c: ValueType(VARIANT, ()), exact=True)
+def optional_from_value(*components: Any) -> Optional:
+    """An optional that has values (tf.experimental.Optional.from_value)."""
+    return Optional(components)
+
+
+@op("OptionalNone", type=lambda c: ValueType(VARIANT, ()), exact=True)
+def optional_none() -> Optional:
+    """An optional without values (tf.experimental.Optional.empty)."""
+    return Optional(None)
+
+
+@op("OptionalHasValue", type=lambda c: ValueType(BOOL, ()), exact=True)
+def optional_has_value(optional: Any) -> Array:
+    """Whether an optional has values (tf.experimental.Optional.has_value)."""
+    return np.asarray(optional.values is not None)
+
+
+def _value_types(c: Inference) -> list[ValueType]:
+    kinds = zip(c.attrs["output_types"], c.attrs["output_shapes"], strict=True)
+    return [
+        ValueType(t, None if s is None else tuple(c.fresh() if e in (None, -1) else e for e in s))
+        for t, s in kinds
+    ]
+
+
+@op("OptionalGetValue", type=_value_types, exact=True, outputs=("components*output_types",))
+def optional_get_value(
+    optional: Any, *, output_types: Sequence[DType], output_shapes: Sequence[Shape]
+) -> tuple[Any, ...]:
+    """The values of an optional (tf.experimental.Optional.get_value); ValueError for none."""
+    if optional.values is None:
+        raise ValueError("the optional has no value")
+    values: tuple[Any, ...] = optional.values
+    return values

@@ -83,7 +83,8 @@ def _factors(rw: Rewriter, ref: Ref, most: int = 4) -> tuple[list[Ref], float]:
 
 
 def _emit(rw: Rewriter, node: Node, op: str, x: Ref) -> list[Ref] | None:
-    if rw.type(x) != node.types[0] or node.types[0].dtype != "float32":
+    kind = node.types[0]
+    if rw.type(x) != kind or kind.dtype != "float32" or kind.shape is None:
         return None
     return rw.emit(op, [x], {}, node.types, node.name)
 
@@ -544,7 +545,8 @@ def same_order(rw: Rewriter, node: Node) -> list[Ref] | None:
 
 def same_shape(rw: Rewriter, node: Node) -> list[Ref] | None:
     """A reshape to the shape that the value has."""
-    return [node.inputs[0]] if rw.type(node.inputs[0]) == node.types[0] else None
+    known = node.types[0].shape is not None
+    return [node.inputs[0]] if known and rw.type(node.inputs[0]) == node.types[0] else None
 
 
 def rows_kept(rw: Rewriter, node: Node) -> list[Ref] | None:
@@ -702,6 +704,8 @@ def local_response(rw: Rewriter, node: Node) -> list[Ref] | None:
     if not isinstance(shape[-1], int):
         return None
     numbers = [node.attrs.get(n, d) for n, d in (("bias", 1.0), ("alpha", 1.0), ("beta", 0.5))]
+    if min(numbers[:2]) < 0:
+        return None  # a power of what may be negative is NaN
     bias, alpha, power = (
         rw.const(np.array(v, np.float32), f"{node.name}~{i}")
         for i, v in enumerate((*numbers[:2], -numbers[2]))
