@@ -817,6 +817,9 @@ def _depth_and_space(b: Builder) -> None:
     n, x, y = a["block_size"], b.input(0), b.output()
     deep, wide = (x, y) if b.node.op == "DepthToSpace" else (y, x)
     (rows, columns), channels = deep.shape[1:3], wide.shape[3]
+    for whole, parts in zip(wide.shape[1:3], (rows, columns), strict=True):
+        b.equal(whole, parts * n)
+    b.equal(deep.shape[3], channels * (n * n))
     shape = (wide.shape[0], rows, n, columns, n, channels)
     d, w = b.strides(deep), b.strides(wide)
     apart = b.view(deep, shape, (d[0], d[1], d[3] * n * channels, d[2], d[3] * channels, d[3]))
