@@ -31,7 +31,7 @@ TD_INLINE vf td_gelu(vf x) {
 /* x (1 + tanh(u)) / 2 = x sigmoid(2 u), which does not cancel on the left. */
 TD_INLINE vf td_gelu_tanh(vf x) {
     vf u = td_fma(x * x * x, td_set(0.044715f), x) * 1.59576912f;
-    return x * td_sigmoid(u);
+    return td_times_sigmoid(x, u);
 }
 
 TD_INLINE vf td_selu(vf x) {
@@ -58,7 +58,7 @@ TD_FUNC void td_act_tile(const td_act *act, float *p, int64_t stride, int64_t ro
     case TD_ACT_clamp: TD_ACT_LOOP(td_clamp(x, low, high))
     case TD_ACT_sigmoid: TD_ACT_LOOP(td_sigmoid(x))
     case TD_ACT_tanh: TD_ACT_LOOP(td_tanh(x))
-    case TD_ACT_silu: TD_ACT_LOOP(x * td_sigmoid(x))
+    case TD_ACT_silu: TD_ACT_LOOP(td_times_sigmoid(x, x))
     case TD_ACT_gelu: TD_ACT_LOOP(td_gelu(x))
     case TD_ACT_gelu_tanh: TD_ACT_LOOP(td_gelu_tanh(x))
     case TD_ACT_hard_swish: TD_ACT_LOOP(x * (td_relu6_of(x) * 0.166666672f))

@@ -43,7 +43,7 @@
     K(selu, td_selu(a)) \
     K(softplus, td_softplus(a)) \
     K(softsign, a / (td_abs(a) + 1.0f)) \
-    K(silu, a * td_sigmoid(a)) \
+    K(silu, td_times_sigmoid(a, a)) \
     K(gelu, td_gelu(a)) \
     K(gelu_tanh, td_gelu_tanh(a)) \
     K(hard_swish, a * (td_relu6_of(a) * 0.166666672f)) \

@@ -137,6 +137,15 @@ TD_INLINE vf td_sigmoid(vf x) {
     return td_sel_less(x, td_set(0.0f), e, td_set(1.0f)) / (1.0f + e);
 }
 
+/* x sigmoid(u).  A sigmoid that is no normal number counts as 0: beside x it is nothing, and CPUs are slow
+ * with such numbers. */
+TD_INLINE vf td_times_sigmoid(vf x, vf u) {
+    const vf least = td_set(-87.0f);
+    vf e = td_exp_within(td_max2(least, td_neg(td_abs(u))));
+    vf y = td_sel_less(u, td_set(0.0f), e, td_set(1.0f)) / (1.0f + e);
+    return x * td_sel_less(u, least, td_set(0.0f), y);
+}
+
 /* A quotient of polynomials in x^2; beyond 9.02 it is 1. */
 TD_INLINE vf td_tanh(vf x) {
     vf a = td_min2(td_set(9.02f), td_abs(x)), z = a * a;
