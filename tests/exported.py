@@ -26,7 +26,11 @@ ROOT = Path(__file__).parent
 TOLERANCE = 2e-5  # of the largest finite magnitude
 # Results of few bits round differently where sums of more bits differ in their last one.
 COARSE = {"float16": 2**-9, "bfloat16": 2**-6}
-NO_KERNEL = ("only supports NHWC", "Current CPU implementations do not yet support")
+NO_KERNEL = (
+    "only supports NHWC",
+    "only supports the NHWC",
+    "Current CPU implementations do not yet support",
+)
 """What TensorFlow says on machines for which oneDNN is not switched on."""
 Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]
