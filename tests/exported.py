@@ -26,12 +26,6 @@ ROOT = Path(__file__).parent
 TOLERANCE = 2e-5  # of the largest finite magnitude
 # Results of few bits round differently where sums of more bits differ in their last one.
 COARSE = {"float16": 2**-9, "bfloat16": 2**-6}
-NO_KERNEL = (
-    "only supports NHWC",
-    "only supports the NHWC",
-    "Current CPU implementations do not yet support",
-)
-"""What TensorFlow says on machines for which oneDNN is not switched on."""
 Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]
 
@@ -257,7 +251,9 @@ def without_tensorflow(folder: Path) -> dict[str, Answers]:
 
 def compare(row: Row, want: Answers, got: Answers | None) -> None:
     """Asserts that both gave the same: all but floats exactly."""
-    if any(text in want.error for text in NO_KERNEL):
+    from tests.oracle import lacks_kernel
+
+    if lacks_kernel(want.error):
         pytest.skip("TensorFlow has no kernel for it on this machine")
     assert got is not None and want.calls, f"TensorFlow itself: {want.error}"
     for number, (expected, batch) in enumerate(zip(want.calls, row.batches, strict=False)):

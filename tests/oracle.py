@@ -21,6 +21,20 @@ from tensorflow.python.framework import op_def_registry
 PRODUCER = 20
 """Version written into graphs; ops retired before it get the last version that had them."""
 
+NO_KERNEL = (
+    "only supports NHWC",
+    "only supports the NHWC",
+    "Current CPU implementation does not yet support",
+    "Current CPU implementations do not yet support",
+    "Current kernel implementation does not support",
+)
+"""What TensorFlow says on machines for which oneDNN is not switched on."""
+
+
+def lacks_kernel(error: object) -> bool:
+    """Whether TensorFlow's `error` is that it has no kernel on this machine."""
+    return any(text in str(error) for text in NO_KERNEL)
+
 
 def op_def(name: str, required: bool = True) -> op_def_pb2.OpDef | None:
     """TensorFlow's own definition of an op; without one the test is skipped where `required`."""

@@ -72,9 +72,15 @@ for x, w, bias, fused, plain, more in (
 
 
 def check(row: Case, sibling: Case, moved: bool) -> None:
-    from tests.oracle import expected
+    from tests.oracle import expected, lacks_kernel
 
-    (want,), (got,) = expected(sibling), evaluate(row)[0]
+    try:
+        (want,) = expected(sibling)
+    except Exception as error:
+        if not lacks_kernel(error):
+            raise
+        pytest.skip("TensorFlow has no kernel for it on this machine")
+    (got,) = evaluate(row)[0]
     want = (np.moveaxis(want, -1, 1) if moved else want).astype(row.inputs[0].dtype)
     assert got.dtype == want.dtype and got.shape == want.shape
     compare(got, want, row)
