@@ -242,11 +242,12 @@ enum { TD_TURNED = 0 };
 #endif
 enum { TD_TURNED_LEAST = 12 /* rows that pay for it */ };
 
-/* Whether the panel before `last` is done by td_sliver_rows. */
+/* Whether rows stand in the lanes for a panel of n columns. */
 TD_INLINE int td_is_turned(const td_sum *s, int64_t rows, int64_t n) {
     return n <= TD_TURNED && rows >= TD_TURNED_LEAST && s->taps == 1 && !s->residual;
 }
 
+/* Whether the panel before `last` is done by td_sliver_rows. */
 TD_INLINE int td_is_sliver(const td_sum *s, int64_t rows, int64_t last) {
     const int64_t n = s->n - (last - 1) * TD_PANEL;
     return (TD_ROWS_HALF && n <= TD_PANEL / 2 && rows > 1) || td_is_turned(s, rows, n);
