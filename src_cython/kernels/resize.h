@@ -159,12 +159,12 @@ static int crop_and_resize_run(const td_call *call) {
             const int64_t right = TD_MAX(columns[i].high, 0) * x->stride[2];
             const vf across = td_set(columns[i].part);
             for (int64_t c = 0; c < channels; c += TD_LANES) {
-                const int64_t n = TD_MIN(channels - c, TD_LANES);
-                const vf a = td_loadn(top + left + c, n), b = td_loadn(top + right + c, n);
-                const vf d = td_loadn(bottom + left + c, n), e = td_loadn(bottom + right + c, n);
+                const int64_t n = channels - c;
+                const vf a = td_load_to(top + left + c, n), b = td_load_to(top + right + c, n);
+                const vf d = td_load_to(bottom + left + c, n), e = td_load_to(bottom + right + c, n);
                 const vf above = a + (b - a) * across, below = d + (e - d) * across;
                 vf found = method == TD_RESIZE_NEAREST ? a : above + (below - above) * down;
-                td_storen(to + c, n, in ? found : outside);
+                td_store_to(to + c, n, in ? found : outside);
             }
         }
     }

@@ -39,9 +39,8 @@ TD_INLINE int64_t td_segment_at(const td_call *call, const td_tensor *at, int64_
     if (at->rank == 1) return td_index_at(at, i);
     int64_t row = 0;
     for (int64_t j = 0; j < at->shape[1]; j++) {
-        const int64_t place = i * at->stride[0] + j * at->stride[1], extent = call->ints[2 + j];
-        const int64_t index = at->dtype == TD_I64 ? ((const int64_t *)at->data)[place]
-                                                  : ((const int32_t *)at->data)[place];
+        const int64_t index = td_integer(at, i * at->stride[0] + j * at->stride[1]);
+        const int64_t extent = call->ints[2 + j];
         if (index < 0 || index >= extent) return -1;
         row = row * extent + index;
     }
@@ -57,7 +56,7 @@ TD_INLINE int64_t td_segment_at(const td_call *call, const td_tensor *at, int64_
 static int segment_plan(const td_call *call, td_work *work) {
     const td_tensor *x = call->in[0], *at = call->in[1], *start = call->in[2], *y = call->out[0];
     if (x->rank != 2 || y->rank != 2 || x->dtype != y->dtype) return TD_REFUSED;
-    if (at->dtype != TD_I32 && at->dtype != TD_I64) return TD_REFUSED;
+    if (!td_is_integer(at)) return TD_REFUSED;
     if (at->rank == 2) {
         int64_t count = 1;
         if (call->n_ints != 2 + at->shape[1] || call->ints[1]) return TD_REFUSED;
