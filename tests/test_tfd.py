@@ -746,6 +746,20 @@ def test_prepared_graphs_as_they_were_written_before():
     np.testing.assert_array_equal(model(X), answered()(X))
 
 
+def test_a_prepared_graph_that_makes_no_plan_is_told(monkeypatch):
+    if config.engine() is None:
+        pytest.skip("needs the compiled engine")
+    expected = answered()(X)
+    model = loaded(tfd.dumps(answered()._stored()))
+
+    def confused(self, *arguments: Any) -> None:
+        raise TypeError("types make no sense")
+
+    monkeypatch.setattr("tfdeploy.plan.segments.Maker.program", confused)
+    with pytest.warns(RuntimeWarning, match="types make no sense.*op by op"):
+        np.testing.assert_allclose(model(X), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_attacks_on_the_prepared_graph(tmp_path):
     assert attack_prepared(tmp_path, 150).startswith(("pure", "survived"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -247,7 +248,13 @@ class _Compiled:
         except Exception as error:
             if not self._foreign:
                 raise
-            raise self._engine.Refused(f"the file's graph: {error}") from error
+            said = f"the graph in the file makes no plan ({type(error).__name__}: {error})"
+            warnings.warn(
+                f"{said}: it runs op by op, which is slow; convert the model anew",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            raise self._engine.Refused(said) from error
 
     def apply(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """The results of a subgraph for its arguments; they may share memory with these."""
