@@ -473,13 +473,17 @@ def small_graphs() -> dict[str, Any]:
         weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) * 0.5)
         tf.matmul(weights, v, name="y")
 
+    def embedding() -> None:
+        x = v1.placeholder(tf.int64, [None, 3], "x")
+        tf.gather(ramp(5, 2), tf.where(x < 0, x + 5, x), name="y")
+
     def elementwise() -> None:
         x = v1.placeholder(tf.float32, [None, 4], "x")
         tf.sqrt(tf.exp(x) * 2.0 + ramp(4) - x, name="y")
 
     builders = (
         dense, batch_norm, channels_first, padded_pools, gelu, hard_swish, layer_norm, attention,
-        elementwise, silu, dilated_sequence, waiting,
+        elementwise, silu, dilated_sequence, waiting, embedding,
     )  # fmt: skip
     return {build.__name__: graph(build) for build in builders}
 

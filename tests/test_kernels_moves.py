@@ -45,15 +45,18 @@ def test_copy_between_any_strides(seed: int) -> None:
 def test_gather_and_one_hot(dtype: str) -> None:
     rng = np.random.default_rng(5)
     x, at = normal(rng, 3, 50, 7), rng.integers(0, 50, 13).astype(dtype)
-    for y in everywhere("gather", [x[None], at[None]], (1, 3, 13, 7)):
+    for y in everywhere("gather", [x[None], at[None]], (1, 3, 13, 7), ints=[0]):
         assert (y[0] == x[:, at]).all()
+    around = at - 50 * (at % 2)
+    for y in everywhere("gather", [x[None], around[None]], (1, 3, 13, 7), ints=[1]):
+        assert (y[0] == x[:, around]).all()
     own = rng.integers(0, 50, (3, 13)).astype(dtype)
-    for y in everywhere("gather", [x[:, None], own], (3, 1, 13, 7)):
+    for y in everywhere("gather", [x[:, None], own], (3, 1, 13, 7), ints=[0]):
         assert (y[:, 0] == np.take_along_axis(x, own[:, :, None].astype(np.int64), 1)).all()
-    for wrong in (50, -1):
+    for wrong, wraps in ((50, 0), (-1, 0), (50, 1), (-51, 1)):
         at[5] = wrong
         with pytest.raises(IndexError, match="gather"):
-            run("gather", [x[None], at[None]], np.empty((1, 3, 13, 7), np.float32))
+            run("gather", [x[None], at[None]], np.empty((1, 3, 13, 7), np.float32), ints=[wraps])
     at = np.array([1, 0, 5, -1, 9], dtype)
     for y in everywhere("one_hot", [at, np.float32([2]), np.float32([-1])], (5, 5)):
         assert (y == np.where(at[:, None] == np.arange(5), 2, -1)).all()
@@ -216,7 +219,7 @@ def test_an_error_in_a_thread_comes_back() -> None:
     at[0, 40] = 10
     y = np.empty((1, 1, 64, 4096), np.float32)
     with pytest.raises(IndexError):
-        engine.Call("gather", [x, at], [y], (), (), None, 2).run_parallel()
+        engine.Call("gather", [x, at], [y], (0,), (), None, 2).run_parallel()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

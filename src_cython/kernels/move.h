@@ -148,10 +148,11 @@ TD_INLINE int td_is_index(const td_tensor *t) { return t->rank == 1 && td_is_int
 
 /* gather: x [batch, outer, length, inner], indices [batch, n] int32 or int64 -> y [batch, outer, n, inner],
  *         indices dense, inner axes dense
- *         TD_BAD_INDEX where an index is not in [0, length) */
+ *         ints: whether negative indices count from the end
+ *         TD_BAD_INDEX where an index is not in [0, length), or not in [-length, length) */
 static int gather_plan(const td_call *call, td_work *work) {
     const td_tensor *x = call->in[0], *at = call->in[1], *y = call->out[0];
-    if (x->rank != 4 || y->rank != 4 || x->dtype != y->dtype) return TD_REFUSED;
+    if (x->rank != 4 || y->rank != 4 || x->dtype != y->dtype || call->n_ints != 1) return TD_REFUSED;
     if (at->rank != 2 || (at->dtype != TD_I32 && at->dtype != TD_I64)) return TD_REFUSED;
     if (at->shape[1] > 1 && at->stride[1] != 1) return TD_REFUSED;
     if (at->shape[0] > 1 && at->stride[0] != at->shape[1]) return TD_REFUSED;
@@ -166,18 +167,22 @@ static int gather_plan(const td_call *call, td_work *work) {
 
 static int gather_run(const td_call *call) {
     const td_tensor *x = call->in[0], *at = call->in[1], *y = call->out[0];
-    const int64_t size = td_element_size(x->dtype), bytes = size * x->shape[3], n = y->shape[2];
-    for (int64_t u = call->begin; u < call->end; u++) {
-        const int64_t i = u % n, outer = u / n % y->shape[1], batch = u / n / y->shape[1];
-        const int64_t index = at->dtype == TD_I64 ? ((const int64_t *)at->data)[batch * n + i]
-                                                  : ((const int32_t *)at->data)[batch * n + i];
-        if (index < 0 || index >= x->shape[2]) return TD_BAD_INDEX;
-        const char *from = (const char *)x->data + (batch * x->stride[0] + outer * x->stride[1] +
-                                                    index * x->stride[2]) * size;
-        char *to = (char *)y->data +
-                   (batch * y->stride[0] + outer * y->stride[1] + i * y->stride[2]) * size;
-        if (bytes == 4) memcpy(to, from, 4);
-        else memcpy(to, from, (size_t)bytes);
+    const int64_t size = td_element_size(x->dtype), bytes = size * x->shape[3];
+    const int64_t n = y->shape[2], length = x->shape[2], wrap = call->ints[0] ? length : 0;
+    const int64_t from_step = x->stride[2] * size, to_step = y->stride[2] * size;
+    for (int64_t u = call->begin; u < call->end;) {
+        const int64_t first = u % n, outer = u / n % y->shape[1], batch = u / n / y->shape[1];
+        const int64_t last = TD_MIN(n, first + call->end - u);
+        const char *from = (const char *)x->data + (batch * x->stride[0] + outer * x->stride[1]) * size;
+        char *to = (char *)y->data + (batch * y->stride[0] + outer * y->stride[1]) * size;
+        for (int64_t i = first; i < last; i++) {
+            int64_t index = td_integer(at, batch * n + i);
+            if (index < 0) index += wrap;
+            if (index < 0 || index >= length) return TD_BAD_INDEX;
+            if (bytes == 4) memcpy(to + i * to_step, from + index * from_step, 4);
+            else memcpy(to + i * to_step, from + index * from_step, (size_t)bytes);
+        }
+        u += last - first;
     }
     return TD_OK;
 }

@@ -458,6 +458,25 @@ def einsum_of_weights(rw: Rewriter, node: Node) -> list[Ref] | None:
     return _product_of_matrices(rw, node, weights, len(summed))
 
 
+def gather_from_the_end(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``x[where(i < 0, i + len(x), i)]``, as Keras spells that negative indices count from the
+    end.
+    """
+    x, at, axis = node.inputs
+    where, place, shape = _is(rw, at, "SelectV2", "Select"), rw.scalar(axis), rw.type(x).shape
+    if where is None or place is None or shape is None:
+        return None
+    condition, plus, index = where.inputs
+    less, sum_ = _is(rw, condition, "Less"), _is(rw, plus, "AddV2", "Add")
+    if less is None or sum_ is None or rw.type(index) != rw.type(at):
+        return None
+    length = shape[int(place)]
+    zero = less.inputs[0] == index and rw.scalar(less.inputs[1]) == 0
+    if not zero or not any(i == index and rw.scalar(n) == length for i, n in _sides(sum_)):
+        return None
+    return rw.emit("td.Gather", [x, index, axis], node.attrs, node.types, node.name)
+
+
 def _product_of_matrices(
     rw: Rewriter, node: Node, weights: np.ndarray, summed: int
 ) -> list[Ref] | None:
@@ -734,6 +753,7 @@ RULES = {
     "BatchMatMulV3": [attention, product_of_bytes],
     "Cast": [whole_as_float],
     "Einsum": [attention, einsum_of_weights],
+    "GatherV2": [gather_from_the_end],
     "LRN": [local_response],
     "Mul": [silu, gelu, hard_swish, hard_sigmoid, gated_hard_sigmoid],
     "AddV2": [layer_norm],

@@ -827,7 +827,7 @@ def _depth_and_space(b: Builder) -> None:
     b.copy(*((apart, joined) if deep is x else (joined, apart)))
 
 
-@lowers("GatherV2", "Gather")
+@lowers("GatherV2", "Gather", "td.Gather")
 def _gather(b: Builder) -> None:
     assert b.node is not None
     axis_value = b.constant(b.node.inputs[2]) if len(b.node.inputs) > 2 else np.int32(0)
@@ -846,6 +846,7 @@ def _gather(b: Builder) -> None:
         "gather",
         [b.view(x, (first, outer, x.shape[axis], inner)), b.view(at, (first, count))],
         [b.view(b.output(), (first, outer, count, inner))],
+        [b.node.op == "td.Gather"],
     )
 
 
