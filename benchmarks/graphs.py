@@ -15,7 +15,7 @@ from models import Row, saved_model
 class Truth(NamedTuple):
     """A row's answers in float64 and what computing them costs at least."""
 
-    flops: int  # of the products, a multiply-add being two
+    flops: int  # of the products, a multiply-add being two; 0 where that is not known
     bytes: int  # of weights, inputs and outputs, each moved once
     answers: list[np.ndarray]
 
@@ -122,9 +122,10 @@ def position(name: str) -> tuple[int, str]:
 def ends(graph: Any) -> tuple[list[str], list[str]]:
     """Names of the inputs, in order, and of the outputs of a frozen graph."""
     used = {i.split(":")[0].lstrip("^") for n in graph.node for i in n.input}
-    inputs = sorted((n.name for n in graph.node if n.op == "Placeholder"), key=position)
-    outputs = [n.name for n in graph.node if n.name not in used and n.op not in ("NoOp", "Const")]
-    return inputs, [n for n in outputs if n not in inputs]
+    fed = (n.name for n in graph.node if n.op == "Placeholder" and n.name in used)
+    inputs = sorted(fed, key=position)  # loops leave placeholders behind that nothing reads
+    aside = ("NoOp", "Const", "Placeholder")
+    return inputs, [n.name for n in graph.node if n.name not in used and n.op not in aside]
 
 
 def truth(row: Row, cache: Path) -> Truth:
@@ -144,7 +145,9 @@ def truth(row: Row, cache: Path) -> Truth:
             tf.import_graph_def(graph, name="")
             fetches = [name + ":0" for name in outputs]
             answers = session.run(fetches, {name + ":0": x for name, x in feeds.items()})
-            flops = sum(_flops(op) for op in session.graph.get_operations())
+            ops = session.graph.get_operations()
+            loops = any(op.type == "LoopCond" for op in ops)  # nothing tells how often they go round
+            flops = 0 if loops else sum(map(_flops, ops))
         moved += sum(a.nbytes for a in answers) // 2
         with path.open("wb") as file:
             np.savez(file, np.int64(flops), np.int64(moved), *answers)
