@@ -146,7 +146,7 @@ def truth(row: Row, cache: Path) -> Truth:
             fetches = [name + ":0" for name in outputs]
             answers = session.run(fetches, {name + ":0": x for name, x in feeds.items()})
             ops = session.graph.get_operations()
-            loops = any(op.type == "LoopCond" for op in ops)  # nothing tells how often they go round
+            loops = any(op.type == "LoopCond" for op in ops)  # who knows how many rounds
             flops = 0 if loops else sum(map(_flops, ops))
         moved += sum(a.nbytes for a in answers) // 2
         with path.open("wb") as file:
