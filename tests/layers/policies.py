@@ -126,8 +126,9 @@ LAYERS: dict[str, tuple[Callable[..., Any], Given]] = {
 }
 POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 LACKING = (("LSTM", "bfloat16"), ("GRU", "bfloat16"))  # weights cannot be made orthogonal
-# Whole chains of roundings to few bits: a last bit here is several there.
-LOOSE = {"mixed_float16": 4e-3, "float16": 4e-3, "mixed_bfloat16": 3e-2, "bfloat16": 3e-2}
+# Whole chains of roundings to few bits: a last bit here is several there.  TensorFlow rounds after
+# every op, and of a GRU in bfloat16 is up to 1.3e-2 from float64, tfdeploy up to 6e-3.
+LOOSE = {"mixed_float16": 4e-3, "float16": 4e-3, "mixed_bfloat16": 4e-2, "bfloat16": 4e-2}
 
 
 def policies() -> dict[str, dict[str, Row]]:
