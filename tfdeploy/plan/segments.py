@@ -185,10 +185,9 @@ class Maker:
                 steps.append(step)
                 self._tell(step.outputs)
         self._close(cut, steps, wanted, uses)
+        read_by_steps = {ref for step in steps for ref in step.inputs}
         needed_constants = {
-            ref: a
-            for ref, a in constants.items()
-            if ref in wanted or any(ref in s.inputs for s in steps)
+            ref: a for ref, a in constants.items() if ref in wanted or ref in read_by_steps
         }
         owners = frozenset(id(owner(a)) for a in needed_constants.values())
         freeing = with_frees(steps, fetches, fed | set(needed_constants))
@@ -259,7 +258,7 @@ class Maker:
             for ref in (Ref(n, s) for s in range(len(self.graph.nodes[n].types)))
             if ref in wanted or any(u not in inside for u in uses.get(ref, ()))
         ]
-        counts = Counter({ref: len(numbers) for ref, numbers in uses.items()})
+        counts = Counter({ref: len(uses.get(ref, ())) for ref in cut.made})
         counts.update(results)
         b = Builder(
             self.engine,
