@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.cases import f64
-from tfdeploy.ops import conv, registry
+from tfdeploy.ops import conv, conv_grad, registry
 
 SHAPES = [  # image, filter, strides, dilations
     ((2, 7, 6, 4), (3, 2, 4, 5), (1, 1), (1, 1)),
@@ -28,7 +28,7 @@ def attributes(strides: Any, dilations: Any) -> dict[str, Any]:
 def test_transposed_is_the_adjoint(
     shape: Any, window: Any, strides: Any, dilations: Any, padding: str
 ) -> None:
-    """<conv(x), y> = <x, transposed(y)> for all x and y."""
+    """<conv(x), y> = <x, transposed(y)> for all x and y; and = <w, gradient(x, y)>."""
     x, w = f64(*shape), f64(*window)
     if padding == "VALID" and min(shape[1:-1]) < 3:
         pytest.skip("the window does not fit")
@@ -38,6 +38,8 @@ def test_transposed_is_the_adjoint(
     back = conv.deconvolve(np.array(shape), w, y, **known)
     assert back.shape == x.shape
     np.testing.assert_allclose((forward * y).sum(), (x * back).sum(), rtol=1e-12)
+    by_filter = conv_grad.filter_gradient(x, window, y, **known)
+    np.testing.assert_allclose((forward * y).sum(), (w * by_filter).sum(), rtol=1e-12)
 
 
 def test_transposed_takes_its_shape_from_an_image() -> None:

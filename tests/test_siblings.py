@@ -47,7 +47,29 @@ CHANNELS_FIRST += [
         ),
     ),
 ]
+FILTERS = [
+    tuple(
+        case(op, *given, **PLAIN, **more)
+        for given, more in (
+            ((FIRST, size, FIRST), {"data_format": "NCHW"}),
+            ((LAST, size, LAST), {}),
+        )
+    )
+    for op, size in (
+        ("Conv2DBackpropFilter", np.array([3, 2, 4, 4], np.int32)),
+        ("DepthwiseConv2dNativeBackpropFilter", np.array([3, 2, 4, 1], np.int32)),
+    )
+]
+CHANNELS_FIRST += [
+    (
+        case(
+            "MaxPoolGradGrad", FIRST, FIRST, FIRST, **PLAIN, ksize=[1, 1, 3, 2], data_format="NCHW"
+        ),
+        case("MaxPoolGradGrad", LAST, LAST, LAST, **PLAIN, ksize=[1, 3, 2, 1]),
+    ),
+]
 SAME = [
+    *FILTERS,
     (case("Round", SIZES), case("Identity", SIZES)),
     (
         case("Conv", FIRST, f32(3, 2, 4, 5), data_format="CHANNELS_FIRST", **PLAIN),

@@ -124,3 +124,102 @@ CASES += [
         ellipsis_mask=2,
     )
 ]
+
+PADS = np.array([[2, 1], [0, 3]], I32)
+CASES += [
+    *(
+        case("MirrorPadGrad", x, pads, mode=mode)
+        for mode, x in (("REFLECT", f32(7, 8)), ("SYMMETRIC", f32(6, 6)))
+        for pads in (PADS, PADS.astype(np.int64))
+    ),
+    *(
+        case("MirrorPadGrad", x, PADS, mode="SYMMETRIC")
+        for x in as_types(f32(6, 7), "float64 float16 bfloat16 int32 complex64")
+    ),
+    case("MirrorPadGrad", with_nan(f32(6, 7)), PADS, mode="REFLECT"),
+    case("MirrorPadGrad", f32(0, 7), PADS * [[0], [1]], mode="SYMMETRIC", raises=True),
+    case("MirrorPadGrad", f32(4, 7), PADS, mode="REFLECT", raises=True),
+    case("MirrorPadGrad", f32(4, 7), PADS[:1], mode="REFLECT", raises=True),
+]
+QUANTIZED = with_nan(f32(3, 5))
+LOW, HIGH = np.array([-1, 0, -0.5, 0.3, -2], np.float32), np.array([1, 0, 0.7, 1, -0.1], np.float32)
+CASES += [
+    *(
+        row
+        for more in ({}, {"num_bits": 3}, {"narrow_range": True})
+        for row in (
+            case(
+                "FakeQuantWithMinMaxArgsGradient",
+                f32(3, 5, seed=1),
+                QUANTIZED,
+                min=-1.3,
+                max=0.9,
+                **more,
+            ),
+            case(
+                "FakeQuantWithMinMaxVarsGradient", f32(3, 5, seed=1), QUANTIZED, -1.3, 0.9, **more
+            ),
+            case(
+                "FakeQuantWithMinMaxVarsPerChannelGradient",
+                f32(3, 5, seed=1),
+                QUANTIZED,
+                LOW,
+                HIGH,
+                **more,
+            ),
+        )
+    ),
+    case("FakeQuantWithMinMaxArgsGradient", f32(0, 5), f32(0, 5)),
+    case("FakeQuantWithMinMaxArgsGradient", f32(3, 5), f32(3, 4), raises=True),
+    case("FakeQuantWithMinMaxVarsGradient", f32(3, 5), f32(3, 5), 0.0, 0.0),
+    case("FakeQuantWithMinMaxVarsGradient", f32(0, 5), f32(0, 5), -1.0, 1.0),
+    case("FakeQuantWithMinMaxVarsGradient", f32(3, 5), f32(3, 5), LOW, HIGH, raises=True),
+    case("FakeQuantWithMinMaxVarsPerChannelGradient", f32(5), f32(5), LOW, HIGH),
+    case(
+        "FakeQuantWithMinMaxVarsPerChannelGradient",
+        f32(2, 3, 2, 5),
+        f32(2, 3, 2, 5, seed=1),
+        LOW,
+        HIGH,
+    ),
+    case("FakeQuantWithMinMaxVarsPerChannelGradient", f32(0, 5), f32(0, 5), LOW, HIGH),
+    case("FakeQuantWithMinMaxVarsPerChannelGradient", f32(3, 4), f32(3, 4), LOW, HIGH, raises=True),
+    case(
+        "QuantizeAndDequantizeV4Grad",
+        f32(3, 5, seed=1),
+        QUANTIZED,
+        np.float32(-1.3),
+        np.float32(0.9),
+    ),
+    case("QuantizeAndDequantizeV4Grad", f32(3, 5, seed=1), QUANTIZED, LOW, HIGH, axis=1),
+    case("QuantizeAndDequantizeV4Grad", f32(0, 5), f32(0, 5), np.float32(-1.3), np.float32(0.9)),
+    case("QuantizeAndDequantizeV4Grad", f64(3), f64(3, seed=2), np.array(-1.0), np.array(1.0)),
+    case(
+        "QuantizeAndDequantizeV4Grad",
+        f32(3, 5),
+        f32(3, 4),
+        np.float32(-1),
+        np.float32(1),
+        raises=True,
+    ),
+]
+FACTOR = np.tril(f64(2, 4, 4)) + 3 * np.eye(4)
+SHAPES = np.array([0.1, 1, 2, 10, 100, 1, 5, 0, -1, NAN, 2, 30, 0.5, 20, 3])
+AT = np.array([0.2, 1, 5, 9, 120, 0, 1e-3, 1, 1, 1, INF, 31, 8, 20.5, -1])
+for name in ("CholeskyGrad", "BatchCholeskyGrad"):
+    CASES += [
+        case(name, FACTOR, f64(2, 4, 4, seed=3)),
+        case(name, FACTOR.astype(np.float32), f32(2, 4, 4, seed=3), ulp=64),
+        case(name, FACTOR[0, :1, :1], f64(1, 1)),
+        case(name, FACTOR[:0], f64(0, 4, 4)),
+        case(name, FACTOR * NAN, f64(2, 4, 4)),
+        case(name, FACTOR[:, :3], f64(2, 3, 4), raises=True),
+    ]
+for name in ("IgammaGradA", "RandomGammaGrad"):
+    CASES += [
+        case(name, SHAPES, AT, ulp=2.0**12),
+        case(name, SHAPES.astype(np.float32), AT.astype(np.float32), ulp=2.0**8),
+        case(name, f64(2, 1, low=0.1), f64(3, low=0.1), ulp=2.0**12),
+        case(name, f64(0, 2), f64(0, 2)),
+        case(name, f64(2), f64(3), raises=True),
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 Ints = Sequence[int]
 
 
-def _steps(values: Ints | None, rank: int, data_format: str, what: str) -> list[int]:
+def steps(values: Ints | None, rank: int, data_format: str, what: str) -> list[int]:
     """Strides or dilations along the axes of space.
 
     Raises ValueError where batch or channels have one.
@@ -82,8 +82,8 @@ def convolve(
     channels = image.shape[-1]
     if not inner or channels % inner or outer % (channels // inner or 1):
         raise ValueError(f"{channels} channels do not fit a filter of shape {weights.shape}")
-    step = _steps(strides, x.ndim, data_format, "strides")
-    spread = _steps(dilations, x.ndim, data_format, "dilations")
+    step = steps(strides, x.ndim, data_format, "strides")
+    spread = steps(dilations, x.ndim, data_format, "dilations")
     sizes = kernel.shape[:-2]
     around = axes(
         image.shape[1:-1],
@@ -110,8 +110,8 @@ def convolved(c: Inference, rank: int, data_format: str, depthwise: bool = False
     """What a convolution of inputs 0 and 1 gives, for a node with its attributes."""
     x = spatial_shape(c, 0, rank, data_format)
     weights = spatial_shape(c, 1, rank, "NHWC")
-    step = _steps(c.attrs["strides"], rank, data_format, "strides")
-    spread = _steps(c.attrs.get("dilations"), rank, data_format, "dilations")
+    step = steps(c.attrs["strides"], rank, data_format, "strides")
+    spread = steps(c.attrs.get("dilations"), rank, data_format, "dilations")
     explicit = explicit_space(c.attrs.get("explicit_paddings", ()), data_format)
     outs = extents(c, x[1:-1], weights[:-2], step, spread, c.attrs["padding"], explicit)
     inner, outer = weights[-2:]
@@ -228,8 +228,8 @@ def depthwise_conv2d(
     image, kernel = wide(channels_last(x, data_format)), wide(weights)
     if kernel.ndim != 4 or image.ndim != 4 or kernel.shape[2] != image.shape[-1]:
         raise ValueError(f"image {x.shape} ({data_format}) does not fit filter {weights.shape}")
-    step = _steps(strides, 4, data_format, "strides")
-    spread = _steps(dilations, 4, data_format, "dilations")
+    step = steps(strides, 4, data_format, "strides")
+    spread = steps(dilations, 4, data_format, "dilations")
     around = axes(
         image.shape[1:-1],
         kernel.shape[:2],
@@ -286,8 +286,8 @@ def deconvolve(
     rows, kernel = wide(channels_last(dy, data_format)), wide(weights)
     inner, outer = kernel.shape[-2:]
     shape = _full_shape(sizes, inner, rows, data_format)
-    step = _steps(strides, dy.ndim, data_format, "strides")
-    spread = _steps(dilations, dy.ndim, data_format, "dilations")
+    step = steps(strides, dy.ndim, data_format, "strides")
+    spread = steps(dilations, dy.ndim, data_format, "dilations")
     window = kernel.shape[:-2]
     around = axes(
         shape[1:-1], window, step, spread, padding, explicit_space(explicit_paddings, data_format)
@@ -490,27 +490,40 @@ def _dilation_type(c: Inference) -> ValueType:
     x = spatial_shape(c, 0, 4, "NHWC")
     weights = spatial_shape(c, 1, 3, "NHWC")
     merge_extents(x[-1], weights[-1])
-    step = _steps(c.attrs["strides"], 4, "NHWC", "strides")
-    spread = _steps(c.attrs["rates"], 4, "NHWC", "rates")
+    step = steps(c.attrs["strides"], 4, "NHWC", "strides")
+    spread = steps(c.attrs["rates"], 4, "NHWC", "rates")
     outs = extents(c, x[1:-1], weights[:-1], step, spread, c.attrs["padding"], fits=False)
     return ValueType(c.inputs[0].dtype, (x[0], *outs, x[-1]))
+
+
+def dilation_sums(
+    x: Array, weights: Array, strides: Ints, rates: Ints, padding: str
+) -> tuple[Array, Array, Iterator[tuple[tuple[int, ...], Array, Array]]]:
+    """What the maxima of Dilation2D start from, the first place of each window inside the image,
+    and for each tap of the filter: its index, which place of the image lies under it, -1 for
+    none, and the sums. Places are flat, of rows and columns."""
+    step, spread = steps(strides, 4, "NHWC", "strides"), steps(rates, 4, "NHWC", "rates")
+    rows, columns = x.shape[1:3]
+    around = axes((rows, columns), weights.shape[:-1], step, spread, padding)
+    outs = [a.out for a in around]
+    check_size([len(x), *outs, x.shape[-1]])
+    flat = pad(np.arange(rows * columns).reshape(1, rows, columns, 1), around, -1)
+    top, left = (
+        np.maximum(np.arange(n) * s - a.before, 0)
+        for n, s, a in zip(outs, step, around, strict=True)
+    )
+    first = np.add.outer(top * columns, left)[None, :, :, None]
+    under = (
+        taps(image, weights.shape[:-1], step, spread, outs) for image in (pad(x, around), flat)
+    )
+    sums = ((at, place, part + weights[at]) for (at, part), (_, place) in zip(*under, strict=True))
+    return np.full((len(x), *outs, x.shape[-1]), lowest(x.dtype), x.dtype), first, sums
 
 
 @op("Dilation2D", type=_dilation_type, exact=True, ranks="43")
 def dilation2d(x: Array, weights: Array, *, strides: Ints, rates: Ints, padding: str) -> Array:
     """Greatest sum of image and filter in each window (tf.nn.dilation2d): weights (h, w, c)."""
-    step, spread = _steps(strides, 4, "NHWC", "strides"), _steps(rates, 4, "NHWC", "rates")
-    low = lowest(x.dtype)
-    around = axes(x.shape[1:-1], weights.shape[:-1], step, spread, padding)
-    outs = [a.out for a in around]
-    inside = pad(np.ones((1, *x.shape[1:-1], 1), bool), around, False)
-    best = np.full((len(x), *outs, x.shape[-1]), low, x.dtype)
-    padded = pad(x, around)
-    for (at, under), (_, real) in zip(
-        taps(padded, weights.shape[:-1], step, spread, outs),
-        taps(inside, weights.shape[:-1], step, spread, outs),
-        strict=True,
-    ):
-        total = under + weights[at]
-        best = np.where(real & (total > best), total, best)
+    best, _, sums = dilation_sums(x, weights, strides, rates, padding)
+    for _, place, total in sums:
+        best = np.where((place >= 0) & (total > best), total, best)
     return best

@@ -38,6 +38,10 @@ FAMILIES: dict[str, str] = {
         Conv Conv2D Conv2DBackpropInput Conv2DBackpropInputV2 Conv3D Conv3DBackpropInput
         Conv3DBackpropInputV2 DepthwiseConv2dNative DepthwiseConv2dNativeBackpropInput Dilation2D
     """,
+    "conv_grad": """
+        Conv2DBackpropFilter Conv3DBackpropFilter Conv3DBackpropFilterV2
+        DepthwiseConv2dNativeBackpropFilter Dilation2DBackpropFilter Dilation2DBackpropInput
+    """,
     "count": """
         DenseCountSparseOutput RaggedCountSparseOutput SparseCountSparseOutput
     """,
@@ -61,8 +65,11 @@ FAMILIES: dict[str, str] = {
         _FusedDepthwiseConv2dNative _FusedMatMul
     """,
     "gradients": """
-        BiasAddGrad EluGrad InvGrad LeakyReluGrad ReciprocalGrad Relu6Grad ReluGrad RsqrtGrad
-        SeluGrad SigmoidGrad SoftplusGrad SoftsignGrad SqrtGrad StridedSliceGrad TanhGrad
+        BatchCholeskyGrad BiasAddGrad CholeskyGrad EluGrad FakeQuantWithMinMaxArgsGradient
+        FakeQuantWithMinMaxVarsGradient FakeQuantWithMinMaxVarsPerChannelGradient IgammaGradA
+        InvGrad LeakyReluGrad MirrorPadGrad QuantizeAndDequantizeV4Grad RandomGammaGrad
+        ReciprocalGrad Relu6Grad ReluGrad RsqrtGrad SeluGrad SigmoidGrad SoftplusGrad SoftsignGrad
+        SqrtGrad StridedSliceGrad TanhGrad
     """,
     "hashing": """
         Fingerprint StringToHashBucket StringToHashBucketFast StringToHashBucketStrong
@@ -117,13 +124,22 @@ FAMILIES: dict[str, str] = {
         Relu6 Selu Softmax SoftmaxCrossEntropyWithLogits Softplus Softsign
         SparseSoftmaxCrossEntropyWithLogits
     """,
+    "norm_grad": """
+        BatchNormWithGlobalNormalizationGrad FusedBatchNormGrad FusedBatchNormGradV2
+        FusedBatchNormGradV3 LRNGrad
+    """,
     "parsing": """
         DecodeCSV DecodeCompressed DecodePaddedRaw DecodeRaw ParseExample ParseExampleV2
         ParseSingleExample
     """,
     "pool": """
-        AvgPool AvgPool3D FractionalAvgPool FractionalMaxPool MaxPool MaxPool3D MaxPoolGrad
-        MaxPoolV2 MaxPoolWithArgmax
+        AvgPool AvgPool3D FractionalAvgPool FractionalMaxPool MaxPool MaxPool3D MaxPoolV2
+        MaxPoolWithArgmax
+    """,
+    "pool_grad": """
+        AvgPool3DGrad AvgPoolGrad FractionalAvgPoolGrad FractionalMaxPoolGrad MaxPool3DGrad
+        MaxPool3DGradGrad MaxPoolGrad MaxPoolGradGrad MaxPoolGradGradV2 MaxPoolGradV2
+        MaxPoolGradWithArgmax
     """,
     "products": """
         BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum MatMul SparseMatMul
@@ -157,6 +173,10 @@ FAMILIES: dict[str, str] = {
         CropAndResize ImageProjectiveTransformV2 ImageProjectiveTransformV3 ResizeArea
         ResizeBicubic ResizeBilinear ResizeNearestNeighbor ScaleAndTranslate
     """,
+    "resize_grad": """
+        CropAndResizeGradBoxes CropAndResizeGradImage ResizeBicubicGrad ResizeBilinearGrad
+        ResizeNearestNeighborGrad ScaleAndTranslateGrad
+    """,
     "rng": """
         RngReadAndSkip RngSkip StatefulRandomBinomial StatefulStandardNormal
         StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt
@@ -186,6 +206,11 @@ FAMILIES: dict[str, str] = {
         SparseReduceSum SparseReduceSumSparse SparseReorder SparseReshape SparseSlice
         SparseSoftmax SparseSparseMaximum SparseSparseMinimum SparseSplit SparseTensorDenseAdd
         SparseTensorDenseMatMul SparseToDense
+    """,
+    "sparse_grad": """
+        RaggedFillEmptyRowsGrad SparseAddGrad SparseFillEmptyRowsGrad SparseSegmentMeanGrad
+        SparseSegmentMeanGradV2 SparseSegmentSqrtNGrad SparseSegmentSqrtNGradV2
+        SparseSegmentSumGrad SparseSegmentSumGradV2 SparseSliceGrad
     """,
     "special": """
         BesselI0 BesselI0e BesselI1 BesselI1e BesselJ0 BesselJ1 BesselK0 BesselK0e BesselK1

@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from ..graph.types import ValueType
 from .array import strided_index, zero
+from .layout import mirrored
+from .quantize import along, check_bounds, check_range, nudged
 from .registry import Function, op
-from .rules import Inference, merge_shapes, shape_vector
+from .rules import Inference, broadcast, merge_shapes, same, shape_vector
+from .special import gamma_by_shape, igamma_by_shape
 
 Array = NDArray[Any]
 
@@ -157,3 +160,162 @@ def strided_slice_grad(
         raise ValueError(f"a gradient of shape {dy.shape} for a slice of shape {view.shape}")
     result[strided_index(result, begin, end, strides, masks)] = dy
     return result
+
+
+def _unmirrored_type(c: Inference) -> ValueType:
+    (dtype, shape), paddings = c.inputs[0], c.extents(1)
+    if shape is None or paddings is None or len(paddings) != 2 * len(shape):
+        return ValueType(dtype, c.unknown(None if shape is None else len(shape)))
+    pairs = zip(shape, paddings[::2], paddings[1::2], strict=True)
+    return ValueType(dtype, tuple(e - a - b for e, a, b in pairs))
+
+
+@op("MirrorPadGrad", type=_unmirrored_type, ranks=".2")
+def mirror_pad_grad(x: Array, paddings: Array, *, mode: str) -> Array:
+    """The gradient of MirrorPad: what stands for an element is added to it."""
+    if paddings.shape != (x.ndim, 2) or np.any(paddings < 0):
+        raise ValueError(f"paddings {paddings.tolist()} do not fit shape {x.shape}")
+    for axis, (before, after) in enumerate(paddings.tolist()):
+        n = x.shape[axis] - before - after
+        if n < 1:
+            raise ValueError(f"paddings {before}, {after} leave nothing of {x.shape[axis]}")
+        result = np.zeros((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype)
+        rows = np.moveaxis(result, axis, 0)
+        np.add.at(rows, mirrored(n, before, after, mode), np.moveaxis(x, axis, 0))
+        x = result
+    return x
+
+
+# Quantization
+
+
+def _between(
+    gradients: Array, inputs: Array, low: Array, high: Array, num_bits: int, narrow_range: bool
+) -> tuple[Array, Array, Array]:
+    """The gradients where the inputs are on the grid, below it and above it, 0 elsewhere."""
+    if gradients.shape != inputs.shape:
+        raise ValueError(f"shapes {gradients.shape} and {inputs.shape} should be equal")
+    bottom, top, _, _ = nudged(low, high, num_bits, narrow_range)
+    nowhere = (low == 0) & (high == 0)
+    inside = ((inputs >= bottom) & (inputs <= top)) | nowhere
+    sides = (inputs < bottom) & ~nowhere, (inputs > top) & ~nowhere
+    inner, below, above = (np.where(s, gradients, np.float32(0)) for s in (inside, *sides))
+    return inner, below, above
+
+
+@op("FakeQuantWithMinMaxArgsGradient", type=same)
+def fake_quant_with_min_max_args_gradient(
+    gradients: Array,
+    inputs: Array,
+    *,
+    min: float = -6.0,
+    max: float = 6.0,
+    num_bits: int = 8,
+    narrow_range: bool = False,
+) -> Array:
+    """The gradients where the inputs are on the grid of FakeQuantWithMinMaxArgs."""
+    check_range(min, max)
+    low, high = np.asarray(min), np.asarray(max)
+    return _between(gradients, inputs, low, high, num_bits, narrow_range)[0]
+
+
+_FAKE_QUANT = ("backprops_wrt_input", "backprop_wrt_min", "backprop_wrt_max")
+
+
+@op(
+    "FakeQuantWithMinMaxVarsGradient",
+    type=lambda c: [c.inputs[0], *[ValueType(c.inputs[0].dtype, ())] * 2],
+    outputs=_FAKE_QUANT,
+)
+def fake_quant_with_min_max_vars_gradient(
+    gradients: Array,
+    inputs: Array,
+    min: Array,
+    max: Array,
+    *,
+    num_bits: int = 8,
+    narrow_range: bool = False,
+) -> tuple[Array, ...]:
+    """The gradients of FakeQuantWithMinMaxVars by inputs and bounds: a bound has those of the
+    inputs beyond it."""
+    check_bounds(inputs, min, max, False)
+    inner, below, above = _between(gradients, inputs, min, max, num_bits, narrow_range)
+    return inner, below.sum(), above.sum()
+
+
+@op(
+    "FakeQuantWithMinMaxVarsPerChannelGradient",
+    type=lambda c: [c.inputs[0], c.inputs[2], c.inputs[3]],
+    outputs=_FAKE_QUANT,
+)
+def fake_quant_with_min_max_vars_per_channel_gradient(
+    gradients: Array,
+    inputs: Array,
+    min: Array,
+    max: Array,
+    *,
+    num_bits: int = 8,
+    narrow_range: bool = False,
+) -> tuple[Array, ...]:
+    """As FakeQuantWithMinMaxVarsGradient with bounds for each index of the last axis."""
+    check_bounds(inputs, min, max, True)
+    inner, below, above = _between(gradients, inputs, min, max, num_bits, narrow_range)
+    every = tuple(range(inputs.ndim - 1))
+    return inner, below.sum(axis=every), above.sum(axis=every)
+
+
+@op(
+    "QuantizeAndDequantizeV4Grad",
+    type=lambda c: [c.inputs[0], *[ValueType(c.inputs[0].dtype, c.inputs[2].shape)] * 2],
+    exact=True,
+    outputs=("input_backprop", "input_min_backprop", "input_max_backprop"),
+)
+def quantize_and_dequantize_v4_grad(
+    gradients: Array, input: Array, input_min: Array, input_max: Array, *, axis: int = -1
+) -> tuple[Array, ...]:
+    """The gradients where the input is in its range, 0 elsewhere and for the bounds."""
+    if gradients.shape != input.shape or input_min.shape != input_max.shape:
+        raise ValueError(f"gradients {gradients.shape} do not fit inputs {input.shape}")
+    low, high = (along(bound, input, axis) for bound in (input_min, input_max))
+    inside = (input >= low) & (input <= high)
+    zeros = np.zeros(input_min.shape, gradients.dtype)
+    return np.where(inside, gradients, gradients.dtype.type(0)), zeros, zeros
+
+
+# Factors and distributions
+
+
+@op("CholeskyGrad", "BatchCholeskyGrad", type=same)
+def cholesky_grad(l: Array, grad: Array) -> Array:  # noqa: E741 - TensorFlow's name
+    """The gradient of Cholesky, whose result is `l` (Murray 2016, eq. 10)."""
+    if l.ndim < 2 or l.shape[-1] != l.shape[-2] or grad.shape != l.shape:
+        raise ValueError(f"factors {l.shape} and gradients {grad.shape} should be square matrices")
+    factor = np.tril(l.astype(np.float64))
+    inner = np.swapaxes(factor, -1, -2) @ np.tril(grad)
+    half = np.tril(inner) - np.einsum("...ii->...i", inner)[..., None] * np.eye(l.shape[-1]) / 2
+    inverse = np.linalg.inv(factor)
+    whole = np.swapaxes(inverse, -1, -2) @ half @ inverse
+    return ((whole + np.swapaxes(whole, -1, -2)) / 2).astype(l.dtype)
+
+
+def _by_shape(function: Function) -> Function:
+    """A function of a gamma distribution's shape and a point, computed in double precision."""
+
+    def reference(a: Array, x: Array) -> Array:
+        result = function(*np.broadcast_arrays(a.astype(np.float64), x.astype(np.float64)))
+        return np.asarray(result, a.dtype)
+
+    return reference
+
+
+for _name, _function, _doc in (
+    ("IgammaGradA", igamma_by_shape, "The derivative of Igamma by its first argument."),
+    (
+        "RandomGammaGrad",
+        gamma_by_shape,
+        "How a gamma number changes with the shape it is drawn for.",
+    ),
+):
+    _reference = _by_shape(_function)
+    _reference.__doc__ = _doc
+    op(_name, type=broadcast)(_reference)

@@ -142,23 +142,27 @@ def pad_v2(x: Array, paddings: Array, constant_values: Array) -> Array:
     return result
 
 
+def mirrored(n: int, before: int, after: int, mode: str) -> Array:
+    """Which of `n` elements each one is once so many of their reflection stand around them.
+
+    Raises ValueError where a padding is longer than what can be reflected.
+    """
+    edge = mode == "REFLECT"
+    if max(before, after) > n - edge:
+        raise ValueError(f"paddings {before}, {after} reflect more than the {n} elements")
+    parts = np.arange(before)[::-1] + edge, np.arange(n), n - 1 - edge - np.arange(after)
+    return np.concatenate(parts).astype(np.intp)
+
+
 @op("MirrorPad", type=_pad_type, exact=True, ranks=".2")
 def mirror_pad(x: Array, paddings: Array, *, mode: str) -> Array:
     """`x` continued by its reflection, without (REFLECT) or with (SYMMETRIC) the edge (tf.pad).
 
     Raises ValueError where a padding is longer than what can be reflected.
     """
-    edge = mode == "REFLECT"
     for axis, (before, after) in enumerate(_paddings(x, paddings)):
-        n = x.shape[axis]
-        if max(before, after) > n - edge:
-            raise ValueError(
-                f"paddings {before}, {after} reflect more than the {n} elements of axis {axis}"
-            )
-        index = np.concatenate(
-            [np.arange(before)[::-1] + edge, np.arange(n), n - 1 - edge - np.arange(after)]
-        )
-        x = x.take(index.astype(np.intp), axis)
+        index = mirrored(x.shape[axis], before, after, mode)
+        x = x.take(index, axis)
     return x
 
 

@@ -285,6 +285,15 @@ def _rank4(c: Inference) -> ValueType:
     return c.inputs[0]
 
 
+def nearby(x: Array, radius: int) -> Array:
+    """The sums of the channels that lie at most `radius` apart."""
+    if radius < 0:
+        raise ValueError(f"depth_radius {radius} should not be negative")
+    radius, n = min(radius, x.shape[-1]), x.shape[-1]
+    padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(radius, radius)])
+    return sum((padded[..., i : i + n] for i in range(2 * radius + 1)), start=np.zeros_like(x))
+
+
 @op("LRN", type=_rank4, ranks="4")
 def lrn(
     x: Array, *, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5
@@ -293,14 +302,8 @@ def lrn(
 
     Where the sum is negative, only the power 1 is a number.
     """
-    if depth_radius < 0:
-        raise ValueError(f"depth_radius {depth_radius} should not be negative")
     w = wide(x)
-    radius = min(depth_radius, x.shape[-1])
-    squares = np.pad(np.square(w), [(0, 0)] * 3 + [(radius, radius)])
-    total = sum(
-        (squares[..., i : i + x.shape[-1]] for i in range(2 * radius + 1)), start=np.zeros_like(w)
-    )
+    total = nearby(np.square(w), depth_radius)
     near = single(w, bias) + single(w, alpha) * total
     if beta in (0.5, 1.0):
         return (w * near ** single(w, -beta)).astype(x.dtype)

@@ -14,7 +14,7 @@ from ..graph.types import ValueType
 from .generators import State, permutation, uniform
 from .nn import wide
 from .registry import RANDOM, op
-from .rules import Inference, same
+from .rules import Inference
 from .windows import (
     Axis,
     axes,
@@ -35,7 +35,7 @@ Array = NDArray[Any]
 Ints = Sequence[int]
 
 
-def _window(ksize: Ints, strides: Ints, rank: int, data_format: str) -> tuple[list[int], list[int]]:
+def window(ksize: Ints, strides: Ints, rank: int, data_format: str) -> tuple[list[int], list[int]]:
     """Window and strides in channels-last order; raises ValueError for what TensorFlow refuses."""
     if len(ksize) != rank or len(strides) != rank:
         raise ValueError(f"ksize {list(ksize)} and strides {list(strides)} should have {rank} each")
@@ -55,7 +55,7 @@ def _pooled(c: Inference, ksize: Ints, strides: Ints) -> ValueType:
     data_format = c.attrs.get("data_format", "NHWC")
     rank = 5 if "DHW" in data_format else 4
     x = spatial_shape(c, 0, rank, data_format)
-    sizes, steps = _window(ksize, strides, rank, data_format)
+    sizes, steps = window(ksize, strides, rank, data_format)
     explicit = explicit_space(c.attrs.get("explicit_paddings", ()), data_format)
     outs = extents(
         c, x[1:-1], sizes[1:-1], steps[1:-1], [1] * (rank - 2), c.attrs["padding"], explicit
@@ -64,7 +64,7 @@ def _pooled(c: Inference, ksize: Ints, strides: Ints) -> ValueType:
     return ValueType(c.inputs[0].dtype, shape_as((x[0], *outs, depth), data_format))
 
 
-def _places(
+def places(
     image: Array, sizes: Ints, steps: Ints, padding: str, explicit: Ints = ()
 ) -> tuple[list[Axis], list[int]]:
     around = axes(image.shape[1:-1], sizes, steps, [1] * len(sizes), padding, explicit)
@@ -87,10 +87,10 @@ def _greatest(
     x: Array, ksize: Ints, strides: Ints, padding: str, data_format: str, explicit: Ints = ()
 ) -> Array:
     image = channels_last(x, data_format)
-    sizes, steps = _window(ksize, strides, x.ndim, data_format)
+    sizes, steps = window(ksize, strides, x.ndim, data_format)
     if sizes[-1] > 1:
         return channels_as(_max_depth(image, sizes[-1], steps[-1]), data_format)
-    around, outs = _places(
+    around, outs = places(
         image, sizes[1:-1], steps[1:-1], padding, explicit_space(explicit, data_format)
     )
     low = lowest(x.dtype)
@@ -146,19 +146,19 @@ def _argmax_type(c: Inference) -> list[ValueType]:
     return [y, ValueType(c.attrs["Targmax"], y.shape)]
 
 
-def _find(
+def find(
     x: Array, ksize: Ints, strides: Ints, padding: str, explicit: Ints = ()
 ) -> tuple[Array, Array]:
     """Greatest of each window and its place in the flattened batch; the first of equals.
 
     The search starts at the window's first element, so NaN wins there alone.
     """
-    sizes, steps = _window(ksize, strides, x.ndim, "NHWC")
-    around, outs = _places(x, sizes[1:-1], steps[1:-1], padding, explicit)
+    sizes, steps = window(ksize, strides, x.ndim, "NHWC")
+    around, outs = places(x, sizes[1:-1], steps[1:-1], padding, explicit)
     index = np.arange(x.size, dtype=np.int64).reshape(x.shape)
     best = np.full((len(x), *outs, x.shape[-1]), lowest(x.dtype), x.dtype)
     where = np.full(best.shape, -1, np.int64)
-    flat = (sizes[1:-1], steps[1:-1], [1, 1], outs)
+    flat = (sizes[1:-1], steps[1:-1], [1] * len(outs), outs)
     for (_, under), (_, at) in zip(
         taps(pad(x, around), *flat), taps(pad(index, around, -1), *flat), strict=True
     ):
@@ -181,46 +181,18 @@ def max_pool_with_argmax(
     (tf.nn.max_pool_with_argmax): the first of equals; NaN wins if it is the first."""
     if not x.size:
         raise ValueError(f"shape {x.shape} is empty: nothing to find in it")
-    best, where = _find(x, ksize, strides, padding)
+    best, where = find(x, ksize, strides, padding)
     if not include_batch_in_index:
         where = where % x[0].size
     return best, where.astype(Targmax.numpy)
 
 
-@op("MaxPoolGrad", type=same, exact=True, ranks="4")
-def max_pool_grad(
-    x: Array,
-    y: Array,
-    grad: Array,
-    *,
-    ksize: Ints,
-    strides: Ints,
-    padding: str,
-    explicit_paddings: Ints = (),
-    data_format: str = "NHWC",
-) -> Array:
-    """Each of `grad` goes to where MaxPool found its output; used for unpooling too.
-
-    `y`, the output, is not needed.
-    """
-    image = channels_last(x, data_format)
-    around = explicit_space(explicit_paddings, data_format)
-    window = last(ksize, data_format), last(strides, data_format)
-    _, where = _find(image, *window, padding, around)
-    share = channels_last(grad, data_format)
-    if share.shape != where.shape:
-        raise ValueError(f"shape {grad.shape} is not that of the pooled image, {where.shape}")
-    result = np.zeros(image.size, x.dtype)
-    np.add.at(result, where.ravel(), share.ravel())
-    return channels_as(result.reshape(image.shape), data_format)
-
-
 def _mean(x: Array, ksize: Ints, strides: Ints, padding: str, data_format: str) -> Array:
     image = wide(channels_last(x, data_format))
-    sizes, steps = _window(ksize, strides, x.ndim, data_format)
+    sizes, steps = window(ksize, strides, x.ndim, data_format)
     if sizes[-1] > 1 or steps[-1] > 1:
         raise ValueError("the mean over channels is not possible")
-    around, outs = _places(image, sizes[1:-1], steps[1:-1], padding)
+    around, outs = places(image, sizes[1:-1], steps[1:-1], padding)
     flat = (sizes[1:-1], steps[1:-1], [1] * len(outs), outs)
     total = np.zeros((len(x), *outs, image.shape[-1]), image.dtype)
     for _, under in taps(pad(image, around), *flat):
@@ -287,7 +259,7 @@ def _fractions(
     return rows, _cuts(x.shape[2], outs[2], pseudo_random, drawn, seeds)
 
 
-def _regions(x: Array, rows: Array, columns: Array, overlapping: bool) -> list[list[Array]]:
+def regions(x: Array, rows: Array, columns: Array, overlapping: bool) -> list[list[Array]]:
     """The parts of images between cuts, with the next row and column too where `overlapping`."""
     more = int(overlapping)
     return [
@@ -335,7 +307,7 @@ def fractional_max_pool(
     start = lowest(x.dtype)
     best = [
         [np.fmax.reduce(region, axis=(1, 2), initial=start) for region in row]
-        for row in _regions(x, *cuts, overlapping)
+        for row in regions(x, *cuts, overlapping)
     ]
     return (np.moveaxis(np.array(best, x.dtype), 2, 0), *cuts)
 
@@ -354,7 +326,7 @@ def fractional_avg_pool(
 ) -> tuple[Array, Array, Array]:
     """Mean of regions of random, nearly equal sizes (tf.nn.fractional_avg_pool; Graham 2014)."""
     cuts = _fractions(x, pooling_ratio, pseudo_random, (seed, seed2), state, deterministic)
-    mean = [[_truncated_mean(region) for region in row] for row in _regions(x, *cuts, overlapping)]
+    mean = [[_truncated_mean(region) for region in row] for row in regions(x, *cuts, overlapping)]
     return (np.moveaxis(np.array(mean, x.dtype), 2, 0), *cuts)
 
 

@@ -28,7 +28,11 @@ def round_away(x: Array) -> Array:
     )
 
 
-def _fake_quant(x: Array, low: Array, high: Array, num_bits: int, narrow_range: bool) -> Any:
+def nudged(
+    low: Array, high: Array, num_bits: int, narrow_range: bool
+) -> tuple[Array, Array, Array, Array]:
+    """The grid of 2**num_bits numbers from `low` to `high` of which 0 is one: its lowest and
+    highest number, the step, and the inverse of the step."""
     if not 2 <= num_bits <= 16:
         raise ValueError(f"{num_bits} bits: 2 to 16 are possible")
     first, last = F32(1 if narrow_range else 0), F32(2**num_bits - 1)
@@ -36,10 +40,26 @@ def _fake_quant(x: Array, low: Array, high: Array, num_bits: int, narrow_range: 
     scale = (high - low) / (last - first)
     zero = first - low / scale
     zero = np.where(zero < first, first, np.where(zero > last, last, round_away(zero)))
-    bottom, top = (first - zero) * scale, (last - zero) * scale
+    inverse = (last - first) / (high - low)
+    return (first - zero) * scale, (last - zero) * scale, scale, inverse
+
+
+def check_bounds(x: Array, low: Array, high: Array, per_channel: bool) -> None:
+    """Raises ValueError where the bounds are no scalars, or not one for each channel."""
+    if low.shape != (x.shape[-1:] if per_channel else ()) or high.shape != low.shape:
+        raise ValueError(f"bounds {low.shape} and {high.shape} do not fit inputs {x.shape}")
+
+
+def check_range(low: float, high: float) -> None:
+    """Raises ValueError where the range is empty."""
+    if not low < high:
+        raise ValueError(f"the range from {low} to {high} is empty")
+
+
+def _fake_quant(x: Array, low: Array, high: Array, num_bits: int, narrow_range: bool) -> Any:
+    bottom, top, scale, inverse = nudged(low, high, num_bits, narrow_range)
     held = np.where(x > bottom, x, np.where(np.isnan(x), x, bottom))
     held = np.where(held < top, held, np.where(np.isnan(x), x, top))
-    inverse = (last - first) / (high - low)
     found = np.floor((held - bottom) * inverse + F32(0.5)) * scale + bottom
     return np.where((low == 0) & (high == 0), F32(0), found).astype(F32)
 
@@ -55,8 +75,7 @@ def fake_quant_with_min_max_args(
 ) -> Any:
     """Rounds to a grid of 2**num_bits numbers from `min` to `max`, shifted so that zero is one
     (tf.quantization.fake_quant_with_min_max_args)."""
-    if not min < max:
-        raise ValueError(f"the range from {min} to {max} is empty")
+    check_range(min, max)
     return _fake_quant(inputs, np.asarray(min), np.asarray(max), num_bits, narrow_range)
 
 
@@ -65,8 +84,7 @@ def fake_quant_with_min_max_vars(
     inputs: Array, min: Array, max: Array, *, num_bits: int = 8, narrow_range: bool = False
 ) -> Any:
     """As FakeQuantWithMinMaxArgs with bounds that are computed; 0 where both are 0."""
-    if min.ndim or max.ndim:
-        raise ValueError(f"the bounds are scalars, not of shapes {min.shape} and {max.shape}")
+    check_bounds(inputs, min, max, False)
     return _fake_quant(inputs, min, max, num_bits, narrow_range)
 
 
@@ -75,12 +93,11 @@ def fake_quant_with_min_max_vars_per_channel(
     inputs: Array, min: Array, max: Array, *, num_bits: int = 8, narrow_range: bool = False
 ) -> Any:
     """As FakeQuantWithMinMaxVars with bounds for each index of the last axis."""
-    if min.shape != inputs.shape[-1:] or max.shape != min.shape:
-        raise ValueError(f"bounds {min.shape} and {max.shape} do not fit inputs {inputs.shape}")
+    check_bounds(inputs, min, max, True)
     return _fake_quant(inputs, min, max, num_bits, narrow_range)
 
 
-def _along(bound: Array, x: Array, axis: int) -> Array:
+def along(bound: Array, x: Array, axis: int) -> Array:
     """Bounds for the indices of `axis`, shaped to broadcast against `x`; a scalar for axis -1."""
     if axis == -1:
         return bound.reshape(())
@@ -105,7 +122,7 @@ def _snap(
         raise ValueError(f"{num_bits} bits are out of range")
     kind = x.dtype.type
     if given:
-        low, high = _along(low, x, axis), _along(high, x, axis)
+        low, high = along(low, x, axis), along(high, x, axis)
         if (low > high).any():
             raise ValueError("the lower bound is above the upper one")
     elif x.size:
@@ -235,7 +252,7 @@ def quantize_v2(
     span = np.maximum(F32(1), np.maximum(np.abs(min_range), np.abs(max_range)))
     high = np.maximum(max_range, low + span * F32(ensure_minimum_range))
     high = np.maximum(F32(0), high)
-    bottom, top = _along(low, input, axis), _along(high, input, axis)
+    bottom, top = along(low, input, axis), along(high, input, axis)
     if mode == "MIN_COMBINED":
         step = F32(limits.max - limits.min) / (top - bottom)
         half = F32((limits.max - limits.min + 1) / 2 if limits.min < 0 else 0)
@@ -288,7 +305,7 @@ def dequantize(
 ) -> Any:
     """The floats that integers stand for (tf.quantization.dequantize)."""
     limits = np.iinfo(input.dtype)
-    low, high = _along(min_range, input, axis), _along(max_range, input, axis)
+    low, high = along(min_range, input, axis), along(max_range, input, axis)
     x = input.astype(F32)
     if mode == "MIN_COMBINED":
         step = (high - low) / F32(limits.max - limits.min)

@@ -62,7 +62,7 @@ def _grid(n: int, out: int, align_corners: bool, half: bool, shift: float = 0.5)
     return (at + _F32(0.5)) * scale - _F32(shift) if half else at * scale
 
 
-def _whole(x: Array) -> Array:
+def whole(x: Array) -> Array:
     return x.astype(np.int64)
 
 
@@ -82,8 +82,8 @@ def bilinear(wide: Array, size: Array, align_corners: bool, half_pixel_centers: 
         at = _grid(n, out, align_corners, half_pixel_centers)
         low = np.floor(at)
         part = (at - low).astype(wide.dtype).reshape(-1, *[1] * (3 - axis))
-        before = wide.take(_whole(np.maximum(low, 0)), axis)
-        after = wide.take(_whole(np.minimum(np.ceil(at), n - 1)), axis)
+        before = wide.take(whole(np.maximum(low, 0)), axis)
+        after = wide.take(whole(np.minimum(np.ceil(at), n - 1)), axis)
         wide = before + (after - before) * part
     return wide
 
@@ -97,7 +97,7 @@ def resize_nearest(
     for axis, out in ((2, width), (1, height)):
         at = _grid(x.shape[axis], out, align_corners, half_pixel_centers, shift=0)
         at = np.floor(at + _F32(0.5)) if align_corners else np.floor(at)
-        x = x.take(_whole(np.clip(at, 0, x.shape[axis] - 1)), axis)
+        x = x.take(whole(np.clip(at, 0, x.shape[axis] - 1)), axis)
     return x
 
 
@@ -146,7 +146,7 @@ def resize_bicubic(
         low = np.floor(at)
         part = np.rint((at - low) * _F32(_CUBIC_STEPS)) / _CUBIC_STEPS
         taps = np.arange(-1, 3)
-        index = _whole(low)[:, None] + taps
+        index = whole(low)[:, None] + taps
         weights = _cubic(part[:, None] - taps, -0.5 if half_pixel_centers else -0.75)
         inside = np.clip(index, 0, n - 1)
         if half_pixel_centers:
@@ -169,7 +169,7 @@ def resize_area(x: Array, size: Array, *, align_corners: bool = False) -> Array:
         first, stop = np.floor(start), np.ceil(end)
         taps = first[:, None] + np.arange(int((stop - first).max()), dtype=_F32)
         share = np.minimum(taps + 1, end[:, None]) - np.maximum(taps, start[:, None])
-        index = np.where(taps < stop[:, None], _whole(np.clip(taps, 0, n - 1)), -1)
+        index = np.where(taps < stop[:, None], whole(np.clip(taps, 0, n - 1)), -1)
         wide = _weighted(wide, axis, index, share / scale)
     return wide
 
@@ -205,7 +205,7 @@ _KERNELS: dict[str, tuple[float, Callable[[Array], Array]]] = {
 """Radius, and weight by distance, of each ``kernel_type``."""
 
 
-def _spans(
+def spans(
     kernel_type: str, n: int, out: int, scale: Any, translation: Any, antialias: bool
 ) -> tuple[Array, Array]:
     """Indices and weights (out, k) of the pixels that each position takes; index -1 for none."""
@@ -222,7 +222,18 @@ def _spans(
     distance = np.abs((taps + _F32(0.5) - safe[:, None]) * (_F32(1) / stretch))
     used = (taps <= final[:, None]) & ~outside[:, None]
     weights = np.where(used, kernel(distance), 0).astype(_F32)
-    return np.where(used, _whole(taps), -1), _unit_sum(weights)
+    return np.where(used, whole(taps), -1), _unit_sum(weights)
+
+
+def check_kernel(kernel_type: str, scale: Array, translation: Array) -> None:
+    """Raises ValueError for an unknown kernel or a scale that is not positive."""
+    if kernel_type not in _KERNELS:
+        raise ValueError(f"kernel_type {kernel_type!r} is none of {', '.join(_KERNELS)}")
+    if scale.shape != (2,) or translation.shape != (2,) or not np.all(scale > 0):
+        raise ValueError(
+            f"scale {scale.tolist()} and translation {translation.tolist()} should "
+            "be two numbers, the scales positive"
+        )
 
 
 @op("ScaleAndTranslate", type=_resized(True), ranks="41")
@@ -241,16 +252,10 @@ def scale_and_translate(
     Raises ValueError for an unknown kernel or a scale that is not positive.
     """
     height, width = _image(x, size)
-    if kernel_type not in _KERNELS:
-        raise ValueError(f"kernel_type {kernel_type!r} is none of {', '.join(_KERNELS)}")
-    if scale.shape != (2,) or translation.shape != (2,) or not np.all(scale > 0):
-        raise ValueError(
-            f"scale {scale.tolist()} and translation {translation.tolist()} should "
-            "be two numbers, the scales positive"
-        )
+    check_kernel(kernel_type, scale, translation)
     wide = x.astype(_F32, copy=False)
     for axis, out in ((2, width), (1, height)):
-        index, weights = _spans(
+        index, weights = spans(
             kernel_type, x.shape[axis], out, scale[axis - 1], translation[axis - 1], antialias
         )
         wide = _weighted(wide, axis, index, weights)
@@ -276,6 +281,29 @@ def _crop_grid(first: Array, final: Array, n: int, out: int) -> Array:
     return first[:, None] * _F32(n - 1) + np.arange(out, dtype=_F32) * scale[:, None]
 
 
+def crop_places(
+    shape: tuple[int, ...], boxes: Array, box_ind: Array, size: tuple[int, int], method: str
+) -> tuple[Array, Array, Array, Array]:
+    """Rows (boxes, h, 1) and columns (boxes, 1, w) where CropAndResize reads images of `shape`,
+    which of them lie inside (boxes, h, w), and the image (boxes, 1, 1) that each box is of.
+
+    Raises ValueError where shapes do not fit or a box names no image.
+    """
+    if method not in ("bilinear", "nearest"):
+        raise ValueError(f"method {method!r} is neither bilinear nor nearest")
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or box_ind.shape != boxes.shape[:1]:
+        raise ValueError(f"boxes {boxes.shape}, box_ind {box_ind.shape}: should be [n, 4], [n]")
+    if np.any((box_ind < 0) | (box_ind >= shape[0])):
+        raise ValueError(f"box_ind should lie in [0, {shape[0]}), the number of images")
+    check_size((len(boxes), *size, shape[3]))
+    rows, columns = shape[1:3]
+    y = _crop_grid(boxes[:, 0], boxes[:, 2], rows, size[0])[:, :, None]
+    x = _crop_grid(boxes[:, 1], boxes[:, 3], columns, size[1])[:, None, :]
+    inside = (y >= 0) & (y <= rows - 1) & (x >= 0) & (x <= columns - 1)
+    y, x = (np.where(np.isfinite(q), q, 0).clip(0, n - 1) for q, n in ((y, rows), (x, columns)))
+    return y, x, inside, box_ind[:, None, None]
+
+
 @op("CropAndResize", type=_crop_type, exact=True, ranks="4211")
 def crop_and_resize(
     image: Array,
@@ -292,22 +320,10 @@ def crop_and_resize(
     Raises ValueError where shapes do not fit or a box names no image.
     """
     height, width = _image(image, crop_size)
-    if method not in ("bilinear", "nearest"):
-        raise ValueError(f"method {method!r} is neither bilinear nor nearest")
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or box_ind.shape != boxes.shape[:1]:
-        raise ValueError(f"boxes {boxes.shape}, box_ind {box_ind.shape}: should be [n, 4], [n]")
-    if np.any((box_ind < 0) | (box_ind >= len(image))):
-        raise ValueError(f"box_ind should lie in [0, {len(image)}), the number of images")
-    check_size((len(boxes), height, width, image.shape[3]))
-    rows, columns = image.shape[1:3]
-    y = _crop_grid(boxes[:, 0], boxes[:, 2], rows, height)[:, :, None]
-    x = _crop_grid(boxes[:, 1], boxes[:, 3], columns, width)[:, None, :]
-    inside = (y >= 0) & (y <= rows - 1) & (x >= 0) & (x <= columns - 1)
-    y, x = (np.where(np.isfinite(q), q, 0).clip(0, n - 1) for q, n in ((y, rows), (x, columns)))
-    of = box_ind[:, None, None]
+    y, x, inside, of = crop_places(image.shape, boxes, box_ind, (height, width), method)
 
     def pixel(row: Array, column: Array) -> Array:
-        return image[of, _whole(row), _whole(column)].astype(_F32)
+        return image[of, whole(row), whole(column)].astype(_F32)
 
     if method == "nearest":
         found = pixel(round_away(y), round_away(x))
@@ -385,7 +401,7 @@ def _project(
 
     def pixel(row: Array, column: Array) -> Array:
         real = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-        row, column = (_whole(np.where(real, q, 0)) for q in (row, column))
+        row, column = (whole(np.where(real, q, 0)) for q in (row, column))
         return np.where(real[..., None], images[of, row, column], fill)
 
     if interpolation == "NEAREST":
