@@ -261,6 +261,38 @@ def test_no_rounds() -> None:
         np.testing.assert_array_equal(model(x), concrete(tf.constant(x)).numpy())
 
 
+def test_batches_that_meet_in_a_state() -> None:
+    """Rows, their mask and the first state are fed on their own, as to decoders."""
+
+    def masked(x: Any, mask: Any, first: Any) -> Any:
+        found = tf.TensorArray(tf.float32, tf.shape(x)[0])
+        valid = tf.TensorArray(tf.bool, tf.shape(mask)[0], element_shape=[None, 1]).unstack(mask)
+
+        def step(i: Any, state: Any, found: Any) -> Any:
+            new = tf.tanh(x[i] @ WEIGHTS + state @ AGAIN)
+            state = tf.where(valid.read(i), new, state)
+            return i + 1, state, found.write(i, state)
+
+        going = lambda i, *_: i < tf.shape(x)[0]  # noqa: E731
+        _, state, found = tf.while_loop(going, step, (0, first, found))
+        return {"state": state @ AGAIN, "rows": tf.nn.relu(found.stack() @ AGAIN)}
+
+    concrete = tf.function(masked).get_concrete_function(
+        tf.TensorSpec([None, None, 3]),
+        tf.TensorSpec([None, None, 1], tf.bool),
+        tf.TensorSpec([None, 4]),
+    )
+    model = td.convert(concrete)
+    assert len(_program(model.signatures["serving_default"]).steps) == 1
+    for rounds, batches in ((5, (2, 2, 2)), (5, (3, 1, 3)), (4, (1, 1, 1)), (4, (4, 4, 4))):
+        shapes = [(rounds, batches[0], 3), (rounds + (rounds == 4), batches[1], 1), (batches[2], 4)]
+        x, mask, first = (RNG.normal(size=shape).astype(np.float32) for shape in shapes)
+        want = concrete(x, mask > 0, first)
+        got = model(x=x, mask=mask > 0, first=first)
+        for key, value in want.items():
+            np.testing.assert_allclose(got[key], value, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_rows_do_not_depend_on_their_batch(threads: int) -> None:
     model = convert(scan)[1]

@@ -97,7 +97,7 @@ class Dim:
             return b
         if isinstance(a, int):
             return a
-        total, *others = sorted({*_parts(a), *_parts(b)}, key=repr, reverse=True)
+        total, *others = sorted({*parts(a), *parts(b)}, key=repr, reverse=True)
         for part in others:
             total = Dim({(("bc", part, total),): 1})
         return total
@@ -154,6 +154,20 @@ class Dim:
             total += factor
         return total
 
+    def replaced(self, by: Mapping[str, Extent]) -> Extent:
+        """The extent with other extents in the place of some symbols."""
+        total: Extent = 0
+        for product, factor in self.terms.items():
+            term: Extent = factor
+            for atom in product:
+                if isinstance(atom, str):
+                    term = term * by.get(atom, Dim.symbol(atom))
+                    continue
+                a, b = replaced(atom[1], by), replaced(atom[2], by)
+                term = term * (a // b if atom[0] == "//" else Dim.broadcast(a, b))
+            total = total + term
+        return total
+
 
 Extent: TypeAlias = int | Dim
 Shape: TypeAlias = tuple[Extent, ...] | None
@@ -164,13 +178,13 @@ def _terms(extent: Extent) -> Mapping[Monomial, int]:
     return extent.terms if isinstance(extent, Dim) else {(): extent}
 
 
-def _parts(extent: Extent) -> list[Extent]:
+def parts(extent: Extent) -> list[Extent]:
     """The extents of which a broadcast was made; else the extent alone."""
     if isinstance(extent, Dim) and len(extent.terms) == 1:
         ((atoms, factor),) = extent.terms.items()
         atom = atoms[0] if factor == 1 and len(atoms) == 1 else ""
         if not isinstance(atom, str) and atom[0] == "bc":
-            return [*_parts(atom[1]), *_parts(atom[2])]
+            return [*parts(atom[1]), *parts(atom[2])]
     return [extent]
 
 
@@ -200,6 +214,11 @@ def _without(atoms: Monomial, gone: Counter[Atom]) -> Monomial:
 def evaluate(extent: Extent, binding: Mapping[str, int]) -> int:
     """The number that `extent` is under `binding`; raises KeyError for an unbound symbol."""
     return extent.evaluate(binding) if isinstance(extent, Dim) else extent
+
+
+def replaced(extent: Extent, by: Mapping[str, Extent]) -> Extent:
+    """`extent` with other extents in the place of some symbols."""
+    return extent.replaced(by) if isinstance(extent, Dim) else extent
 
 
 def product(extents: tuple[Extent, ...]) -> Extent:

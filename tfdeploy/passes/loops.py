@@ -23,10 +23,10 @@ import numpy as np
 from ..dtypes import INT32, INT64, VARIANT
 from ..errors import ConversionError
 from ..graph.graph import Graph, Node, Ref, Settled, replace
-from ..graph.types import VALUE, Dim, Extent, ValueType, symbols_told
+from ..graph.types import VALUE, Dim, Extent, ValueType, parts, replaced, symbols_told
 from ..ops import registry
 from ..ops.control import invariant
-from ..ops.effects import ORDERED, effect
+from ..ops.effects import ORDERED, effect, ordered
 from ..ops.infer import Typing, known
 from ..ops.rules import Known
 from . import fold, own
@@ -55,11 +55,12 @@ class _Loop(NamedTuple):
 
     `fixed` never change, `counters` count the rounds from 0; lists in `read` are read in order,
     `filled` tells what is put into those that are filled in order, `last` into those of one
-    element.
+    element.  The body's types hold where each symbol of `same` is the extent that it has there.
     """
 
     node: Node
     body: Graph
+    same: dict[str, Extent]
     rounds: Extent
     fixed: set[int]
     counters: set[int]
@@ -89,13 +90,15 @@ def fuse(graph: Graph, roots: list[Ref], prepare: Prepare) -> tuple[Graph, Mappi
 
 
 def _stacked(rw: Rewriter, node: Node) -> list[Ref] | None:
-    """The rows of a list that a loop has filled."""
-    source = node.inputs[0]
-    if rw.type(source).dtype == VARIANT:
+    """The rows of a list that a loop has filled; of a list of one element, that is what is left."""
+    (source, *_), (want,) = node.inputs, node.types
+    found = rw.type(source)
+    if found.dtype == VARIANT or found.shape is None:
         return None
-    if rw.type(source) == node.types[0]:
-        return [source]
-    return rw.emit("td.Reshape", [source], {}, node.types, node.name)
+    if found.rank != want.rank:
+        kind = found._replace(shape=(1, *found.shape))
+        source = rw.emit("td.Reshape", [source], {}, [kind], f"{node.name}~row")[0]
+    return [_named(rw, source, want, node.name)]
 
 
 # What a loop does
@@ -110,7 +113,8 @@ def _look(rw: Rewriter, node: Node) -> _Loop:
         if _counts(body, i, ref) and rw.scalar(node.inputs[i]) == 0
     }
     rounds = _rounds(rw, node, _settled(rw, node, "cond", fixed), fixed, counters)
-    found = _Loop(node, body, rounds, fixed, counters, set(), {}, {})
+    same = _agree(rw, node, body, fixed)
+    found = _Loop(node, body, same, rounds, fixed, counters, set(), {}, {})
     uses: dict[Ref, list[Node]] = {}
     for each in body.nodes:
         for ref in each.inputs:
@@ -150,6 +154,49 @@ def _settled(rw: Rewriter, node: Node, which: str, fixed: set[int]) -> Graph:
     folded.inputs = [mapping[ref] for ref in function.inputs]
     folded.outputs = [mapping[ref] for ref in function.outputs]
     return folded
+
+
+def _agree(rw: Rewriter, node: Node, body: Graph, fixed: set[int]) -> dict[str, Extent]:
+    """Types the body for states that keep the shapes of their first values.
+
+    Where that takes symbols to be equal, as those of two batches that meet in a state, they are
+    told: such a loop holds for no others.
+    """
+    states = [i for i, ref in enumerate(body.inputs) if body.type(ref).dtype != VARIANT]
+    states = [i for i in states if i not in fixed]
+    shapes = [
+        (rw.type(node.inputs[i]).shape, body.type(body.inputs[i]).shape, body.type(ref).shape)
+        for i, ref in enumerate(body.outputs)
+        if i in states
+    ]
+    same: dict[str, Extent] = {}
+
+    def take(extent: Extent, first: Extent) -> None:
+        first = replaced(first, same)
+        for part in parts(replaced(extent, same)):
+            name = part.name if isinstance(part, Dim) else None
+            depends = isinstance(first, Dim) and name in first.symbols()
+            if name is not None and not depends:
+                by = {name: first}
+                same.update({symbol: replaced(e, by) for symbol, e in same.items()} | by)
+
+    for kind in (1, 2):  # before and after a round
+        if kind == 2 and ordered(rw.old):  # nothing may happen twice: there is no other way to run
+            break
+        for shape in shapes:
+            first = shape[0]
+            _require(first is not None and shape[kind] is not None)
+            for extent, e in zip(shape[kind] or (), first or (), strict=False):
+                take(extent, e)
+    for each in body.nodes:
+        each.types = tuple(_retyped(kind, same) for kind in each.types)
+    return same
+
+
+def _retyped(kind: ValueType, same: Table[str, Extent]) -> ValueType:
+    if kind.shape is None or not same:
+        return kind
+    return kind._replace(shape=tuple(replaced(e, same) for e in kind.shape))
 
 
 def _counts(body: Graph, i: int, ref: Ref) -> bool:
@@ -205,7 +252,7 @@ def _look_at_list(rw: Rewriter, found: _Loop, i: int, uses: dict[Ref, list[Node]
     if i in found.fixed:
         _require(outer.op == "TensorListFromTensor")
         shape = rw.type(outer.inputs[0]).shape
-        _require(shape and shape[0] == found.rounds)
+        _require(shape and _lasts(rw, found, shape[0]))
         _require(all(u.op == "TensorListGetItem" and u.inputs[1] in index for u in users))
         found.read.add(i)
         return
@@ -228,7 +275,33 @@ def _look_at_list(rw: Rewriter, found: _Loop, i: int, uses: dict[Ref, list[Node]
     want = ValueType(kind.dtype, (length.item(), *(kind.shape or ())))
     after = Ref(rw.old.index[found.node.name], i)
     readers = [each for each in rw.old.nodes if after in each.inputs]
-    _require(all(r.op == "TensorListStack" and r.types[0] == want for r in readers))
+    _require(all(r.op == "TensorListStack" and _fits(want, r.types[0]) for r in readers))
+
+
+def _lasts(rw: Rewriter, found: _Loop, length: Extent) -> bool:
+    """Whether a list has a row for each round, and no more."""
+    rounds = found.rounds
+    symbols = [e.name for e in (length, rounds) if isinstance(e, Dim) and e.name is not None]
+    if length != rounds and len(symbols) == 2 and not ordered(rw.old):
+        found.same[symbols[0]] = rounds
+        return True
+    return length == rounds
+
+
+def _fits(kind: ValueType, named: ValueType) -> bool:
+    """Whether a value's type may be another one in which extents have other names."""
+    if kind.dtype != named.dtype or kind.shape is None or named.shape is None:
+        return False
+    pairs = zip(kind.shape, named.shape, strict=False)
+    alike = all(a == b or isinstance(b, Dim) for a, b in pairs)
+    return len(kind.shape) == len(named.shape) and alike
+
+
+def _named(rw: Rewriter, ref: Ref, kind: ValueType, name: str) -> Ref:
+    """A value whose extents are called as in `kind`."""
+    if rw.type(ref) == kind or not _fits(rw.type(ref), kind):
+        return ref
+    return rw.emit("td.Named", [ref], {}, [kind], name)[0]
 
 
 def _row_taken(body: Graph, node: Node) -> Ref | None:
@@ -274,8 +347,8 @@ class _Writer:
                 )
                 self._argument("state", ref, value, body.type(found.last[i]))
             elif i not in found.read and i not in found.filled:
-                kind = body.type(ref)
-                _require(kind == rw.type(node.inputs[i]) == body.type(body.outputs[i]))
+                kind, first = body.type(ref), _retyped(rw.type(node.inputs[i]), found.same)
+                _require(kind == first == body.type(body.outputs[i]))
                 _require(kind.shape is not None)
                 states.append(i)
                 self._argument("state", ref, node.inputs[i], kind)
@@ -298,8 +371,11 @@ class _Writer:
             "rounds": found.rounds,
             "states": len(states),
             "rows": len(self._given["row"]),
+            "same": found.same,
         }
         made = rw.emit(LOOP, [outer for _, outer in arguments], attrs, types, node.name)
+        for slot, i in enumerate(states):
+            made[slot] = _named(rw, made[slot], node.types[i], f"{node.name}~{i}")
         after = dict(zip([*states, *found.filled], made, strict=True))
         return [after.get(i, ref) for i, ref in enumerate(node.inputs)]
 

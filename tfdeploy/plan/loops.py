@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..graph.graph import Graph, Ref
-from ..graph.types import Extent, product
+from ..graph.types import Dim, Extent, product
 from .builder import ARENA, VIEW, Builder, Loop, NoKernel, Value
 from .lowering import LOWERINGS, lowers, read
 
@@ -23,6 +23,8 @@ def _loop(b: Builder) -> None:
     a = b.node.attrs
     body: Graph = a["body"]
     states, rows = a["states"], a["rows"]
+    for symbol, extent in a["same"].items():
+        b.settle(Dim.symbol(symbol), extent)
     number = b.graph.index[b.node.name]
     wanted = [slot for slot in range(len(b.node.types)) if b.uses[Ref(number, slot)]]
     live, needed = _live(body, states, wanted)

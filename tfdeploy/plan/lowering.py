@@ -482,6 +482,14 @@ def _same(b: Builder) -> None:
     b.set(0, b.input(0))
 
 
+@lowers("td.Named")
+def _named(b: Builder) -> None:
+    x = b.input(0)
+    for extent, real in zip(b.type().shape, x.shape, strict=True):
+        b.settle(extent, real)
+    b.set(0, x)
+
+
 @lowers("EnsureShape")
 def _ensure_shape(b: Builder) -> None:
     x = b.input(0)
