@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,21 @@ NO_KERNEL = (
 def lacks_kernel(error: object) -> bool:
     """Whether TensorFlow's `error` is that it has no kernel on this machine."""
     return any(text in str(error) for text in NO_KERNEL)
+
+
+@cache
+def has_onednn() -> bool:
+    """Whether TensorFlow uses oneDNN here, without which it lacks kernels and leaves some outputs
+    as it finds them in memory.
+    """
+    image, weights = tf.zeros([1, 1, 2, 2]), tf.zeros([1, 1, 1, 1])
+    try:
+        tf.nn.conv2d(image, weights, 1, "VALID", data_format="NCHW")
+    except tf.errors.OpError as error:
+        if not lacks_kernel(error):
+            raise
+        return False
+    return True
 
 
 def op_def(name: str, required: bool = True) -> op_def_pb2.OpDef | None:
