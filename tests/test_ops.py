@@ -114,7 +114,7 @@ def test_no_golden_is_left_over(family: str) -> None:
 def test_goldens_are_what_tensorflow_answers(family: str) -> None:
     from tests.oracle import ask, has_onednn, op_def
 
-    if family in ("conv", "fused", "nn") and not has_onednn():
+    if family in ("conv", "fused", "nn", "pool") and not has_onednn():
         pytest.skip("these answers are those of oneDNN, which TensorFlow does not use here")
     for case in goldens.cases(family):
         if op_def(case.op, required=False) is None:
