@@ -19,6 +19,32 @@ ODD = np.array(
     ],
     object,
 )
+MARKED = [
+    b"\xfe\xff\x00a\x00b",
+    b"\xff\xfea\x00b\x00",
+    b"\x00a\x00b",
+    b"\x00a\xfe\xff\xff\xfe",
+    b"\xfe\xff",
+    b"\xff\xfea",
+    b"\x00",
+    b"",
+]
+MARKED_32 = [
+    b"\x00\x00\xfe\xff\x00\x00\x00a",
+    b"\xff\xfe\x00\x00a\x00\x00\x00",
+    b"\x00\x00\x00a",
+    b"\xff\xfe\x00\x00",
+    b"\x00\x00\x00",
+]
+LITTLE, PLAIN = MARKED[1:3]
+IN_ORDER = [
+    [LITTLE, PLAIN, b"", PLAIN, MARKED[0]],
+    [PLAIN, LITTLE],
+    [LITTLE, b"\x00", PLAIN],
+    [LITTLE, b"a\x00\x00\xd8", PLAIN],
+    [LITTLE, b"\x00\xd8a\x00=\xd8\x00\xde", PLAIN],
+    [b"\xff\xfe", PLAIN, LITTLE],
+]
 DECODE = ("UnicodeDecode", "UnicodeDecodeWithOffsets")
 POINTS = np.array([104, 233, 0x1F600, 0xD800, 0x110000, -1, 65], np.int32)
 
@@ -44,6 +70,21 @@ CASES = [
         case(name, np.array([b"\x00a\x00\xe9\xd8=\xde\x00"], object), input_encoding="UTF-16-BE")
         for name in DECODE
     ],
+    *(
+        case("UnicodeDecodeWithOffsets", np.array(texts, object), input_encoding=e)
+        for e, all_texts in (
+            ("UTF-16", [*([text] for text in MARKED), *IN_ORDER]),
+            ("UTF-16-LE", [MARKED]),
+            ("UTF-32", [MARKED_32]),
+        )
+        for texts in all_texts
+    ),
+    *(
+        case(
+            "UnicodeTranscode", np.array(texts, object), input_encoding="UTF-16", output_encoding=o
+        )
+        for o, texts in (("UTF-8", IN_ORDER[0]), ("UTF-16-BE", MARKED[1:2]))
+    ),
     case("UnicodeDecode", np.array([b"\xe9\x80"], object), input_encoding="ISO-8859-1"),
     case("UnicodeDecode", np.array([b"\xe9\x80"], object), input_encoding="windows-1252"),
     case("UnicodeDecode", np.array([b"\x82\xa0a"], object), input_encoding="shift_jis"),
@@ -106,4 +147,11 @@ CASES = [
         output_encoding="UTF-16-BE",
         errors="strict",
     ),
+]
+CASES += [
+    case("UnicodeScript", np.arange(0, 0x3000, 8, np.int32).reshape(3, -1)),
+    case("UnicodeScript", np.arange(0, 0x110400, 0x101, np.int32)),
+    case("UnicodeScript", np.array([-1, -(2**31), 2**31 - 1, 0xD800, 0x10FFFF, 0x378], np.int32)),
+    case("UnicodeScript", np.int32(0x3042)),
+    case("UnicodeScript", np.zeros((0, 2), np.int32)),
 ]

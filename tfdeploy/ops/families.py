@@ -250,7 +250,7 @@ FAMILIES: dict[str, str] = {
         CaseFoldUTF8 NormalizeUTF8 RegexSplitWithOffsets
     """,
     "unicode": """
-        UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeTranscode
+        UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode
     """,
     "variables": """
         Assign AssignAdd AssignAddVariableOp AssignSub AssignSubVariableOp AssignVariableOp

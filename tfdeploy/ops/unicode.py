@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache, partial
+from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +17,7 @@ from ..graph.types import Extent, ValueType
 from .index import check_splits
 from .registry import op
 from .rules import Inference
-from .string import each, string_type, texts
+from .string import string_type, texts
 
 Array = NDArray[Any]
 
@@ -31,8 +33,52 @@ def _codec(encoding: str) -> str:
     return found.name
 
 
-def _pieces(data: bytes, codec: str) -> Iterator[tuple[int | None, int]]:
-    """Each code point of `data` and the byte where it starts; None for bytes that are none."""
+_MARKS = {
+    "utf-16": (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE),
+    "utf-32": (codecs.BOM_UTF32_BE, codecs.BOM_UTF32_LE),
+}
+"""Byte order marks of the encodings that go by them, big-endian first, which holds without one."""
+_NO_CHARACTER = 0xFFFF  # what TensorFlow finds behind a mark that stands alone
+
+
+def _ordered(strings: Iterable[bytes], codec: str) -> Iterator[tuple[bytes, str, int]]:
+    """Each string, its encoding with the byte order, and the length of the mark that told it.
+
+    As in TensorFlow, an order of UTF-16 once found holds for the strings after it too, until one
+    ends within a character or is a mark alone.
+    """
+    if codec not in _MARKS:
+        for data in strings:
+            yield data, codec, 0
+        return
+    big, little = _MARKS[codec]
+    order = ""
+    for data in strings:
+        found, mark = not order, 0
+        if found:
+            order = "le" if data.startswith(little) else "be"
+            mark = len(big) if data.startswith((big, little)) else 0
+        yield data, f"{codec}-{order}", mark
+        within = len(data) % 2 or data[-1 if order == "le" else -2 :][:1] in _HIGH_SURROGATES
+        if codec == "utf-32" or within or (found and len(data) == mark):
+            order = ""
+
+
+_HIGH_SURROGATES = [bytes([byte]) for byte in range(0xD8, 0xDC)]
+
+
+def _pieces(data: bytes, codec: str, mark: int) -> Iterator[tuple[int | None, int]]:
+    """Each code point of `data` and the byte where it starts; None for bytes that are none.
+
+    A byte order mark of `mark` bytes belongs to the first of them.
+    """
+    if mark and len(data) == mark:
+        yield _NO_CHARACTER, 0
+    for point, at in _characters(data[mark:], codec):
+        yield point, at + mark if at else 0
+
+
+def _characters(data: bytes, codec: str) -> Iterator[tuple[int | None, int]]:
     at = 0
     while at < len(data):
         bad: tuple[int, int] | None = None
@@ -51,18 +97,20 @@ def _pieces(data: bytes, codec: str) -> Iterator[tuple[int | None, int]]:
 
 
 def _decoded(
-    data: bytes, codec: str, errors: str, replacement: int, control: bool
-) -> list[tuple[int, int]]:
-    """Code points and their places, with what is no character replaced, left out, or an error."""
-    result = []
-    for point, at in _pieces(data, codec):
-        if point is None and errors == "strict":
-            raise ValueError(f"{data!r} is not valid {codec} at byte {at}")
-        if point is not None and not (control and point < 32):
-            result.append((point, at))
-        elif errors != "ignore":
-            result.append((replacement, at))
-    return result
+    strings: Iterable[bytes], encoding: str, errors: str, replacement: int, control: bool
+) -> Iterator[list[tuple[int, int]]]:
+    """Code points of each string and their places, with what is no character replaced, left out,
+    or an error."""
+    for data, codec, mark in _ordered(strings, _codec(encoding)):
+        result = []
+        for point, at in _pieces(data, codec, mark):
+            if point is None and errors == "strict":
+                raise ValueError(f"{data!r} is not valid {codec} at byte {at}")
+            if point is not None and not (control and point < 32):
+                result.append((point, at))
+            elif errors != "ignore":
+                result.append((replacement, at))
+        yield result
 
 
 def _decode_types(c: Inference) -> list[ValueType]:
@@ -101,10 +149,8 @@ def unicode_decode_with_offsets(
     This is tf.strings.unicode_decode_with_offsets; `errors` is strict (raises ValueError), replace
     or ignore; `replace_control_characters` takes code points below 32 for errors too.
     """
-    codec = _codec(input_encoding)
-    rows = [
-        _decoded(s, codec, errors, replacement_char, replace_control_characters) for s in x.ravel()
-    ]
+    given = input_encoding, errors, replacement_char, replace_control_characters
+    rows = list(_decoded(x.ravel(), *given))
     flat = [pair for row in rows for pair in row]
     splits = np.cumsum([0, *map(len, rows)])
     return (
@@ -184,10 +230,41 @@ def unicode_transcode(
     replace_control_characters: bool = False,
 ) -> Array:
     """Each string in another encoding (tf.strings.unicode_transcode)."""
-    codec = _codec(input_encoding)
+    given = input_encoding, errors, replacement_char, replace_control_characters
+    rows = ([point for point, _ in row] for row in _decoded(x.ravel(), *given))
+    return texts((_encoded(r, output_encoding, errors, replacement_char) for r in rows), x.shape)
 
-    def transcoded(data: bytes) -> bytes:
-        found = _decoded(data, codec, errors, replacement_char, replace_control_characters)
-        return _encoded([p for p, _ in found], output_encoding, errors, replacement_char)
 
-    return each(transcoded, x)
+_UNKNOWN_SCRIPT = 103
+
+
+@cache
+def _scripts() -> tuple[Array, Array]:
+    """Where runs of code points of one script begin, and the script of each.
+
+    A line of the table has a script's number, and from one run to the next how far it is, and how
+    long the run.
+    """
+    text = files(__package__).joinpath("scripts.txt").read_text()
+    runs = []
+    for line in text.splitlines():
+        script, *rest = line.split()
+        end = 0
+        for away, length in (map(partial(int, base=16), run.split("+")) for run in rest):
+            start = end + away
+            end = start + length
+            runs.append((start, end, int(script)))
+    starts, found = [0], [_UNKNOWN_SCRIPT]  # where two runs meet, the last of the two counts
+    for start, end, script in sorted(runs):
+        starts += [start, end]
+        found += [script, _UNKNOWN_SCRIPT]
+    return np.array(starts), np.array(found, np.int32)
+
+
+@op("UnicodeScript", type=lambda c: c.inputs[0], exact=True)
+def unicode_script(x: Array) -> Array:
+    """The number that ICU gives the script of each code point (tf.strings.unicode_script): -1 for
+    what is no character, 103 where the script is unknown."""
+    starts, scripts = _scripts()
+    known = scripts[np.searchsorted(starts, np.maximum(x, 0), side="right") - 1]
+    return np.where((x < 0) | (x > 0x10FFFF), np.int32(-1), known).astype(np.int32)
