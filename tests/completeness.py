@@ -42,6 +42,7 @@ EXCEPTIONS = {
     "0 for any integer, where tf.round keeps it: tests/test_siblings.py": "Round.T=integer",
     "int8 in a layout of a GPU's own, refused": "*.data_format=NCHW_VECT_C",
     "numbers drawn without a seed: refused": "ExtractGlimpse*.uniform_noise=True",
+    "weights from a file: refused": "FixedUnigramCandidateSampler.vocab_file",
     "made by TensorFlow's optimizer for kernels of other kinds": "_FusedConv2D.T=integer "
     "_FusedConv2D.TArgs=* _FusedConv2D.num_host_args _FusedConv2D.filter_format=* "
     "_FusedDepthwiseConv2dNative.leakyrelu_alpha _FusedBatchNormEx.num_side_inputs "

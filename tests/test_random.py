@@ -24,6 +24,16 @@ STATEFUL = [
     case("Multinomial", np.log(np.arange(1, 13.0)).reshape(3, 4), 7, **SEEDS),
     case("RandomGamma", N, np.array([0.5, 1, 9.0]), **SEEDS),
     case("RandomPoissonV2", N, np.array([0.5, 1, 99.0]), **SEEDS),
+    case("ParameterizedTruncatedNormal", N, *(np.float32(v) for v in (0, 1, -1, 2)), **SEEDS),
+    case(
+        "LearnedUnigramCandidateSampler",
+        np.array([[1, 3], [3, 3]]),
+        num_true=2,
+        num_sampled=40,
+        unique=False,
+        range_max=6,
+        **SEEDS,
+    ),
 ]
 
 
@@ -49,7 +59,8 @@ def here(row: Case, state: generators.State | None) -> np.ndarray:
     for name in ("dtype", "output_dtype"):
         if name in given:
             given[name] = from_enum(given[name].as_datatype_enum)
-    return record.reference(*flat, **(record.defaults | given | {"state": state}))
+    found = record.reference(*flat, **(record.defaults | given | {"state": state}))
+    return found[0] if isinstance(found, tuple) else found
 
 
 @pytest.mark.parametrize("row", STATEFUL, ids=lambda row: row.op)

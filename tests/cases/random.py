@@ -247,3 +247,48 @@ CASES = [
     case("RandomIndexShuffle", np.zeros(0, np.int32), ints(0, 3), np.zeros(0, np.int32)),
     seeded("RandomPoissonV2", np.array([2]), np.array([-1, inf, 5], np.float32), dtype=np.float32),
 ]
+
+
+def bounded(name, shape, parameters, kind=np.float32, **attrs):
+    given = [np.array(p, kind) for p in parameters]
+    seed = (SEED,) if name.startswith("Stateless") else ()
+    attrs = attrs if seed else {**SEEDS, **attrs}
+    return case(name, np.array(shape, np.int32), *seed, *given, ulp=32, **attrs)
+
+
+BOUNDS = (  # mean, deviation, bounds: by normal, uniform and exponential numbers, turned round too
+    (0, 1, -1.5, 2),
+    (1, 2, -inf, 4),
+    (0.5, 2, 0, 1),
+    (-3, 0.5, -1, 5),
+    (3, 0.5, -5, 1),
+    (0, 1, 2, inf),
+)
+for name in ("ParameterizedTruncatedNormal", "StatelessParameterizedTruncatedNormal"):
+    CASES += [
+        *(bounded(name, [5, 6], row) for row in BOUNDS),
+        *(bounded(name, [5, 6], row, np.float64) for row in BOUNDS),
+        *(bounded(name, [5, 6], row, F16) for row in BOUNDS[:3]),
+        bounded(name, [0, 3], BOUNDS[0]),
+        bounded(name, [4, 3], (0, -1, -1, 1), raises=True),
+        bounded(name, [4, 3], (0, 1, 1, 1), raises=True),
+        bounded(name, [4, 3], (0, 1, -inf, inf), raises=True),
+        bounded(name, [4, 3], (nan, 1, nan, 1), raises=True),
+        bounded(name, [4, 3], ([0, 1], 1, -1, 1), raises=True),
+    ]
+CASES += [
+    bounded("ParameterizedTruncatedNormal", [3, 7], ([0, 1, -3], 1, -1.5, [1, 4, 5])),
+    bounded("ParameterizedTruncatedNormal", [3, 7], ([0], [1], [-1], [1])),
+    bounded("ParameterizedTruncatedNormal", [7, 5, 5], (0, 1, -1, 1.5)),
+    case(
+        "ParameterizedTruncatedNormal", np.array([3, 5]), *map(np.float32, BOUNDS[0]), check="shape"
+    ),
+    bounded(
+        "StatelessParameterizedTruncatedNormal",
+        [5, 2, 3],
+        ([0, 1, -3], [[1], [2]], -1.5, [1, 4, 5]),
+    ),
+    bounded(
+        "StatelessParameterizedTruncatedNormal", [3, 3], ([0, 1, -3], 1, -1.5, [[1], [4], [5]])
+    ),
+]

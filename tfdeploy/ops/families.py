@@ -24,6 +24,11 @@ FAMILIES: dict[str, str] = {
         NonMaxSuppressionWithOverlaps SampleDistortedBoundingBox SampleDistortedBoundingBoxV2
         StatelessSampleDistortedBoundingBox
     """,
+    "candidates": """
+        AllCandidateSampler ComputeAccidentalHits FixedUnigramCandidateSampler
+        LearnedUnigramCandidateSampler LogUniformCandidateSampler
+        ThreadUnsafeUnigramCandidateSampler UniformCandidateSampler
+    """,
     "codec": """
         DecodeAndCropJpeg DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePng DecodeWebP
         EncodeJpeg EncodeJpegVariableQuality EncodePng ExtractJpegShape
@@ -153,9 +158,10 @@ FAMILIES: dict[str, str] = {
         RaggedFillEmptyRows RaggedGather RaggedRange RaggedTensorToSparse RaggedTensorToTensor
     """,
     "random": """
-        Multinomial NonDeterministicInts RandomGamma RandomIndexShuffle RandomPoisson
-        RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt
-        StatelessMultinomial StatelessRandomBinomial StatelessRandomGammaV2 StatelessRandomGammaV3
+        Multinomial NonDeterministicInts ParameterizedTruncatedNormal RandomGamma
+        RandomIndexShuffle RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal
+        RandomUniform RandomUniformInt StatelessMultinomial StatelessParameterizedTruncatedNormal
+        StatelessRandomBinomial StatelessRandomGammaV2 StatelessRandomGammaV3
         StatelessRandomGetAlg StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg
         StatelessRandomNormal StatelessRandomNormalV2 StatelessRandomPoisson
         StatelessRandomUniform StatelessRandomUniformFullInt StatelessRandomUniformFullIntV2
@@ -283,9 +289,12 @@ EFFECTS: dict[str, str] = {
         Assert
     """,
     "random": """
-        FractionalAvgPool FractionalMaxPool Multinomial NonDeterministicInts RandomCrop
-        RandomGamma RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform
-        RandomUniformInt SampleDistortedBoundingBox SampleDistortedBoundingBoxV2 TruncatedNormal
+        FixedUnigramCandidateSampler FractionalAvgPool FractionalMaxPool
+        LearnedUnigramCandidateSampler LogUniformCandidateSampler Multinomial NonDeterministicInts
+        ParameterizedTruncatedNormal RandomCrop RandomGamma RandomPoisson RandomPoissonV2
+        RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt
+        SampleDistortedBoundingBox SampleDistortedBoundingBoxV2
+        ThreadUnsafeUnigramCandidateSampler TruncatedNormal UniformCandidateSampler
     """,
     "reads": """
         EmptyTensorList EmptyTensorMap IsVariableInitialized LookupTableExport LookupTableExportV2

@@ -101,18 +101,20 @@ class State:
     """Where a stateful random op stands in its stream.
 
     Whoever runs a graph keeps one for each such node, so that every call draws further numbers; a
-    new one starts from the op's seeds, or where both are 0 from the system's entropy.
+    new one starts from the op's seeds, or where both are 0 from the system's entropy.  `learned` is
+    what an op keeps from call to call besides.
     """
 
-    __slots__ = ("_lock", "_stream")
+    __slots__ = ("_lock", "_stream", "learned")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stream: Philox | None = None
+        self.learned: Array | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         stream = self._stream
-        return _restore, ((stream.key, stream.counter) if stream else None,)
+        return _restore, ((stream.key, stream.counter) if stream else None, self.learned)
 
     def reserve(self, seed: int, seed2: int, blocks: int) -> Philox:
         """The stream from here; the next caller's begins `blocks` blocks on."""
@@ -126,8 +128,9 @@ class State:
             return stream
 
 
-def _restore(place: tuple[int, int] | None) -> State:
+def _restore(place: tuple[int, int] | None, learned: Array | None = None) -> State:
     state = State()
+    state.learned = learned
     if place is not None:
         state._stream = Philox(*place)
     return state
@@ -141,13 +144,19 @@ def _wide(dtype: np.dtype[Any]) -> bool:
 
 
 def uniform(stream: Philox, count: int, dtype: np.dtype[Any]) -> Array:
-    """`count` numbers in [0, 1): random mantissas under the exponent of 1, less 1."""
+    """`count` numbers in [0, 1)."""
+    return _uniforms(stream.words(count * (2 if _wide(dtype) else 1)), dtype)
+
+
+def _uniforms(words: Array, dtype: np.dtype[Any]) -> Array:
+    """Words (..., n), pairs of them for doubles, as numbers in [0, 1): random mantissas under the
+    exponent of 1, less 1."""
     if _wide(dtype):
-        return _doubles(stream.words(2 * count).reshape(-1, 2))
+        return _doubles(words.reshape(*words.shape[:-1], -1, 2))
     bits = {"float32": 23, "float16": 10, "bfloat16": 7}[dtype.name]
     one = {"float32": 0x3F800000, "float16": 0x3C00, "bfloat16": 0x3F80}[dtype.name]
-    words = stream.words(count) & np.uint32((1 << bits) - 1) | np.uint32(one)
-    whole = words if dtype.itemsize == 4 else words.astype(np.uint16)
+    masked = words & np.uint32((1 << bits) - 1) | np.uint32(one)
+    whole = masked if dtype.itemsize == 4 else masked.astype(np.uint16)
     return whole.view(dtype) - dtype.type(1)
 
 
@@ -205,6 +214,83 @@ def truncated_normal(stream: Philox, count: int, dtype: np.dtype[Any]) -> Array:
         most *= 2
     order = np.argsort(outside, axis=1, kind="stable")[:, :group]
     return np.take_along_axis(drawn, order, axis=1).reshape(-1)[:count].astype(dtype)
+
+
+_TRIES = 1000  # in a row without success: TensorFlow gives up then
+_INSIDE = 1.3  # so many deviations inside of the bounds, normal numbers are drawn until they fit
+
+
+def _truncated_maker(
+    mean: Any, deviation: Any, low: Any, high: Any, dtype: np.dtype[Any]
+) -> tuple[int, Any]:
+    """How numbers between bounds are drawn, by rejection: blocks for each try, and what makes of
+    such blocks (n, blocks, 4) numbers and whether they hold.
+
+    Raises ValueError where the parameters cannot be.
+    """
+    kind = dtype.type
+    if not (deviation > 0 and low < high and (np.isfinite(low) or np.isfinite(high))):
+        raise ValueError(f"deviation {deviation} and bounds {low}, {high} leave nothing to draw")
+    if (np.isinf(low) and low < 0) or high < mean:
+        low, high, deviation = high, low, -deviation
+    low, high = (low - mean) / deviation, (high - mean) / deviation
+    root = np.sqrt(low * low + kind(4))
+    cutoff = kind(2) * np.exp(kind(0.5) + (low * (low - root)) / kind(4)) / (low + root)
+    span = high - low
+
+    def uniforms(words: Array) -> Array:
+        return _uniforms(words, dtype)
+
+    def by_normals(words: Array) -> tuple[Array, Array]:
+        drawn = (_double_normals if _wide(dtype) else _normals)(words[:, 0]).astype(dtype)
+        return drawn * deviation + mean, (drawn >= low) & (drawn <= high)
+
+    def by_uniforms(words: Array) -> tuple[Array, Array]:
+        drawn = uniforms(words[:, 0]) * span + low
+        over = kind(0) if low < 0 else low * low
+        chance = np.exp((over - drawn * drawn) / kind(2))
+        return drawn * deviation + mean, uniforms(words[:, 1]) <= chance
+
+    def by_exponentials(words: Array) -> tuple[Array, Array]:
+        rate = (low + root) / kind(2)
+        pairs = uniforms(words[:, 0]).reshape(len(words), -1, 2)
+        drawn = -np.log(pairs[..., 0]) / rate + low
+        away = rate - drawn if low < rate else np.broadcast_to(low - rate, drawn.shape)
+        chance = np.exp(-away * away / kind(2))
+        return drawn * deviation + mean, (pairs[..., 1] <= chance) & (drawn < high)
+
+    inside = kind(_INSIDE)
+    if (low < -inside and high >= 0) or (high > inside and low <= 0):
+        return 1, by_normals
+    return (2, by_uniforms) if span < cutoff else (1, by_exponentials)
+
+
+def between_bounds(
+    stream: Philox, counts: list[int], parameters: list[Array], dtype: np.dtype[Any]
+) -> list[Array]:
+    """Normal numbers of given mean and deviation between two bounds: so many for each row of
+    `parameters` (means, deviations, lower and upper bounds), one row after another in the stream.
+
+    Raises ValueError where parameters cannot be, or too many numbers in a row do not fit.
+    """
+    at, result = 0, []
+    for count, mean, deviation, low, high in zip(counts, *parameters, strict=True):
+        per_try, make = _truncated_maker(mean, deviation, low, high, dtype)
+        kept: list[Array] = []
+        left = count
+        while left:
+            tries = max(left, _TRIES // 2)
+            numbers = at + np.arange(tries * per_try).reshape(tries, per_try)
+            drawn, good = make(stream.blocks(numbers))
+            places = np.flatnonzero(good)[:left]
+            if not len(places):
+                raise ValueError("too many numbers in a row fall outside of the bounds")
+            kept.append(drawn.ravel()[places])
+            left -= len(places)
+            last = tries if left else int(places[-1]) // (drawn.size // tries) + 1
+            at += last * per_try
+        result.append(np.concatenate([np.zeros(0, dtype), *kept]).astype(dtype))
+    return result
 
 
 def full_integers(stream: Philox, count: int, dtype: np.dtype[Any]) -> Array:

@@ -91,6 +91,42 @@ def truncated_normal(
     return generators.truncated_normal(stream, prod(size), dtype.numpy).reshape(size)
 
 
+_BATCH = 100  # numbers of equal parameters that TensorFlow draws one after another
+_MOST_TRIES = 1000
+
+
+@op("ParameterizedTruncatedNormal", type=_shaped_like(1), effect=RANDOM, ranks="1")
+def parameterized_truncated_normal(
+    shape: Array,
+    means: Array,
+    stdevs: Array,
+    minvals: Array,
+    maxvals: Array,
+    *,
+    seed: int = 0,
+    seed2: int = 0,
+    state: State | None = None,
+) -> Array:
+    """Normal numbers between bounds; a parameter is a scalar, or has one number a row.
+
+    TensorFlow's numbers on one thread: of many numbers it draws others on more threads.
+    """
+    size = spelled(shape)
+    given = means, stdevs, minvals, maxvals
+    if not size or any(p.ndim > 1 or p.shape not in ((), (1,), size[:1]) for p in given):
+        raise ValueError(f"parameters {[p.shape for p in given]} do not fit shape {size}")
+    total = prod(size)
+    rows, each = size[0], total // max(1, size[0])
+    if means.size == stdevs.size == 1 and not minvals.ndim and not maxvals.ndim:
+        rows, each = -(-total // _BATCH), _BATCH
+    counts = [min(each, total - i * each) for i in range(rows)]
+    blocks = rows * 2 * _MOST_TRIES * (each + 3) // 4
+    stream = _reserve(state, seed, seed2, blocks)
+    columns = [np.broadcast_to(p, rows) for p in given]
+    drawn = generators.between_bounds(stream, counts, columns, means.dtype)
+    return np.concatenate([np.zeros(0, means.dtype), *drawn]).reshape(size)
+
+
 @op("RandomUniformInt", type=_shaped_like(1), effect=RANDOM, exact=True, ranks="100")
 def random_uniform_int(
     shape: Array,
@@ -305,6 +341,24 @@ def stateless_poisson(shape: Array, seed: Array, lam: Array, *, dtype: DType) ->
     samples = repeats(size, lam.shape)
     drawn = _per_parameter(generators.poisson, generators.stateless(seed), samples, lam)
     return _to(drawn, dtype).reshape(size)
+
+
+@op("StatelessParameterizedTruncatedNormal", type=_shaped_like(2), ranks="11")
+def stateless_parameterized_truncated_normal(
+    shape: Array, seed: Array, means: Array, stddevs: Array, minvals: Array, maxvals: Array
+) -> Array:
+    """Normal numbers between bounds (tf.random.stateless_parameterized_truncated_normal); `shape`
+    ends with the shape that the parameters have together.
+
+    TensorFlow's numbers on one thread: of many numbers it draws others on more threads.
+    """
+    size, given = spelled(shape), (means, stddevs, minvals, maxvals)
+    tail = np.broadcast_shapes(*(p.shape for p in given))
+    samples = repeats(size, tail)
+    columns = [np.broadcast_to(p, tail).ravel() for p in given]
+    counts = [samples] * prod(tail)
+    drawn = generators.between_bounds(generators.stateless(seed), counts, columns, means.dtype)
+    return np.array(drawn, means.dtype).reshape(prod(tail), samples).T.reshape(size)
 
 
 def successes(

@@ -255,9 +255,9 @@ def _scripts() -> tuple[Array, Array]:
             end = start + length
             runs.append((start, end, int(script)))
     starts, found = [0], [_UNKNOWN_SCRIPT]  # where two runs meet, the last of the two counts
-    for start, end, script in sorted(runs):
+    for start, end, number in sorted(runs):
         starts += [start, end]
-        found += [script, _UNKNOWN_SCRIPT]
+        found += [number, _UNKNOWN_SCRIPT]
     return np.array(starts), np.array(found, np.int32)
 
 
