@@ -292,3 +292,8 @@ CASES += [
         "StatelessParameterizedTruncatedNormal", [3, 3], ([0, 1, -3], 1, -1.5, [[1], [4], [5]])
     ),
 ]
+CASES += [
+    bounded("ParameterizedTruncatedNormal", [], BOUNDS[0], raises=True),
+    bounded("StatelessParameterizedTruncatedNormal", [], BOUNDS[0]),
+    bounded("StatelessParameterizedTruncatedNormal", [2, 0], ([], 1, -1.5, 1)),
+]
