@@ -422,6 +422,25 @@ def list_pieces(x: Any) -> Any:
     ]  # fmt: skip
 
 
+@shows(spec(2, 2), feeds=[(grid(2, 2),)])
+def lists_with_gaps(x: Any) -> Any:
+    def joined(element_shape: Any, leading_dims: Any) -> Any:
+        empty = RAW.TensorListReserve(
+            element_shape=element_shape, num_elements=3, element_dtype=F32
+        )
+        return RAW.TensorListConcatV2(
+            input_handle=RAW.TensorListSetItem(input_handle=empty, index=1, item=x),
+            element_shape=tf.constant([-1, 2]),
+            leading_dims=tf.constant(leading_dims, tf.int64),
+            element_dtype=F32,
+        )
+
+    return [
+        *joined([-1, 2], [1, 2, 3]), *joined(-1, [1, 5, 3]), *joined([-1, 2], []),
+        *joined([2, 2], []), *joined([2, 2], [1]), *joined(-1, [4]),
+    ]  # fmt: skip
+
+
 @shows(spec(2, 3), feeds=[(grid(2, 3),)])
 def lists_in_a_batch(x: Any) -> Any:
     one = RAW.EmptyTensorList(element_shape=[3], max_num_elements=-1, element_dtype=F32)
@@ -437,7 +456,12 @@ def maps(x: Any) -> Any:
     one = RAW.TensorMapInsert(input_handle=empty, key=3, value=x)
     two = RAW.TensorMapInsert(input_handle=one, key=3, value=x * 2.0)
     gone = RAW.TensorMapErase(input_handle=two, key=3, value_dtype=F32)
+    more = RAW.TensorMapInsert(input_handle=two, key=4, value=x * 5.0)
+    total = RAW.AddN(inputs=[one, more, two])
     return [
+        RAW.TensorMapLookup(input_handle=total, key=3, value_dtype=F32),
+        RAW.TensorMapLookup(input_handle=total, key=4, value_dtype=F32),
+        RAW.TensorMapSize(input_handle=RAW.ZerosLike(x=two)),
         RAW.TensorMapLookup(input_handle=one, key=3, value_dtype=F32),
         RAW.TensorMapLookup(input_handle=two, key=3, value_dtype=F32),
         RAW.TensorMapHasKey(input_handle=two, key=3),

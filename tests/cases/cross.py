@@ -45,6 +45,7 @@ def hashed(strong, dense=(WORDS, WORDS), buckets=1000, **kw):
         np.array(strong),
         np.array([3, -4], INT64),
         sparse_types=[],
+        **({} if dense else {"dense_types": []}),
         **kw,
     )
 
@@ -112,6 +113,10 @@ CASES = [
         out_values_type=INT64,
     ),
     ragged("R", (TEXT[:0],), (np.array([0, 0], INT64),)),
+    ragged("", (), ()),
+    cross(),
+    hashed(False, ()),
+    case("SparseCrossV2", [], [], [], [], np.array(b"", object), sparse_types=[], dense_types=[]),
 ]
 SEPARATOR = np.array(b"_X_", object)
 CASES += [

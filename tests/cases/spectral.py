@@ -51,3 +51,12 @@ for suffix, shape in SHAPES.items():
         case("RFFT" + suffix, with_nan(f32(*shape)), whole),
         case("IRFFT" + suffix, with_nan(c64(*shape)), whole),
     ]
+for suffix, shape in SHAPES.items():
+    for axis in range(1, len(shape)):
+        none = tuple(0 if i == axis else n for i, n in enumerate(shape))
+        lengths = np.array(none[1:], np.int32)
+        CASES += [
+            case(op + suffix, x, n, check="shape", note="nothing")
+            for op, x in (("RFFT", f32(*none)), ("IRFFT", c64(*none)))
+            for n in (np.array(shape[1:], np.int32), lengths)
+        ]

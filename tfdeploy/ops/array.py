@@ -61,6 +61,21 @@ def scalar_int(value: Array, what: str) -> int:
     return int(value.reshape(()).item())
 
 
+def lenient_scalar(value: Array, what: str) -> Array:
+    """A scalar, which some ops also take as a vector of one; raises ValueError for any other."""
+    if value.ndim > 1 or value.size != 1:
+        raise ValueError(f"{what} should be a scalar, not an array of shape {value.shape}")
+    return value.reshape(())
+
+
+def lenient_shape(shape: Array) -> list[Any]:
+    """The extents in a vector, which some ops also take as a scalar; raises ValueError for any
+    other rank."""
+    if shape.ndim > 1:
+        raise ValueError(f"a shape should be a vector, not an array of shape {shape.shape}")
+    return shape.reshape(-1).tolist()
+
+
 def _shape_type(c: Inference) -> ValueType:
     shape, dtype = c.inputs[0].shape, c.attrs["out_type"]
     if shape is None:
@@ -124,14 +139,14 @@ def _reshape_type(c: Inference) -> ValueType:
     return ValueType(dtype, tuple(wanted))
 
 
-@op("Reshape", type=_reshape_type, exact=True, symbolic=True, ranks=".1")
+@op("Reshape", type=_reshape_type, exact=True, symbolic=True)
 def reshape(x: Array, shape: Array) -> Array:
     """`x` with the extents that the vector `shape` lists, one of which may be -1 (tf.reshape).
 
     Raises ValueError where the number of elements differs.  Beside a 0, a -1 stands for what the
     extents of `x` other than 0 leave.
     """
-    wanted = [int(e) for e in shape.ravel()]
+    wanted = [int(e) for e in lenient_shape(shape)]
     if any(e < -1 for e in wanted) or wanted.count(-1) > 1:
         raise ValueError(f"shape {wanted} has a negative extent other than one -1")
     if -1 in wanted:
@@ -330,12 +345,12 @@ def check_numerics(x: Array, *, message: str) -> Array:
     exact=True,
     symbolic=True,
     type=lambda c: ValueType(c.inputs[1].dtype, shape_vector(c, 0)),
-    ranks="10",
 )
 def fill(dims: Array, value: Array) -> Array:
     """`value` repeated over the extents `dims` (tf.fill)."""
-    check_size(dims.tolist())
-    return np.full(dims.tolist(), value, value.dtype)
+    extents = lenient_shape(dims)
+    check_size(extents)
+    return np.full(extents, lenient_scalar(value, "value"), value.dtype)
 
 
 @op("ZerosLike", type=same, exact=True)
@@ -371,12 +386,15 @@ def _range_type(c: Inference) -> ValueType:
     return ValueType(c.inputs[0].dtype, (c.fresh() if length is None else length,))
 
 
-@op("Range", type=_range_type, exact=True, ranks="000")
+@op("Range", type=_range_type, exact=True)
 def range_(start: Array, limit: Array, delta: Array) -> Array:
     """start, start + delta, ... before `limit` (tf.range).
 
     Raises ValueError where `delta` is 0 or leads away from `limit`.
     """
+    start, limit, delta = (
+        lenient_scalar(v, n) for v, n in ((start, "start"), (limit, "limit"), (delta, "delta"))
+    )
     if delta == 0:
         raise ValueError("a range of step 0")
     if (start > limit) if delta > 0 else (start < limit):
@@ -651,11 +669,10 @@ def joined(c: Inference, types: Sequence[ValueType], axes: list[int] | None) -> 
     exact=True,
     symbolic=True,
     type=lambda c: joined(c, c.inputs[:-1], c.ints(len(c.inputs) - 1)),
-    ranks="*0",
 )
 def concat_v2(*values: Array) -> Array:
     """The tensors `values[:-1]` joined along the axis ``values[-1]`` (tf.concat)."""
-    axis = normalize_axis(scalar_int(values[-1], "axis"), values[0].ndim)
+    axis = normalize_axis(int(lenient_scalar(values[-1], "axis")), values[0].ndim)
     return np.concatenate(values[:-1], axis)
 
 
@@ -664,7 +681,6 @@ def concat_v2(*values: Array) -> Array:
     exact=True,
     symbolic=True,
     type=lambda c: joined(c, c.inputs[1:], c.ints(0)),
-    ranks="0*",
 )
 def concat(concat_dim: Array, *values: Array) -> Array:
     """`values` joined along `concat_dim` (tf.concat of TF 0.x)."""

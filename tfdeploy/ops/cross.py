@@ -45,7 +45,7 @@ def _sparse_column(indices: Array, values: Array, shape: Array) -> Column:
 
 def _crossed(columns: list[Column], crossing: Crossing) -> list[list[Any]]:
     """What `crossing` makes of each combination, the last column fastest, for each row."""
-    if len({len(c) for c in columns}) != 1:
+    if len({len(c) for c in columns}) > 1:
         raise ValueError(f"columns of {[len(c) for c in columns]} rows should have as many")
     rows = list(zip(*columns, strict=True))
     if sum(prod(map(len, row)) for row in rows) > MOST:

@@ -624,14 +624,17 @@ def _concat(handle: TensorList, wanted: Partial, leading: list[int]) -> tuple[Ar
             rest = merge(rest, item.shape[1:])
     if rest is None or None in rest:
         raise ValueError(f"elements are not set and their shape is not known: {spell(shape)}")
-    lengths, parts, blanks = [], [], iter(leading)
+    first = shape[0] if shape is not None else None
+    known = {len(item) for item in items if item is not None}
+    if first is None and len(known) == 1:
+        first = known.pop()
+    lengths, parts = [], []
     for number, item in enumerate(items):
         if item is None:
-            first = shape[0] if shape is not None else None
-            first = first if first is not None else next(blanks, None)
-            if first is None:
+            length = leading[number] if number < len(leading) else first
+            if length is None:
                 raise ValueError(f"element {number} is not set and its length is not known")
-            item = zeros(handle.dtype, (first, *(e for e in rest if e is not None)))
+            item = zeros(handle.dtype, (length, *(e for e in rest if e is not None)))
         parts.append(item)
         lengths.append(len(item))
     empty_part = np.empty((0, *(e for e in rest if e is not None)), handle.dtype.numpy)
@@ -682,6 +685,17 @@ class TensorMap(Handle):
 
     def __init__(self, items: dict[Any, tuple[Array, Item]]) -> None:
         self.items = items
+
+    def zeros(self) -> TensorMap:
+        """The map without entries."""
+        return TensorMap({})
+
+    def __add__(self, other: Any) -> TensorMap:
+        """The entries of both, those of one key added up."""
+        items = dict(self.items)
+        for name, (key, value) in _map(other).items.items():
+            items[name] = (key, items[name][1] + value if name in items else value)
+        return TensorMap(items)
 
 
 def _map(handle: Any) -> TensorMap:

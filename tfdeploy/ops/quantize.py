@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import FLOAT32, DType
 from ..graph.types import ValueType
+from .array import lenient_scalar
 from .registry import op
 from .rules import Inference, same
 
@@ -227,7 +228,7 @@ def quantize_and_dequantize(
 
 
 def _quantize_types(c: Inference) -> list[ValueType]:
-    bounds = ValueType(FLOAT32, c.inputs[1].shape)
+    bounds = ValueType(FLOAT32, () if c.attrs["axis"] == -1 else c.inputs[1].shape)
     return [ValueType(c.attrs["T"], c.inputs[0].shape), bounds, bounds]
 
 
@@ -246,6 +247,9 @@ def quantize_v2(
 ) -> tuple[Array, Array, Array]:
     """Floats as integers of type `T`, and the range that these span (tf.quantization.quantize)."""
     limits = np.iinfo(T.numpy)
+    if axis == -1:
+        min_range = lenient_scalar(min_range, "min_range")
+        max_range = lenient_scalar(max_range, "max_range")
     if (min_range > max_range).any():
         raise ValueError("the lower bound is above the upper one")
     low = np.minimum(F32(0), min_range)

@@ -11,6 +11,7 @@ from ..dtypes import FLOAT32, DType
 from ..graph.types import Extent, ValueType
 from .registry import op
 from .rules import Inference, normalize_axis
+from .windows import check_size
 
 Array = NDArray[Any]
 COMPLEX64 = DType("complex64")
@@ -19,13 +20,25 @@ COMPLEX64 = DType("complex64")
 def _lengths(x: Array, fft_length: Array, axes: list[int], halved: bool) -> list[int]:
     """`fft_length` as a list; raises ValueError where the input is too short for it."""
     lengths = [int(n) for n in fft_length]
-    if len(lengths) != len(axes) or min(lengths, default=1) < 1:
-        raise ValueError(f"{len(axes)} positive lengths are needed, not {lengths}")
-    needed = [*lengths[:-1], lengths[-1] // 2 + 1] if halved else lengths
+    if len(lengths) != len(axes) or min(lengths, default=1) < 0:
+        raise ValueError(f"{len(axes)} lengths of at least 0 are needed, not {lengths}")
+    needed = [*lengths[:-1], _half(lengths[-1])] if halved else lengths
     for axis, length in zip(axes, needed, strict=True):
         if 0 < x.shape[axis] < length:
             raise ValueError(f"axis {axis} of shape {x.shape} is shorter than the {length} needed")
     return lengths
+
+
+def _half(length: Any) -> Any:
+    """How many numbers the spectrum of `length` real ones has; an extent of one of an extent."""
+    return 0 if length == 0 else length // 2 + 1
+
+
+def _nothing(x: Array, lengths: list[int], last: int, dtype: DType) -> Array:
+    """Zeros: what a transform of nothing gives here, and TensorFlow leaves open."""
+    shape = (*x.shape[: x.ndim - len(lengths)], *lengths[:-1], last)
+    check_size(shape)
+    return np.zeros(shape, dtype.numpy)
 
 
 def _last(x: Array, rank: int) -> list[int]:
@@ -55,7 +68,7 @@ def _real_type(rank: int, attr: str, halved: bool) -> Any:
         lengths: list[Extent] = [c.fresh() for _ in range(rank)] if known is None else known
         if len(lengths) != rank:
             raise ValueError(f"{rank} lengths are needed, not {len(lengths)}")
-        last = lengths[-1] // 2 + 1 if halved else lengths[-1]
+        last = _half(lengths[-1]) if halved else lengths[-1]
         return ValueType(c.attrs[attr], (*shape[:-rank], *lengths[:-1], last))
 
     return rule
@@ -82,6 +95,8 @@ def _register(rank: int, suffix: str) -> None:
         middle included (tf.signal.rfft).  Raises ValueError where an axis is too short."""
         axes = _last(input, rank)
         lengths = _lengths(input, fft_length, axes, False)
+        if not input.size or 0 in lengths:
+            return _nothing(input, lengths, _half(lengths[-1]), Tcomplex)
         return np.fft.rfftn(input, s=lengths, axes=axes).astype(Tcomplex.numpy)
 
     @op(f"IRFFT{suffix}", type=_real_type(rank, "Treal", False))
@@ -92,6 +107,8 @@ def _register(rank: int, suffix: str) -> None:
         """
         axes = _last(input, rank)
         lengths = _lengths(input, fft_length, axes, True)
+        if not input.size or 0 in lengths:
+            return _nothing(input, lengths, lengths[-1], Treal)
         return np.fft.irfftn(input, s=lengths, axes=axes).astype(Treal.numpy)
 
 

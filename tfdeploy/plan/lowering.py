@@ -718,7 +718,7 @@ def _concat(b: Builder) -> None:
     require(axis_value is not None)
     assert axis_value is not None
     target = b.output()
-    axis = normalize_axis(int(axis_value), target.rank)
+    axis = normalize_axis(axis_value.item(), target.rank)
     strides = b.strides(target)
     start: Extent = 0
     for ref in parts:
