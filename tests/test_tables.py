@@ -345,3 +345,32 @@ def test_a_table_that_nothing_fills_is_an_error_when_asked() -> None:
     assert "HashTableV2" in ops_of(model._entries[0].graph)
     with pytest.raises(td.EvaluationError, match="not initialised"):
         model()
+
+
+@pytest.mark.parametrize("kind", ["dense", "scalars", "tensors"])
+def test_what_a_session_put_into_a_table(kind: str, tmp_path: Path) -> None:
+    """It comes from the session, and from the checkpoint that the session saves."""
+    from tensorflow.python.ops import lookup_ops
+
+    v1 = tf.compat.v1
+    dense = kind == "dense"
+    keys = np.array([11, 12, 13]) if dense else np.array(["a", "b", "c"], object)
+    values = np.arange(6).reshape(3, 2) if kind == "tensors" else np.arange(3)
+    with tf.Graph().as_default(), v1.Session() as session:
+        if dense:
+            table = lookup_ops.DenseHashTable(tf.int64, tf.int64, -1, 0, -1, checkpoint=True)
+        else:
+            default = [-1, -1] if kind == "tensors" else -1
+            table = lookup_ops.MutableHashTable(tf.string, tf.int64, default, checkpoint=True)
+        x = v1.placeholder(tf.int64 if dense else tf.string, [None], name="x")
+        fetches = [tf.identity(table.lookup(x), "y"), tf.identity(table.size(), "n")]
+        v1.get_variable("v", initializer=1.0)
+        session.run(v1.global_variables_initializer())
+        session.run(table.insert(tf.constant(keys), tf.constant(values)))
+        fed = np.array([13, 7, 11]) if dense else np.array(["c", "q", "a"], object)
+        want = session.run(fetches, {x: fed})
+        live = td.convert(fetches, session=session)
+        prefix = v1.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+    for model in (live, td.convert(prefix + ".meta", outputs=["y", "n"])):
+        for got, expected in zip(model.eval(["y", "n"], {"x": fed}), want, strict=True):
+            np.testing.assert_array_equal(got, expected)

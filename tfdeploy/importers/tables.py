@@ -16,7 +16,7 @@ from ..ops import registry
 from ..ops.tables import ASSET
 from .freeze import freeze
 from .raw import RawModel, RawNode
-from .variables import TABLE_PARTS
+from .variables import RESTORES, TABLE_PARTS
 
 _FILLERS = frozenset(
     {
@@ -45,8 +45,8 @@ def fill(raw: RawModel, graph: Graph, build: Build) -> None:
     model, made = _with_contents(raw), dict[str, Any]()
     for name in _initialisers(model):
         inner, missing = build(model, name)
-        if not any(node.name in tables for node in inner.nodes):
-            continue
+        if not any(node.name in tables for node in inner.nodes) or RESTORES & set(missing):
+            continue  # what a checkpoint restores is among the variables, if there is one
         try:
             if missing:
                 raise ValueError(f"unknown ops {', '.join(sorted(missing))}")
@@ -57,10 +57,10 @@ def fill(raw: RawModel, graph: Graph, build: Build) -> None:
             ) from error
     for name, node in tables.items():
         keys, values = (name + part for part in TABLE_PARTS)
-        if name in made:
-            node.attrs = node.attrs | made[name].saved()
-        elif keys in raw.variables and values in raw.variables:
+        if keys in raw.variables and values in raw.variables:
             node.attrs = node.attrs | {"keys": raw.variables[keys], "values": raw.variables[values]}
+        elif name in made:
+            node.attrs = node.attrs | made[name].saved()
 
 
 def _run(graph: Graph, made: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -21,8 +21,13 @@ from ..errors import ConversionError
 from .graphdef import parse_graph_def
 from .raw import RawModel, RawNode, RawSignature, Shape, TensorInfo
 from .savedmodel import read_saved_model
+from .variables import TABLE_PARTS, VARIABLE_OPS
 
 Array = NDArray[Any]
+
+_CHANGING_TABLES = frozenset(
+    {"MutableDenseHashTableV2", "MutableHashTableOfTensorsV2", "MutableHashTableV2"}
+)
 
 MODULES = ("tensorflow", "keras", "tf_keras")
 """Top packages whose objects `read_object` takes."""
@@ -331,7 +336,7 @@ def read_tensors(tensors: Sequence[Any], session: Any) -> RawModel:
             raise ConversionError(f"tensor {tensor.name} belongs to another graph than the session")
     graph = parse_graph_def(session.graph.as_graph_def().SerializeToString(), "the session's graph")
     raw = RawModel(graph, origin="the session's graph")
-    raw.variables = _session_values(tensors, session)
+    raw.variables = _session_values(tensors, session) | _session_tables(tensors, session)
     raw.assets = _files(session)
     return raw
 
@@ -356,7 +361,7 @@ def _graph(tensor: Any) -> Any:
 
 def _session_values(tensors: Sequence[Any], session: Any) -> dict[str, Array]:
     reads = {}
-    for op in _variables_below([tensor.op for tensor in tensors]):
+    for op in _below(tensors, VARIABLE_OPS):
         reads[op.name] = op.outputs[0] if op.type != "VarHandleOp" else _read_of(op)
     try:
         return dict(zip(reads, session.run(list(reads.values())), strict=True)) if reads else {}
@@ -377,14 +382,42 @@ def _session_values(tensors: Sequence[Any], session: Any) -> dict[str, Array]:
         ) from None
 
 
-def _variables_below(ops: list[Any]) -> list[Any]:
-    seen, pending, found = set(), list(ops), []
+def _session_tables(tensors: Sequence[Any], session: Any) -> dict[str, Array]:
+    """What the tables that may change hold in a session, by names that end in `TABLE_PARTS`."""
+    reads = {
+        op.name + part: read
+        for op in _below(tensors, _CHANGING_TABLES)
+        for part, read in zip(TABLE_PARTS, _export_of(op), strict=True)
+    }
+    return dict(zip(reads, session.run(list(reads.values())), strict=True)) if reads else {}
+
+
+def _export_of(table: Any) -> Sequence[Any]:
+    """Tensors with the keys and values of a table: the graph's own where it has such."""
+    for consumer in table.outputs[0].consumers():
+        if consumer.type == "LookupTableExportV2" and not consumer.control_inputs:
+            outputs: Sequence[Any] = consumer.outputs
+            return outputs
+    import tensorflow as tf
+
+    with table.graph.as_default(), tf.control_dependencies(None):
+        exported: Sequence[Any] = tf.raw_ops.LookupTableExportV2(
+            table_handle=table.outputs[0],
+            Tkeys=table.get_attr("key_dtype"),
+            Tvalues=table.get_attr("value_dtype"),
+        )
+    return exported
+
+
+def _below(tensors: Sequence[Any], types: Container[str]) -> list[Any]:
+    """The ops of some types that tensors depend on."""
+    seen, pending, found = set(), [tensor.op for tensor in tensors], []
     while pending:
         op = pending.pop()
         if op.name in seen:
             continue
         seen.add(op.name)
-        if op.type in ("VarHandleOp", "VariableV2", "Variable"):
+        if op.type in types:
             found.append(op)
         pending.extend(t.op for t in op.inputs)
         pending.extend(op.control_inputs)

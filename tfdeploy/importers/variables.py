@@ -26,7 +26,8 @@ TABLE_PARTS = ("~keys", "~values")
 """What follows a table's name in the names of the values that a checkpoint has for it."""
 _SAME_VALUE = frozenset({"Identity", "Reshape", "Snapshot"})
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-_RESTORES = {"RestoreV2": 2, "RestoreSlice": 2, "Restore": None}  # which input says the slice
+_SLICES = {"RestoreV2": 2, "RestoreSlice": 2, "Restore": None}  # which input says the slice
+RESTORES = frozenset(_SLICES)
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MAX_SCOPES = 10_000
 _MAX_STEPS = 10_000
@@ -309,10 +310,10 @@ def find_sources(
 def _restored(tracer: _Tracer, value: _Value) -> Restored | None:
     """What of a checkpoint an output of a restore op is."""
     scope, node, slot, reshaped = value
-    if node is None or node.op not in _RESTORES:
+    if node is None or node.op not in _SLICES:
         return None
     texts = []
-    for index in (1, _RESTORES[node.op]):
+    for index in (1, _SLICES[node.op]):
         if index is None:
             texts.append("")
             continue
