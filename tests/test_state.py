@@ -338,3 +338,19 @@ def test_an_uninitialised_variable_is_named() -> None:
         definition = graph.as_graph_def()
     with pytest.raises(td.ConversionError, match="'v' has no value"):
         td.convert(definition, outputs=y.name)
+
+
+@pytest.mark.parametrize("resource", [True, False])
+def test_a_session_s_variable_may_get_its_first_value_from_the_graph(resource: bool) -> None:
+    with tf.Graph().as_default(), tf1.Session() as session:
+        x = tf1.placeholder(F32, [2], "x")
+        v = tf1.get_variable("v", [2], use_resource=resource)
+        known = tf1.is_variable_initialized(v)
+        with tf.control_dependencies([known]):
+            assigned = tf1.assign(v, x * 2.0)
+        with tf.control_dependencies([assigned]):
+            y = tf.identity(v.read_value() + tf.cast(known, F32), "y")
+        model = td.convert([y], session=session)
+        fed = np.array([1.0, -2.0], np.float32)
+        for _ in range(2):
+            np.testing.assert_array_equal(model(fed), session.run(y, {x: fed}))

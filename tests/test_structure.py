@@ -346,6 +346,24 @@ def test_deep_chains_of_conditionals(tmp_path):
     Pair(build, tmp_path).check(x=40.0)
 
 
+def test_frames_without_a_condition_are_gone_through_once(tmp_path):
+    def build():
+        x = v1.placeholder(tf.float32, [None], name="x")
+        raw = tf.raw_ops
+        inner = raw.Enter(data=raw.Enter(data=x, frame_name="a"), frame_name="b")
+        fixed = raw.Enter(data=x * 3.0, frame_name="c", is_constant=True)
+        once = raw.Enter(data=x, frame_name="c") + fixed
+        taken = raw.Switch(data=raw.Enter(data=x, frame_name="d"), pred=enter_true(raw))[1]
+        exits = (raw.Exit(data=inner), once, taken)
+        ends = [raw.Exit(data=value) for value in exits]
+        return [tf.identity(end, name=f"y{i}").op.name for i, end in enumerate(ends)]
+
+    def enter_true(raw):
+        return raw.Enter(data=tf.constant(True), frame_name="d")
+
+    Pair(build, tmp_path).check(x=np.array([1, -2, 3], np.float32))
+
+
 def test_a_loop_that_leaves_with_something_else_is_an_error(tmp_path):
     def build():
         x = scalar("x")

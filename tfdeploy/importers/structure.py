@@ -276,6 +276,7 @@ class _Structurer:
             raise UnsupportedError(f"{self.origin}: control flow nested deeper than {_DEEPEST}")
         nodes = needed(nodes, roots)
         if any(_kind(node) == _ENTER for node in nodes.values()):
+            nodes = _without_idle_frames(nodes)
             paths = _paths(nodes)
             for frame in dict.fromkeys(path[0] for path in paths.values() if path):
                 self._loop(nodes, frame, paths, depth)
@@ -379,6 +380,23 @@ def _paths(nodes: Nodes) -> dict[str, tuple[str, ...]]:
             around = around[:-1]
         paths[name] = around
     return paths
+
+
+def _without_idle_frames(nodes: Nodes) -> Nodes:
+    """The nodes without the frames that nothing comes back in: what leads in and out is passed on
+    once."""
+    paths = _paths(nodes)
+    turning = {paths[n] for n, node in nodes.items() if _kind(node) in (_NEXT, _LOOP_COND)}
+
+    def idle(name: str, node: RawNode) -> bool:
+        if _kind(node) == _ENTER:
+            return paths[name] not in turning
+        return _kind(node) == _EXIT and paths.get(_data(node)[0][0], ()) not in turning
+
+    return {
+        name: replace(node, op="Identity") if idle(name, node) else node
+        for name, node in nodes.items()
+    }
 
 
 def _dtype(node: RawNode) -> DType:

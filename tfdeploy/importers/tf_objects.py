@@ -336,7 +336,7 @@ def read_tensors(tensors: Sequence[Any], session: Any) -> RawModel:
             raise ConversionError(f"tensor {tensor.name} belongs to another graph than the session")
     graph = parse_graph_def(session.graph.as_graph_def().SerializeToString(), "the session's graph")
     raw = RawModel(graph, origin="the session's graph")
-    raw.variables = _session_values(tensors, session) | _session_tables(tensors, session)
+    raw.variables = _session_values(tensors, session)
     raw.assets = _files(session)
     return raw
 
@@ -359,14 +359,32 @@ def _graph(tensor: Any) -> Any:
         return None
 
 
-def _session_values(tensors: Sequence[Any], session: Any) -> dict[str, Array]:
+class _SessionValues(dict[str, Array]):
+    """Values by node; the variables `missing` have none, which is an error where one is needed."""
+
+    missing: Sequence[str] = ()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.missing or super().__contains__(name)
+
+    def __missing__(self, name: str) -> Array:
+        raise ConversionError(
+            f"uninitialised variables: {', '.join(self.missing)}; run tf.compat.v1.global_variables"
+            "_initializer() or restore a checkpoint in this session first"
+        )
+
+
+def _session_values(tensors: Sequence[Any], session: Any) -> _SessionValues:
+    """The values of variables; those that have none yet may still be assigned by the graph."""
     reads = {}
     for op in _below(tensors, VARIABLE_OPS):
         reads[op.name] = op.outputs[0] if op.type != "VarHandleOp" else _read_of(op)
+    values = _SessionValues()
     try:
-        return dict(zip(reads, session.run(list(reads.values())), strict=True)) if reads else {}
+        found = session.run(list(reads.values())) if reads else []
+        values.update(zip(reads, found, strict=True))
     except Exception:
-        missing, values = [], {}
+        missing = []
         for name, read in reads.items():
             try:
                 values[name] = session.run(read)
@@ -374,12 +392,9 @@ def _session_values(tensors: Sequence[Any], session: Any) -> dict[str, Array]:
                 if type(error).__name__ != "FailedPreconditionError":
                     raise
                 missing.append(name)
-        if not missing:
-            return values
-        raise ConversionError(
-            f"uninitialised variables: {', '.join(missing)}; run tf.compat.v1.global_variables_"
-            "initializer() or restore a checkpoint in this session first"
-        ) from None
+        values.missing = missing
+    values.update(_session_tables(tensors, session))
+    return values
 
 
 def _session_tables(tensors: Sequence[Any], session: Any) -> dict[str, Array]:
