@@ -41,7 +41,6 @@ EXCEPTIONS = {
     "Conv?DBackpropFilter*.dilations AvgPool*Grad.data_format=NC* MaxPool*Grad*.data_format=NC*",
     "0 for any integer, where tf.round keeps it: tests/test_siblings.py": "Round.T=integer",
     "int8 in a layout of a GPU's own, refused": "*.data_format=NCHW_VECT_C",
-    "numbers drawn without a seed: refused": "ExtractGlimpse*.uniform_noise=True",
     "weights from a file: refused": "FixedUnigramCandidateSampler.vocab_file",
     "made by TensorFlow's optimizer for kernels of other kinds": "_FusedConv2D.T=integer "
     "_FusedConv2D.TArgs=* _FusedConv2D.num_host_args _FusedConv2D.filter_format=* "

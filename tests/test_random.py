@@ -124,3 +124,19 @@ def test_impossible_parameters_give_nan(name: str, value: float) -> None:
 def test_absurd_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="beyond"):
         here(case("RandomUniform", np.array([2**40, 2**20]), dtype=np.float32), None)
+
+
+@pytest.mark.parametrize("noise", ["uniform", "gaussian"])
+def test_noise_around_an_image_keeps_to_its_range(noise: str) -> None:
+    image = np.random.default_rng(0).uniform(5, 7, (2, 4, 4, 3)).astype(np.float32)
+    image[1] *= 10
+    record = registry.get("ExtractGlimpseV2")
+    given = record.defaults | {"noise": noise, "uniform_noise": False}
+    inputs = image, np.array([40, 40], np.int32), np.zeros((2, 2), np.float32)
+    got, again = (record.reference(*inputs, **given) for _ in range(2))
+    np.testing.assert_array_equal(got[:, 18:22, 18:22], image)
+    assert not np.array_equal(got, again)
+    for one, around in zip(image, got[:, :10], strict=True):
+        assert one.min() <= around.min() and around.max() <= one.max()
+        assert abs(around.mean() - one.mean()) < one.std() / 2
+        assert abs(around.std() - one.std()) < one.std() / 4

@@ -157,3 +157,14 @@ CASES += [
     case("RandomCrop", f64(9, 8, 2), [4, 3], seed=3, seed2=1),
     case("RandomCrop", f32(9, 8, 0), [4, 3], seed=3, seed2=1),
 ]
+CASES += [
+    row
+    for name in ("ExtractGlimpse", "ExtractGlimpseV2")
+    for row in (
+        case(name, RGB, [9, 2], OFFSETS, check="shape"),
+        case(name, RGB, [9, 2], OFFSETS, noise="gaussian", uniform_noise=False, check="shape"),
+        case(name, RGB, [1, 1], OFFSETS * 0, note="nothing outside"),
+        case(name, RGB, [9, 2], OFFSETS, noise="zero", raises=True),
+        case(name, RGB, [9, 2], OFFSETS, noise="none", uniform_noise=False, raises=True),
+    )
+]

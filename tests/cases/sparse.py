@@ -1,6 +1,7 @@
 """Rows of tfdeploy/ops/sparse.py."""
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from tests.cases import as_types, case, f32, f64, ints, with_nan
 
@@ -241,4 +242,16 @@ CASES += [
     ],
     case("SparseSlice", NONE, f32(0), SHAPE, i64(0, 1), i64(3, 9)),
     case("SparseSplit", np.int64(0), NONE, f32(0), SHAPE, num_split=2),
+]
+CASES += [
+    case(
+        "SparseTensorDenseMatMul",
+        np.argwhere(np.ones((3, 40))),
+        f32(120).astype(kind),
+        np.array([3, 40], np.int64),
+        f32(40, 2).astype(kind),
+        check="exact",
+        note="a long sum",
+    )
+    for kind in (np.float16, bfloat16)
 ]

@@ -289,10 +289,10 @@ EFFECTS: dict[str, str] = {
         Assert
     """,
     "random": """
-        FixedUnigramCandidateSampler FractionalAvgPool FractionalMaxPool
-        LearnedUnigramCandidateSampler LogUniformCandidateSampler Multinomial NonDeterministicInts
-        ParameterizedTruncatedNormal RandomCrop RandomGamma RandomPoisson RandomPoissonV2
-        RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt
+        ExtractGlimpse ExtractGlimpseV2 FixedUnigramCandidateSampler FractionalAvgPool
+        FractionalMaxPool LearnedUnigramCandidateSampler LogUniformCandidateSampler Multinomial
+        NonDeterministicInts ParameterizedTruncatedNormal RandomCrop RandomGamma RandomPoisson
+        RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt
         SampleDistortedBoundingBox SampleDistortedBoundingBoxV2
         ThreadUnsafeUnigramCandidateSampler TruncatedNormal UniformCandidateSampler
     """,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import FLOAT32
 from ..graph.types import Extent, ValueType
-from .generators import State
+from .generators import State, normal, uniform
 from .nn import scalar, wide
 from .registry import RANDOM, op
 from .rules import Inference
@@ -212,16 +212,39 @@ def _glimpse_type(c: Inference) -> ValueType:
     return ValueType(FLOAT32, (x[0], height, width, x[-1]))
 
 
+def _noise(image: Array, count: int, kind: str) -> Array:
+    """What stands outside of an image: zeros, or numbers between its extremes that nobody seeds:
+    equally likely ones, or normal ones of the image's own mean and deviation."""
+    if kind == "zero" or not count:
+        return np.zeros(count, image.dtype)
+    stream = State().reserve(0, 0, 0)
+    low, high = image.min(), image.max()
+    if kind == "uniform":
+        return low + uniform(stream, count, image.dtype) * (high - low)
+    drawn = normal(stream, count, image.dtype) * image.std() + image.mean()
+    return np.clip(drawn, low, high)
+
+
 def _glimpse(
-    x: Array, size: Array, offsets: Array, centered: bool, normalized: bool, noise: str, old: bool
+    x: Array,
+    size: Array,
+    offsets: Array,
+    centered: bool,
+    normalized: bool,
+    noise: str,
+    uniform_noise: bool,
+    old: bool,
 ) -> Array:
     if x.ndim != 4 or size.shape != (2,) or offsets.shape != (len(x), 2) or np.any(size < 0):
         raise ValueError(
             f"image {x.shape}, size {size.tolist()}, offsets {offsets.shape}: should "
             "be (n, h, w, c), two numbers of at least 0, (n, 2)"
         )
-    if noise != "zero":
-        raise ValueError(f"noise {noise!r} draws unseeded numbers; only 'zero' is implemented")
+    if noise not in ("uniform", "gaussian", "zero") or (uniform_noise and noise != "uniform"):
+        raise ValueError(
+            f"noise {noise!r} should be uniform, gaussian or zero, uniform_noise False but for the "
+            "first"
+        )
     height, width = (int(n) for n in size)
     check_size((len(x), height, width, x.shape[3]))
     result = np.zeros((len(x), height, width, x.shape[3]), x.dtype)
@@ -239,11 +262,14 @@ def _glimpse(
         y, z = np.arange(top, top + height), np.arange(left, left + width)
         inside = ((y >= 0) & (y < rows))[:, None] & ((z >= 0) & (z < columns))
         pixels = x[n, np.clip(y, 0, rows - 1)[:, None], np.clip(z, 0, columns - 1)]
-        result[n] = np.where(inside[..., None], pixels, 0)
+        result[n] = pixels
+        outside = ~inside
+        count = int(outside.sum()) * x.shape[3]
+        result[n, outside] = _noise(x[n], count, noise).reshape(-1, x.shape[3])
     return result
 
 
-@op("ExtractGlimpse", type=_glimpse_type, exact=True, ranks="412")
+@op("ExtractGlimpse", type=_glimpse_type, effect=RANDOM, exact=True, ranks="412")
 def extract_glimpse(
     x: Array,
     size: Array,
@@ -255,10 +281,10 @@ def extract_glimpse(
     noise: str = "uniform",
 ) -> Array:
     """A window at an offset for each image (tf.compat.v1.image.extract_glimpse)."""
-    return _glimpse(x, size, offsets, centered, normalized, noise, old=True)
+    return _glimpse(x, size, offsets, centered, normalized, noise, uniform_noise, old=True)
 
 
-@op("ExtractGlimpseV2", type=_glimpse_type, exact=True, ranks="412")
+@op("ExtractGlimpseV2", type=_glimpse_type, effect=RANDOM, exact=True, ranks="412")
 def extract_glimpse_v2(
     x: Array,
     size: Array,
@@ -270,7 +296,7 @@ def extract_glimpse_v2(
     noise: str = "uniform",
 ) -> Array:
     """A window at an offset for each image (tf.image.extract_glimpse)."""
-    return _glimpse(x, size, offsets, centered, normalized, noise, old=False)
+    return _glimpse(x, size, offsets, centered, normalized, noise, uniform_noise, old=False)
 
 
 def _random_crop_type(c: Inference) -> ValueType:

@@ -341,9 +341,10 @@ def sparse_tensor_dense_mat_mul(
     if extents[1] != len(right):
         raise ValueError(f"inner extents {extents[1]} and {len(right)} should be equal")
     check_size([extents[0], right.shape[1]])
-    result = np.zeros((extents[0], right.shape[1]), b.dtype)
-    np.add.at(result, rows, values[:, None] * right[inner])
-    return result
+    summed = np.float32 if b.dtype == np.float16 else b.dtype  # bfloat16 is summed as it is
+    result = np.zeros((extents[0], right.shape[1]), summed)
+    np.add.at(result, rows, values.astype(summed)[:, None] * right[inner].astype(summed))
+    return result.astype(b.dtype, copy=False)
 
 
 def _merged(
