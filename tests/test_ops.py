@@ -109,7 +109,10 @@ def test_no_golden_is_left_over(family: str) -> None:
     assert not stale, f"run: python -m tests.goldens {family}"
 
 
-ONEDNN = {"conv": True, "fused": True, "nn": True, "pool": True, "conv_grad": False}
+ONEDNN = {
+    **dict.fromkeys(("conv", "fused", "nn", "pool"), True),
+    **dict.fromkeys(("conv_grad", "norm_grad", "pool_grad"), False),
+}
 """Families of which some answers hang on whether TensorFlow uses oneDNN, and whether it did."""
 
 
