@@ -310,6 +310,20 @@ def test_softmax_of_large_numbers() -> None:
         assert np.isnan(y[2, 0])
 
 
+def test_softmax_of_small_shares_and_nan() -> None:
+    """What is no normal number is 0, and NaN of any payload is NaN."""
+    apart = np.float32([0, -80, -87, -87.3, -88, -89, -1e30, -INF])
+    for y in everywhere("softmax", [apart[None]], (1, 8)):
+        expected = np.exp(apart.astype(np.float64))
+        assert np.abs(y[0, :3] / expected[:3] - 1).max() < 1e-5
+        assert 0 <= y[0, 3] < 1.3e-38 and not y[0, 4:].any()
+    payloads = np.uint32([0x7FC00000, 0x7FC00001, 0x7FC000FF, 0xFFC00155, 0x7FFFFFFF])
+    x = np.tile(apart[:6], (5, 1))
+    x[:, 2] = payloads.view(np.float32)
+    for y in everywhere("softmax", [x], x.shape):
+        assert np.isnan(y).all()
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_pooling(seed: int) -> None:
     rng = np.random.default_rng(seed)

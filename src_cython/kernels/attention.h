@@ -12,6 +12,12 @@ typedef struct td_attention {
     int64_t chunk, chunks;      /* rows of a unit */
 } td_attention;
 
+/* Whole tiles in even pieces of at most `most` of n rows. */
+TD_INLINE int64_t td_even(int64_t n, int64_t most) {
+    const int64_t pieces = TD_MAX((n + most - 1) / most, 1), even = (n + pieces - 1) / pieces;
+    return TD_MAX((even + TD_ROWS - 1) / TD_ROWS, 1) * TD_ROWS;
+}
+
 static int td_attention_of(td_attention *g, const td_call *call) {
     const td_tensor *q = call->in[0], *k = call->in[1], *v = call->in[2], *mask = call->in[3];
     const td_tensor *y = call->out[0];
@@ -40,8 +46,8 @@ static int td_attention_of(td_attention *g, const td_call *call) {
             if (mask->shape[i] != y->shape[i] && mask->shape[i] != 1) return TD_REFUSED;
     }
     const int64_t most = g->heads >= 8 ? 16 * TD_ATTENTION_ROWS : 2 * TD_ATTENTION_ROWS;
-    g->chunks = (g->t + most - 1) / most;
-    g->chunk = g->chunks ? (g->t + g->chunks - 1) / g->chunks : 1;
+    g->chunk = TD_MAX(TD_MIN(td_even(g->t, most), g->t), 1);
+    g->chunks = (g->t + g->chunk - 1) / g->chunk;
     return TD_OK;
 }
 
@@ -76,10 +82,14 @@ TD_INLINE void td_pack_all(float *to, const float *b, int64_t k, int64_t n, int6
         td_pack_panel(to, b + col * n_stride, k, TD_MIN(n - col, TD_PANEL), k_stride, n_stride);
 }
 
-/* Brings n rows from `first` on, of which `last` is the end, into the second cache. */
-TD_INLINE void td_fetch_rows(const float *rows, int64_t first, int64_t n, int64_t last,
-                             int64_t step, int64_t length) {
-    for (int64_t i = first; i < TD_MIN(first + n, last); i++)
+/* Has rows [first, last), which are wanted soon, brought into the second cache: by the tiles of `s` if they
+ * stand in one piece. */
+TD_INLINE void td_want(td_sum *s, const float *rows, int64_t first, int64_t last, int64_t step,
+                       int64_t length) {
+    s->wanted = rows + first * step;
+    s->wanted_length = step == length ? (last - first) * length : 0;
+    if (step == length) return;
+    for (int64_t i = first; i < last; i++)
         for (int64_t j = 0; j < length; j += TD_PANEL) __builtin_prefetch(rows + i * step + j, 0, 2);
 }
 
@@ -88,6 +98,7 @@ TD_INLINE void td_attend(float *scores, int64_t step, int64_t n, float *sums, co
     float most[TD_TOGETHER];
     td_row_max(scores, step, n, most, rows);
     td_exp_sum(scores, step, scores, step, n, most, sums, rows);
+    for (int r = 0; r < rows; r++) sums[r] = 1.0f / sums[r];
 }
 
 static int attention_run(const td_call *call) {
@@ -97,6 +108,9 @@ static int attention_run(const td_call *call) {
     const td_tensor *y = call->out[0];
     const int rows_axis = y->rank - 2;
     const int64_t width = (g.s + TD_PANEL - 1) / TD_PANEL * TD_PANEL;
+    const int64_t keys_half = td_panels(g.s) / 2, values_half = td_panels(g.dv) / 2;
+    const int64_t q_step = q->stride[rows_axis], y_step = y->stride[rows_axis];
+    const int64_t k_step = k->stride[rows_axis], v_step = v->stride[rows_axis];
     float *keys = call->scratch, *values = keys + td_panels(g.s) * g.d * TD_PANEL;
     float *scores = values + td_panels(g.dv) * g.s * TD_PANEL;
     float *scale = scores + TD_ATTENTION_ROWS * width;
@@ -105,8 +119,9 @@ static int attention_run(const td_call *call) {
     for (int64_t j = 0; j < width; j++) scale[j] = call->floats[0];
     td_sum first = {.taps = 1, .len = g.d, .k = g.d, .n = g.s, .panels = keys, .scale = scale,
                     .out = scores, .out_stride = width, .act = td_act_of(TD_ACT_linear, NULL)};
-    td_sum second = {.taps = 1, .len = g.s, .k = g.s, .n = g.dv, .panels = values,
-                     .out_stride = y->stride[rows_axis], .act = td_act_of(TD_ACT_linear, NULL)};
+    float sums[TD_ATTENTION_ROWS];
+    td_sum second = {.taps = 1, .len = g.s, .k = g.s, .n = g.dv, .panels = values, .factors = sums,
+                     .out_stride = y_step, .act = td_act_of(TD_ACT_linear, NULL)};
     first.residual_stride = mask->data && mask->shape[rows_axis] > 1 ? mask->stride[rows_axis] : 0;
     for (int i = 0; i < TD_ATTENTION_ROWS; i++) p_table[i] = scores + i * width;
     int64_t ready = call->before ? (call->before - 1) / g.chunks : -1; /* head that is packed */
@@ -116,44 +131,39 @@ static int attention_run(const td_call *call) {
         if (ready != head) {
             ready = head;
             td_pack_all(keys, (const float *)k->data + td_head_offset(k, y, head), g.d, g.s, 1,
-                        k->stride[rows_axis]);
+                        k_step);
             td_pack_all(values, (const float *)v->data + td_head_offset(v, y, head), g.s, g.dv,
-                        v->stride[rows_axis], 1);
+                        v_step, 1);
         }
         const float *queries = (const float *)q->data + td_head_offset(q, y, head);
         float *out = (float *)y->data + td_head_offset(y, y, head);
         const float *of_mask = mask->data
             ? (const float *)mask->data + td_head_offset(mask, y, head) : NULL;
-        /* The next head is fetched bit by bit while this one is computed. */
-        const int64_t next = u + 1 < call->end ? (u + 1) / g.chunks : head;
-        const int64_t share = next == head ? 0 : (g.s + end - begin - 1) / (end - begin);
+        /* The next head is fetched bit by bit while this one is computed, the rows after these too. */
+        const int64_t next = TD_MIN(head + 1, (call->end - 1) / g.chunks);
+        const int64_t share = next == head ? 0 : (g.s + g.t - 1) / g.t;
         const float *next_keys = (const float *)k->data + td_head_offset(k, y, next);
         const float *next_values = (const float *)v->data + td_head_offset(v, y, next);
         for (int64_t row = begin, rows; row < end; row += rows) {
-            rows = TD_MIN(TD_ATTENTION_ROWS, end - row);
-            for (int64_t i = 0; i < rows; i++) q_table[i] = queries + (row + i) * q->stride[rows_axis];
+            rows = TD_MIN(td_even(end - begin, TD_ATTENTION_ROWS), end - row);
+            const int64_t from = TD_MIN(row * share, g.s);
+            const int64_t to = TD_MIN(from + rows * share, g.s);
+            for (int64_t i = 0; i < rows; i++) q_table[i] = queries + (row + i) * q_step;
             first.residual = of_mask ? of_mask + row * first.residual_stride : NULL;
-            td_sum_rows(&first, q_table, 0, rows, 0, td_panels(g.s));
-            float sums[TD_ATTENTION_ROWS];
+            td_want(&first, next_keys, from, to, k_step, g.d);
+            td_sum_rows(&first, q_table, 0, rows, 0, keys_half);
+            td_want(&first, queries, row + rows, row + 2 * rows, q_step, g.d);
+            td_sum_rows(&first, q_table, 0, rows, keys_half, td_panels(g.s));
             int64_t done = 0;
-            for (; done + TD_TOGETHER <= rows; done += TD_TOGETHER) {
-                td_fetch_rows(next_keys, (row - begin + done) * share, TD_TOGETHER * share, g.s,
-                              k->stride[rows_axis], g.d);
+            for (; done + TD_TOGETHER <= rows; done += TD_TOGETHER)
                 td_attend(scores + done * width, width, g.s, sums + done, TD_TOGETHER);
-            }
             for (; done < rows; done++)
                 td_attend(scores + done * width, width, g.s, sums + done, 1);
-            second.out = out + row * second.out_stride;
-            td_sum_rows(&second, p_table, 0, rows, 0, td_panels(g.dv));
-            for (int64_t i = 0; i < rows; i++) {
-                td_fetch_rows(next_values, (row - begin + i) * share, share, g.s,
-                              v->stride[rows_axis], g.dv);
-                float *o = second.out + i * second.out_stride;
-                const vf by = td_set(1.0f / sums[i]);
-                int64_t j = 0;
-                for (; j + TD_LANES <= g.dv; j += TD_LANES) td_store(o + j, td_load(o + j) * by);
-                if (j < g.dv) td_storen(o + j, g.dv - j, td_loadn(o + j, g.dv - j) * by);
-            }
+            second.out = out + row * y_step;
+            td_want(&second, next_values, from, to, v_step, g.dv);
+            td_sum_rows(&second, p_table, 0, rows, 0, values_half);
+            td_want(&second, out, row + rows, row + 2 * rows, y_step, g.dv);
+            td_sum_rows(&second, p_table, 0, rows, values_half, td_panels(g.dv));
         }
     }
     return TD_OK;

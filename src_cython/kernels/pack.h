@@ -27,6 +27,61 @@ TD_INLINE void td_turn4(const float *in, int64_t from, float *out, int64_t to) {
     *(v4_any *)(out + 3 * to) = TD_MIX(ab_high, cd_high, 2, 3, 6, 7);
 }
 
+#if defined(__AVX2__)
+#if defined(__AVX512F__)
+#define TD_MM(op) _mm512_##op
+typedef __m512 td_mm;
+typedef __m512d td_mmd;
+#else
+#define TD_MM(op) _mm256_##op
+typedef __m256 td_mm;
+typedef __m256d td_mmd;
+#endif
+enum { TD_QUADS = TD_LANES / 4 };
+
+/* In each quarter of four vectors, four rows of four: rows become columns. */
+TD_INLINE void td_turn4x4(vf *x) {
+    td_mm a = TD_MM(unpacklo_ps)((td_mm)x[0], (td_mm)x[1]);
+    td_mm b = TD_MM(unpackhi_ps)((td_mm)x[0], (td_mm)x[1]);
+    td_mm c = TD_MM(unpacklo_ps)((td_mm)x[2], (td_mm)x[3]);
+    td_mm d = TD_MM(unpackhi_ps)((td_mm)x[2], (td_mm)x[3]);
+    x[0] = (vf)TD_MM(unpacklo_pd)((td_mmd)a, (td_mmd)c);
+    x[1] = (vf)TD_MM(unpackhi_pd)((td_mmd)a, (td_mmd)c);
+    x[2] = (vf)TD_MM(unpacklo_pd)((td_mmd)b, (td_mmd)d);
+    x[3] = (vf)TD_MM(unpackhi_pd)((td_mmd)b, (td_mmd)d);
+}
+
+/* The first n of four floats. */
+TD_INLINE __m128i td_first4(int64_t n) {
+    return _mm_cmplt_epi32(_mm_setr_epi32(0, 1, 2, 3), _mm_set1_epi32((int)TD_MIN(n, 4)));
+}
+
+/* Four vectors whose quarters are what `in` of sixteen rows holds at c, rows of a quarter apart; then columns:
+ * lane r of x[v][j] becomes in[v * TD_LANES + r][c + j]. */
+TD_INLINE void td_lanes_of_rows(const float *const *in, int64_t c, int64_t n, vf (*x)[4]) {
+    const __m128i some = td_first4(n);
+#pragma GCC unroll 2
+    for (int v = 0; v < TD_NV; v++) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            __m128 q[TD_QUADS];
+#pragma GCC unroll 4
+            for (int j = 0; j < TD_QUADS; j++) {
+                const float *row = in[v * TD_LANES + 4 * j + i] + c;
+                q[j] = n >= 4 ? _mm_loadu_ps(row) : _mm_maskload_ps(row, some);
+            }
+#if defined(__AVX512F__)
+            __m512 whole = _mm512_insertf32x4(_mm512_castps128_ps512(q[0]), q[1], 1);
+            x[v][i] = (vf)_mm512_insertf32x4(_mm512_insertf32x4(whole, q[2], 2), q[3], 3);
+#else
+            x[v][i] = (vf)_mm256_insertf128_ps(_mm256_castps128_ps256(q[0]), q[1], 1);
+#endif
+        }
+        td_turn4x4(x[v]);
+    }
+}
+#endif
+
 /* rows x cols elements: out[j * to + i] = in[i * from + j]. */
 TD_FUNC void td_turn(const float *in, int64_t from, float *out, int64_t to, int64_t rows,
                      int64_t cols) {
@@ -52,6 +107,21 @@ TD_FUNC void td_pack_panel(float *panel, const float *b, int64_t k, int64_t n, i
     } else if (n_stride == 1) {
         for (int64_t i = 0; i < k; i++)
             memcpy(panel + i * TD_PANEL, b + i * k_stride, sizeof(float) * (size_t)n);
+#if defined(__AVX2__)
+    } else if (k_stride == 1 && n == TD_PANEL) {
+        const float *in[TD_PANEL];
+        for (int j = 0; j < TD_PANEL; j++) in[j] = b + j * n_stride;
+        for (int64_t i = 0; i < k; i += 4) {
+            vf x[TD_NV][4];
+            const int64_t some = TD_MIN(k - i, 4);
+            if (some == 4) td_lanes_of_rows(in, i, 4, x);
+            else td_lanes_of_rows(in, i, some, x);
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; c++)
+                for (int v = 0; v < TD_NV && c < some; v++)
+                    td_store(panel + (i + c) * TD_PANEL + v * TD_LANES, x[v][c]);
+        }
+#endif
     } else if (k_stride == 1) {
         td_turn(b, n_stride, panel, TD_PANEL, n, k);
     } else {

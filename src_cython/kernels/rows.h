@@ -28,7 +28,7 @@ TD_INLINE int td_rowwise_work(const td_rowwise *r, td_work *work) {
 }
 
 /* Rows that are done together hide each other's latencies; `rows` is known when the code is made. */
-enum { TD_TOGETHER = 4 };
+enum { TD_TOGETHER = 4, TD_TOGETHER_MOST = 512 /* elements of a row that is read again and again */ };
 
 /* The largest of each row, NaN passed over: it comes back from the element itself. */
 TD_INLINE void td_row_max(const float *x, int64_t step, int64_t n, float *most, const int rows) {
@@ -52,45 +52,40 @@ TD_INLINE void td_row_max(const float *x, int64_t step, int64_t n, float *most, 
     for (int r = 0; r < rows; r++) most[r] = v[r][0];
 }
 
-/* exp(x - most) into y, in place or not; the sums are in the order of reduce.h. */
+/* exp(x - most) into y, in place or not, and the sums of a block: one row, so that the registers suffice. */
+TD_INLINE void td_exp_block(const float *x, float *y, int64_t n, float most, vf *acc) {
+    const vf less = td_set(most);
+    int64_t i = 0;
+    for (int v = 0; v < TD_NV; v++) acc[v] = td_set(0.0f);
+    for (; i + TD_PANEL <= n; i += TD_PANEL)
+#pragma GCC unroll 4
+        for (int v = 0; v < TD_NV; v++) {
+            const vf e = td_exp_beside_one(td_load(x + i + v * TD_LANES) - less);
+            td_store(y + i + v * TD_LANES, e);
+            acc[v] += e;
+        }
+    for (int v = 0; v < TD_NV && i < n; v++) {
+        const int64_t m = td_part(n - i, v);
+        const vf e = td_exp_beside_one(td_loadn(x + i + v * TD_LANES, m) - less);
+        td_store_to(y + i + v * TD_LANES, m, e);
+        acc[v] += td_sel(td_iota() < (int32_t)m, e, td_set(0.0f));
+    }
+}
+
+/* The same for whole rows; the sums are in the order of reduce.h. */
 TD_INLINE void td_exp_sum(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n,
                           const float *most, float *sums, const int rows) {
-    const vf by = td_set(1.44269504f);
-    td_lanes s[TD_TOGETHER];
-    for (int r = 0; r < rows; r++) td_lanes_start(&s[r], TD_REDUCE_sum);
-    for (int64_t begin = 0; begin < n; begin += TD_REDUCE_BLOCK) {
-        const int64_t end = TD_MIN(begin + TD_REDUCE_BLOCK, n);
-        vf acc[TD_TOGETHER][TD_NV], less[TD_TOGETHER];
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            less[r] = td_set(most[r]);
-            for (int v = 0; v < TD_NV; v++) acc[r][v] = td_set(0.0f);
+    for (int r = 0; r < rows; r++) {
+        td_lanes s;
+        td_lanes_start(&s, TD_REDUCE_sum);
+        for (int64_t i = 0; i < n; i += TD_REDUCE_BLOCK) {
+            vf acc[TD_NV];
+            td_exp_block(x + r * x_step + i, y + r * y_step + i, TD_MIN(n - i, TD_REDUCE_BLOCK), most[r],
+                         acc);
+            td_lanes_join(&s, TD_REDUCE_sum, acc);
         }
-        int64_t i = begin;
-        for (; i + TD_PANEL <= end; i += TD_PANEL)
-#pragma GCC unroll 4
-            for (int v = 0; v < TD_NV; v++)
-#pragma GCC unroll 4
-                for (int r = 0; r < rows; r++) {
-                    const vf at = td_load(x + r * x_step + i + v * TD_LANES);
-                    const vf e = td_exp2_beside_one((at - less[r]) * by);
-                    td_store(y + r * y_step + i + v * TD_LANES, e);
-                    acc[r][v] += e;
-                }
-        for (int v = 0; v < TD_NV && i < end; v++)
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; r++) {
-                const int64_t m = td_part(end - i, v);
-                const vf at = td_loadn(x + r * x_step + i + v * TD_LANES, m);
-                const vf e = td_exp2_beside_one((at - less[r]) * by);
-                td_store_to(y + r * y_step + i + v * TD_LANES, m, e);
-                acc[r][v] += td_sel(td_iota() < (int32_t)m, e, td_set(0.0f));
-            }
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) td_lanes_join(&s[r], TD_REDUCE_sum, acc[r]);
+        sums[r] = td_lanes_end(&s, TD_REDUCE_sum);
     }
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) sums[r] = td_lanes_end(&s[r], TD_REDUCE_sum);
 }
 
 TD_INLINE void td_softmax_rows(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n,
@@ -152,26 +147,41 @@ static int layer_norm_plan(const td_call *call, td_work *work) {
     return td_rowwise_work(&r, work);
 }
 
-static int layer_norm_run(const td_call *call) {
-    td_rowwise r = {0};
-    td_rowwise_of(&r, call);
-    const float *scale = call->in[1]->data, *shift = call->in[2]->data;
-    for (int64_t i = call->begin; i < call->end; i++) {
-        const float *x = (const float *)call->in[0]->data + i * r.x_step;
-        float *y = (float *)call->out[0]->data + i * r.y_step;
-        const vf mean = td_set(td_reduce_row(TD_REDUCE_sum, x, r.n) / (float)r.n);
-        for (int64_t j = 0; j < r.n; j += TD_LANES)
-            td_store_to(y + j, r.n - j, td_load_to(x + j, r.n - j) - mean);
-        const float variance = td_reduce_row(TD_REDUCE_sumsq, y, r.n) / (float)r.n;
-        const vf factor = td_rsqrt(td_set(variance + call->floats[0]));
-        for (int64_t j = 0; j < r.n; j += TD_LANES) {
-            const int64_t n = r.n - j;
-            vf v = td_load_to(y + j, n) * factor;
+TD_INLINE void td_layer_norm_rows(const td_rowwise *r, const float *x, float *y, const float *scale,
+                                  const float *shift, float least, const int rows) {
+    float mean[TD_TOGETHER], factor[TD_TOGETHER];
+    for (int i = 0; i < rows; i++)
+        mean[i] = td_reduce_row(TD_REDUCE_sum, x + i * r->x_step, r->n) / (float)r->n;
+    for (int i = 0; i < rows; i++)
+        for (int64_t j = 0; j < r->n; j += TD_LANES)
+            td_store_to(y + i * r->y_step + j, r->n - j,
+                        td_load_to(x + i * r->x_step + j, r->n - j) - td_set(mean[i]));
+    for (int i = 0; i < rows; i++) {
+        const float variance = td_reduce_row(TD_REDUCE_sumsq, y + i * r->y_step, r->n) / (float)r->n;
+        factor[i] = td_rsqrt(td_set(variance + least))[0];
+    }
+    for (int i = 0; i < rows; i++, y += r->y_step)
+        for (int64_t j = 0; j < r->n; j += TD_LANES) {
+            const int64_t n = r->n - j;
+            vf v = td_load_to(y + j, n) * td_set(factor[i]);
             if (scale) v *= td_load_to(scale + j, n);
             if (shift) v += td_load_to(shift + j, n);
             td_store_to(y + j, n, v);
         }
-    }
+}
+
+static int layer_norm_run(const td_call *call) {
+    td_rowwise r = {0};
+    td_rowwise_of(&r, call);
+    const float *scale = call->in[1]->data, *shift = call->in[2]->data;
+    const float least = call->floats[0];
+    const float *x = call->in[0]->data;
+    float *y = call->out[0]->data;
+    int64_t i = call->begin;
+    for (; i + TD_TOGETHER <= call->end && r.n <= TD_TOGETHER_MOST; i += TD_TOGETHER)
+        td_layer_norm_rows(&r, x + i * r.x_step, y + i * r.y_step, scale, shift, least, TD_TOGETHER);
+    for (; i < call->end; i++)
+        td_layer_norm_rows(&r, x + i * r.x_step, y + i * r.y_step, scale, shift, least, 1);
     return TD_OK;
 }
 

@@ -13,6 +13,7 @@
 #define TD_TILE_H
 
 #include "act.h"
+#include "pack.h"
 #include "simd.h"
 #include "td.h"
 
@@ -35,48 +36,64 @@ typedef struct td_sum {
     int64_t taps, len, k, n; /* k = taps * len rows and n columns of weights */
     const float *panels;
     const float *zeros;         /* where taps outside lead, if they may be skipped, or NULL */
+    const float *factors;       /* per row, where neither scale nor shift is, or NULL */
     const float *scale, *shift; /* per column, or NULL */
     const float *residual;      /* added before the activation, or NULL */
     int64_t residual_stride;
     float *out;
     int64_t out_stride;
     td_act act;
+    const float *wanted; /* what the tiles fetch, or NULL: panels and rows that follow */
+    int64_t wanted_length;
 } td_sum;
 
-/* Vector j of the columns of mr rows of sums becomes results; n of its columns exist. */
+/* Vector j of the columns of mr rows of sums becomes results; n of its columns exist.  What is not wanted is
+ * left out: the next tile waits for it. */
 TD_INLINE void td_tile_column(const td_sum *s, vf *sums, int64_t row, int64_t col, int64_t n,
                               const int mr, const int width, const int full) {
-    const vf low = td_set(s->act.low), high = td_set(s->act.high);
-    vf scale = td_set(1.0f), shift = td_set(0.0f);
-    if (s->scale) scale = td_load_some(s->scale + col, n, full);
+    vf shift = td_set(0.0f);
     if (s->shift) shift += td_load_some(s->shift + col, n, full);
+    if (s->scale) {
+        const vf scale = td_load_some(s->scale + col, n, full);
 #pragma GCC unroll 16
-    for (int i = 0; i < mr; i++) sums[i * width] = td_fma(sums[i * width], scale, shift);
+        for (int i = 0; i < mr; i++) sums[i * width] = td_fma(sums[i * width], scale, shift);
+    } else {
+        if (s->factors)
+#pragma GCC unroll 16
+            for (int i = 0; i < mr; i++) sums[i * width] *= td_set(s->factors[row + i]);
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) sums[i * width] += shift;
+    }
     if (s->residual) {
         const float *more = s->residual + row * s->residual_stride + col;
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++)
             sums[i * width] += td_load_some(more + i * s->residual_stride, n, full);
     }
+    if (s->act.kind == TD_ACT_clamp) {
+        const vf low = td_set(s->act.low), high = td_set(s->act.high);
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) sums[i * width] = td_clamp(sums[i * width], low, high);
+    }
     const int64_t step = s->out_stride; /* a store could change what s holds, for all the compiler knows */
     float *out = s->out + row * step + col;
 #pragma GCC unroll 16
-    for (int i = 0; i < mr; i++, out += step)
-        td_store_some(out, n, td_clamp(sums[i * width], low, high), full);
+    for (int i = 0; i < mr; i++, out += step) td_store_some(out, n, sums[i * width], full);
 }
 
 /* mr rows from `row` on by np panels from `panel` on, nv vectors in all, fewer than the panels have where
  * the last columns do not exist; rows[i * taps + t] leads to tap t of row i.  What stands `ahead` floats
- * after the weights in use is wanted next and fetched into the second cache. */
+ * after the weights in use is wanted next and fetched into the second cache.  `flat` sums have one tap and
+ * one block: what others need to begin and to end takes as long as some ten steps of a sum. */
 TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, int64_t panel,
-                       int64_t ahead, const int mr, const int np, const int nv) {
-    const int64_t k16 = s->k * TD_PANEL, len = s->len;
+                       int64_t ahead, const int mr, const int np, const int nv, const int flat) {
+    const int64_t k16 = s->k * TD_PANEL, len = flat ? s->k : s->len, taps = flat ? 1 : s->taps;
     const float *panels = s->panels + panel * k16;
     vf acc[TD_SUMS];
     float sums[TD_SUMS * TD_LANES] __attribute__((aligned(64))), *total = sums;
     __asm__("" : "+r"(total)); /* else its elements would take registers */
     int64_t block = 0;
-    const float *zeros = s->taps > 1 ? s->zeros : NULL;
+    const float *zeros = taps > 1 ? s->zeros : NULL;
 
 #pragma GCC unroll 28
     for (int i = 0; i < mr * nv; i++) acc[i] = (vf){0};
@@ -85,22 +102,22 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
             for (int p = 0; p < np; p++)
                 __builtin_prefetch(s->residual + (row + i) * s->residual_stride +
                                    (panel + p) * TD_PANEL);
-    if (s->k > TD_BLOCK)
+    if (!flat && s->k > TD_BLOCK)
 #pragma GCC unroll 28
         for (int i = 0; i < mr * nv; i++) td_store(total + i * TD_LANES, (vf){0});
 
-    for (int64_t t = 0; t < s->taps; t++) {
+    for (int64_t t = 0; t < taps; t++) {
         const float *a[TD_ROWS_MOST];
         uintptr_t inside = 0;
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++) {
-            a[i] = rows[i * s->taps + t];
+            a[i] = rows[i * taps + t];
             inside |= (uintptr_t)a[i] ^ (uintptr_t)zeros;
         }
         if (zeros && !inside) continue;
         for (int64_t c = 0; c < len;) {
             const int64_t at = t * len + c;
-            if (at / TD_BLOCK != block) {
+            if (!flat && at / TD_BLOCK != block) {
 #pragma GCC unroll 16
                 for (int i = 0; i < mr; i++)
 #pragma GCC unroll 32
@@ -111,7 +128,7 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
                     }
                 block = at / TD_BLOCK;
             }
-            const int64_t stop = TD_MIN(len, c + TD_BLOCK - at % TD_BLOCK);
+            const int64_t stop = flat ? len : TD_MIN(len, c + TD_BLOCK - at % TD_BLOCK);
             const float *b = panels + at * TD_PANEL;
             for (; c < stop; c++, b += TD_PANEL) {
                 vf w[8 * TD_NV];
@@ -134,7 +151,7 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
             }
         }
     }
-    if (s->k > TD_BLOCK) {
+    if (!flat && s->k > TD_BLOCK) {
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++)
 #pragma GCC unroll 32
@@ -153,14 +170,27 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
                     TD_MIN(nv * TD_LANES, s->n - col));
 }
 
-typedef void td_tile_fn(const td_sum *, const float *const *, int64_t, int64_t, int64_t);
+/* `count` tiles one below the other, which fetch the `length` floats that stand `ahead`. */
+TD_INLINE void td_strip(const td_sum *s, const float *const *rows, int64_t row, int64_t panel,
+                        int64_t count, int64_t ahead, int64_t length, const int mr, const int np,
+                        const int nv, const int flat) {
+    const int64_t k16 = s->k * TD_PANEL, step = mr * (flat ? 1 : s->taps);
+    for (; count > 0; count--, row += mr, rows += step, ahead += k16, length -= k16)
+        td_tile(s, rows, row, panel, length > 0 ? ahead : 0, mr, np, nv, flat);
+}
 
-#define TD_TILE(mr, np)                                                                           \
-    static void td_tile_##mr##x##np(const td_sum *s, const float *const *rows, int64_t row,       \
-                                    int64_t panel, int64_t ahead) {                               \
-        td_tile(s, rows, row, panel, ahead, mr, np, np * TD_NV);                                  \
+typedef void td_strip_fn(const td_sum *, const float *const *, int64_t, int64_t, int64_t, int64_t,
+                         int64_t);
+
+#define TD_STRIP(name, mr, np, nv, flat)                                                          \
+    static void name(const td_sum *s, const float *const *rows, int64_t row, int64_t panel,       \
+                     int64_t count, int64_t ahead, int64_t length) {                              \
+        td_strip(s, rows, row, panel, count, ahead, length, mr, np, nv, flat);                    \
     }
-#define TD_TILE_NAME(mr, np) [mr] = td_tile_##mr##x##np,
+#define TD_TILE(mr, np)                                                                           \
+    TD_STRIP(td_tile_##mr##x##np, mr, np, np * TD_NV, 0)                                          \
+    TD_STRIP(td_flat_##mr##x##np, mr, np, np * TD_NV, 1)
+#define TD_TILE_NAME(mr, np) [mr] = {td_tile_##mr##x##np, td_flat_##mr##x##np},
 
 #if defined(__AVX512F__)
 #define TD_TILES14(K, np) K(1, np) K(2, np) K(3, np) K(4, np) K(5, np) K(6, np) K(7, np) K(8, np)  \
@@ -204,10 +234,10 @@ typedef void td_tile_fn(const td_sum *, const float *const *, int64_t, int64_t, 
 TD_TILES1(TD_TILE) TD_TILES2(TD_TILE) TD_TILES3(TD_TILE) TD_TILES4(TD_TILE)
 TD_TILES5(TD_TILE) TD_TILES6(TD_TILE) TD_TILES7(TD_TILE) TD_TILES8(TD_TILE)
 
-/* The shapes of tiles: so many panels by up to so many rows. */
+/* The shapes of tiles: so many panels by up to so many rows, of any sums and of flat ones. */
 static const struct {
     int most;
-    td_tile_fn *rows[TD_ROWS + 1];
+    td_strip_fn *rows[TD_ROWS + 1][2];
 } td_tiles[] = {
     [1] = {TD_ROWS1, {TD_TILES1(TD_TILE_NAME)}}, [2] = {TD_ROWS2, {TD_TILES2(TD_TILE_NAME)}},
     [3] = {TD_ROWS3, {TD_TILES3(TD_TILE_NAME)}}, [4] = {TD_ROWS4, {TD_TILES4(TD_TILE_NAME)}},
@@ -230,6 +260,8 @@ TD_INLINE int64_t td_piece_start(int64_t rows, int64_t pieces, int64_t i) {
     return i * (rows / pieces) + TD_MIN(i, rows % pieces);
 }
 
+TD_INLINE int td_is_flat(const td_sum *s) { return s->taps == 1 && s->k <= TD_BLOCK; }
+
 /* A last panel of which no more than half exists wastes lanes.  Tiles of half its width take twice the rows;
  * of even fewer columns, where shuffles are cheap, the rows stand in the lanes.  The order of summation is
  * the same. */
@@ -244,7 +276,7 @@ enum { TD_TURNED_LEAST = 12 /* rows that pay for it */ };
 
 /* Whether rows stand in the lanes for a panel of n columns. */
 TD_INLINE int td_is_turned(const td_sum *s, int64_t rows, int64_t n) {
-    return n <= TD_TURNED && rows >= TD_TURNED_LEAST && s->taps == 1 && !s->residual;
+    return n <= TD_TURNED && rows >= TD_TURNED_LEAST && s->taps == 1 && !s->residual && !s->factors;
 }
 
 /* Whether the panel before `last` is done by td_sliver_rows. */
@@ -254,59 +286,6 @@ TD_INLINE int td_is_sliver(const td_sum *s, int64_t rows, int64_t last) {
 }
 
 #if defined(__AVX2__)
-#if defined(__AVX512F__)
-#define TD_MM(op) _mm512_##op
-typedef __m512 td_mm;
-typedef __m512d td_mmd;
-#else
-#define TD_MM(op) _mm256_##op
-typedef __m256 td_mm;
-typedef __m256d td_mmd;
-#endif
-enum { TD_QUADS = TD_LANES / 4 };
-
-/* In each quarter of four vectors, four rows of four: rows become columns. */
-TD_INLINE void td_turn4x4(vf *x) {
-    td_mm a = TD_MM(unpacklo_ps)((td_mm)x[0], (td_mm)x[1]);
-    td_mm b = TD_MM(unpackhi_ps)((td_mm)x[0], (td_mm)x[1]);
-    td_mm c = TD_MM(unpacklo_ps)((td_mm)x[2], (td_mm)x[3]);
-    td_mm d = TD_MM(unpackhi_ps)((td_mm)x[2], (td_mm)x[3]);
-    x[0] = (vf)TD_MM(unpacklo_pd)((td_mmd)a, (td_mmd)c);
-    x[1] = (vf)TD_MM(unpackhi_pd)((td_mmd)a, (td_mmd)c);
-    x[2] = (vf)TD_MM(unpacklo_pd)((td_mmd)b, (td_mmd)d);
-    x[3] = (vf)TD_MM(unpackhi_pd)((td_mmd)b, (td_mmd)d);
-}
-
-/* The first n of four floats. */
-TD_INLINE __m128i td_first4(int64_t n) {
-    return _mm_cmplt_epi32(_mm_setr_epi32(0, 1, 2, 3), _mm_set1_epi32((int)TD_MIN(n, 4)));
-}
-
-/* Four vectors whose quarters are what `in` of sixteen rows holds at c, rows of a quarter apart; then columns:
- * lane r of x[v][j] becomes in[v * TD_LANES + r][c + j]. */
-TD_INLINE void td_lanes_of_rows(const float *const *in, int64_t c, int64_t n, vf (*x)[4]) {
-    const __m128i some = td_first4(n);
-#pragma GCC unroll 2
-    for (int v = 0; v < TD_NV; v++) {
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
-            __m128 q[TD_QUADS];
-#pragma GCC unroll 4
-            for (int j = 0; j < TD_QUADS; j++) {
-                const float *row = in[v * TD_LANES + 4 * j + i] + c;
-                q[j] = n >= 4 ? _mm_loadu_ps(row) : _mm_maskload_ps(row, some);
-            }
-#if defined(__AVX512F__)
-            __m512 whole = _mm512_insertf32x4(_mm512_castps128_ps512(q[0]), q[1], 1);
-            x[v][i] = (vf)_mm512_insertf32x4(_mm512_insertf32x4(whole, q[2], 2), q[3], 3);
-#else
-            x[v][i] = (vf)_mm256_insertf128_ps(_mm256_castps128_ps256(q[0]), q[1], 1);
-#endif
-        }
-        td_turn4x4(x[v]);
-    }
-}
-
 /* The first `columns` columns of a panel for up to 16 rows of one tap, without residual. */
 TD_INLINE void td_turned(const td_sum *s, const float *const *table, int64_t row, int64_t count,
                          int64_t panel, const int columns) {
@@ -397,26 +376,24 @@ TD_INLINE void td_turned4(const td_sum *s, const float *const *table, int64_t ro
 #if defined(__AVX512F__)
 TD_INLINE void td_half_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
                             int64_t panel) {
-    td_tiles[1].rows[rows](s, table, row, panel, 0);
+    td_tiles[1].rows[rows][td_is_flat(s)](s, table, row, panel, 1, 0, 0);
 }
 #else
 #define TD_TILES_HALF(K) K(1) K(2) K(3) K(4) K(5) K(6) K(7) K(8) K(9) K(10) K(11) K(12)
 #define TD_TILE_HALF(mr)                                                                          \
-    static void td_half_##mr(const td_sum *s, const float *const *rows, int64_t row, int64_t panel, \
-                             int64_t ahead) {                                                     \
-        td_tile(s, rows, row, panel, ahead, TD_MIN(mr, TD_ROWS_HALF), 1, TD_NV / 2);              \
-    }
-#define TD_TILE_HALF_NAME(mr) [mr] = td_half_##mr,
+    TD_STRIP(td_half_##mr, TD_MIN(mr, TD_ROWS_HALF), 1, TD_NV / 2, 0)                             \
+    TD_STRIP(td_flat_half_##mr, TD_MIN(mr, TD_ROWS_HALF), 1, TD_NV / 2, 1)
+#define TD_TILE_HALF_NAME(mr) [mr] = {td_half_##mr, td_flat_half_##mr},
 TD_TILES_HALF(TD_TILE_HALF)
-static td_tile_fn *const td_halves[] = {TD_TILES_HALF(TD_TILE_HALF_NAME)};
+static td_strip_fn *const td_halves[][2] = {TD_TILES_HALF(TD_TILE_HALF_NAME)};
 
 TD_INLINE void td_half_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
                             int64_t panel) {
     const int64_t tiles = (rows + TD_ROWS_HALF - 1) / TD_ROWS_HALF;
-    for (int64_t i = 0; i < tiles; i++) {
-        const int64_t from = td_piece_start(rows, tiles, i), to = td_piece_start(rows, tiles, i + 1);
-        td_halves[to - from](s, table + from * s->taps, row + from, panel, 0);
-    }
+    const int64_t height = rows / tiles, taller = rows % tiles, after = taller * (height + 1);
+    if (taller) td_halves[height + 1][td_is_flat(s)](s, table, row, panel, taller, 0, 0);
+    td_halves[height][td_is_flat(s)](s, table + after * s->taps, row + after, panel, tiles - taller, 0,
+                                      0);
 }
 #endif
 
@@ -437,21 +414,35 @@ TD_INLINE void td_sliver_rows(const td_sum *s, const float *const *table, int64_
  * of row `row` + i. */
 TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row, int64_t rows,
                          int64_t first, int64_t last) {
-    const int sliver = td_is_sliver(s, rows, last);
+    if (!rows) return;
+    const int sliver = td_is_sliver(s, rows, last), flat = td_is_flat(s);
+    const int64_t k16 = s->k * TD_PANEL;
+    const float *wanted = s->wanted;
+    int64_t length = s->wanted_length;
     last -= sliver;
     for (int64_t panel = first; panel < last;) {
         const int wide = td_tile_width(rows, last - panel), most = td_tiles[wide].most;
-        const int64_t tiles = (rows + most - 1) / most;
-        for (int64_t i = 0; i < tiles; i++) {
-            const int64_t from = td_piece_start(rows, tiles, i);
-            const int64_t to = td_piece_start(rows, tiles, i + 1);
-            /* The first tiles that use a group of panels fetch one panel each of the next group.  In later
-             * chunks, whose panels are at hand, those that meet their rows fetch the rows that follow. */
-            int64_t ahead = i < wide ? (wide + i) * s->k * TD_PANEL : 0;
-            if (panel == first && s->taps == 1 && row)
-                ahead = ((intptr_t)(table[to - 1] + s->len) -
-                         (intptr_t)(s->panels + panel * s->k * TD_PANEL)) / (intptr_t)sizeof(float);
-            td_tiles[wide].rows[to - from](s, table + from * s->taps, row + from, panel, ahead);
+        const int64_t tiles = (rows + most - 1) / most, height = rows / tiles, taller = rows % tiles;
+        /* The first tiles that use a group of panels fetch one panel each of the next group.  In later
+         * chunks, whose panels are at hand, those that meet their rows fetch the rows that follow. */
+        const int meet = panel == first && s->taps == 1 && row && !s->wanted;
+        if (!s->wanted) {
+            wanted = s->panels + (panel + wide) * k16;
+            length = wide * k16;
+        }
+        for (int64_t i = 0, from = 0, count, high; i < tiles; i += count, from += count * high) {
+            high = height + (i < taller);
+            count = meet ? 1 : i < taller ? taller : tiles - i;
+            if (meet) {
+                wanted = table[from + high - 1] + s->len;
+                length = k16;
+            }
+            const int64_t ahead = ((intptr_t)wanted - (intptr_t)(s->panels + panel * k16)) /
+                                  (intptr_t)sizeof(float);
+            td_tiles[wide].rows[high][flat](s, table + from * s->taps, row + from, panel, count, ahead,
+                                            length);
+            wanted += count * k16;
+            length -= count * k16;
         }
         panel += wide;
     }

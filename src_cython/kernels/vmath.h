@@ -81,10 +81,13 @@ TD_INLINE vf td_exp_within(vf x) {
 TD_INLINE vf td_exp_below(vf x) { return td_exp_within(td_max2(td_set(-104.0f), x)); }
 TD_INLINE vf td_exp(vf x) { return td_exp_below(td_min2(td_set(89.0f), x)); }
 
-/* 2^x for x <= 128: as exact as 1 is, so that what is small beside it has larger errors of its own. */
-TD_INLINE vf td_exp2_beside_one(vf x) {
-    vf low = td_max2(td_set(-149.0f), x), n = td_rint(low), r = low - n;
-    return td_scale(td_fma(td_poly_exp2(r), r, td_set(1.0f)), n);
+/* exp(x) for x <= 0: as exact as 1 is, so that what is small beside it has larger errors of its own, and
+ * from -88 down it is 0.  The float 1.5 * 2^23 + 127 + n ends in the exponent of 2^n, that of 0 where n is
+ * the least, -127. */
+TD_INLINE vf td_exp_beside_one(vf x) {
+    const vf by = td_set(1.44269504f), whole = td_set(12583039.0f);
+    vf low = td_max2(td_set(-88.0f), x), n = td_fma(low, by, whole), r = td_fma(low, by, whole - n);
+    return td_fma(td_poly_exp2(r), r, td_set(1.0f)) * (vf)((vu)n << 23);
 }
 
 /* exp(x) - 1, exact where x is small.  Half of it is computed, since 2^128 is no float. */
