@@ -62,6 +62,33 @@ def test_gather_and_one_hot(dtype: str) -> None:
         assert (y == np.where(at[:, None] == np.arange(5), 2, -1)).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
+def test_scan(dtype: str) -> None:
+    rng = np.random.default_rng(8)
+    for shape in ((3, 17, 1), (2, 9, 300), (1, 1, 5), (2, 0, 3), (1, 40, 257)):
+        x = (rng.standard_normal(shape) * 9).astype(dtype)
+        for prod, exclusive, reverse in itertools.product((0, 1), repeat=3):
+            turned = x[:, ::-1] if reverse else x
+            want = (np.cumprod if prod else np.cumsum)(turned, axis=1, dtype=dtype)
+            if exclusive:
+                first = np.full_like(x[:, :1], prod)
+                want = np.concatenate([first, want[:, :-1]], 1)[:, : shape[1]]
+            want = want[:, ::-1] if reverse else want
+            for y in everywhere("scan", [x], shape, [prod, exclusive, reverse], dtype=dtype):
+                np.testing.assert_array_equal(y, want)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_band(dtype: str) -> None:
+    for rows, columns in ((5, 7), (7, 5), (1, 4), (0, 3)):
+        x = np.ones((2, rows, columns), dtype)
+        for lower, upper in itertools.product((-1, 0, 1, 3, 9), repeat=2):
+            want = np.tril(x, columns if upper < 0 else upper)
+            want = np.triu(want, -rows if lower < 0 else -lower)
+            for y in everywhere("band", [x], x.shape, [lower, upper], dtype=dtype):
+                assert (y == want).all()
+
+
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_gather_by_points(dtype: str) -> None:
     rng = np.random.default_rng(6)

@@ -26,6 +26,7 @@
 #include "winograd.h"
 #include "attention.h"
 #include "move.h"
+#include "scan.h"
 #include "resize.h"
 #include "fft.h"
 #include "choose.h"

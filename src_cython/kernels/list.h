@@ -10,7 +10,7 @@
     K(conv) K(conv_transpose) K(depthwise) K(separable) K(max_pool) K(avg_pool) \
     K(pack_winograd) K(winograd) \
     K(map) K(reduce) K(softmax) K(log_softmax) K(layer_norm) K(attention) \
-    K(copy) K(numbers) K(range) K(gather) K(gather_nd) K(one_hot) K(cast) \
+    K(copy) K(numbers) K(range) K(gather) K(gather_nd) K(one_hot) K(cast) K(scan) K(band) \
     K(resize) K(crop_and_resize) K(rfft) K(arg_reduce) K(top_k) K(segment) \
     K(fma_peak)
 

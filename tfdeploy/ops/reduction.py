@@ -160,7 +160,7 @@ def _scan(
 @op("Cumsum", type=same)
 def cumsum(x: Array, axis: Array, *, exclusive: bool = False, reverse: bool = False) -> Any:
     """Running sums along an axis (tf.cumsum)."""
-    return _scan(x, axis, np.add.accumulate, 0, exclusive, reverse)
+    return _scan(x, axis, np.add.accumulate, 0, exclusive, reverse) + x.dtype.type(0)  # no -0
 
 
 @op("Cumprod", type=same)

@@ -512,10 +512,10 @@ class Builder:
         kernel: str,
         inputs: Sequence[Value | None],
         outputs: Sequence[Value],
-        ints: Iterable[int] = (),
+        ints: Iterable[Extent] = (),
         floats: Iterable[float] = (),
     ) -> None:
-        """Adds a step; `ints` are plain numbers."""
+        """Adds a step; `ints` are numbers or extents."""
         self.call_with(kernel, inputs, outputs, [self.extent(i) for i in ints], floats)
 
     def call_with(

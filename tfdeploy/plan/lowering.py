@@ -897,6 +897,32 @@ def _arg_reduce(b: Builder) -> None:
     b.call("arg_reduce", [source], [b.view(y, (outer, inner))], [b.node.op == "ArgMin"])
 
 
+@lowers("Cumsum", "Cumprod", uses=(0,))
+def _scan(b: Builder) -> None:
+    assert b.node is not None
+    axis_value = b.constant(b.node.inputs[1])
+    x, a = b.dense(b.input(0)), attrs(b)
+    require(axis_value is not None and x.dtype in ("float32", "float64", "int32", "int64"))
+    assert axis_value is not None
+    axis, y = normalize_axis(int(axis_value), x.rank), b.output()
+    shape = product(x.shape[:axis]), x.shape[axis], product(x.shape[axis + 1 :])
+    flags = [b.node.op == "Cumprod", bool(a.get("exclusive")), bool(a.get("reverse"))]
+    b.call("scan", [b.view(x, shape)], [b.view(y, shape)], flags)
+
+
+@lowers("MatrixBandPart", "BatchMatrixBandPart", uses=(0,))
+def _band(b: Builder) -> None:
+    assert b.node is not None
+    x, y = b.dense(b.input(0)), b.output()
+    kept = [b.numbers(ref) for ref in b.node.inputs[1:]]
+    require(x.rank > 1 and all(n is not None and len(n) == 1 for n in kept))
+    diagonals = [n[0] for n in kept if n is not None]
+    for n, extent in zip(diagonals, x.shape[-2:], strict=True):
+        b.at_most(n, extent)
+    shape = product(x.shape[:-2]), *x.shape[-2:]
+    b.call("band", [b.view(x, shape)], [b.view(y, shape)], diagonals)
+
+
 @lowers("TopK", "TopKV2", uses=(0,))
 def _top_k(b: Builder) -> None:
     x = b.dense(b.input(0))
