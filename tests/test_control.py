@@ -422,6 +422,21 @@ def list_pieces(x: Any) -> Any:
     ]  # fmt: skip
 
 
+@shows(spec(None, 3), feeds=[(grid(2, 3),)])
+def batches_of_calls(x: Any) -> Any:
+    return tf.nondifferentiable_batch_function(1, 8, 10)(lambda a: (a * 3.0, tf.reduce_sum(a, 1)))(
+        x
+    )
+
+
+@shows(spec(5), feeds=[(np.array([1.5, -2, 3, 0.5, 4], np.float32),)])
+def gradients_of_ragged_rows(x: Any) -> Any:
+    rows = tf.RaggedTensor.from_row_splits(x, [0, 2, 2, 5])
+    squares = tf.map_fn(lambda row: row**2, rows)
+    sums = tf.map_fn(lambda row: tf.reduce_sum(row**3), rows, fn_output_signature=F32)
+    return tf.gradients(tf.reduce_sum(squares.flat_values * x) + tf.reduce_sum(sums), x)
+
+
 @shows(spec(2, 2), feeds=[(grid(2, 2),)])
 def lists_with_gaps(x: Any) -> Any:
     def joined(element_shape: Any, leading_dims: Any) -> Any:

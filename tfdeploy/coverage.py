@@ -14,6 +14,7 @@ _ARRAYS = ("", "Write", "Read", "Scatter", "Gather", "Size", "Concat", "Split")
 
 REWRITTEN: tuple[tuple[tuple[str, ...], str], ...] = (
     (("PartitionedCall", "StatefulPartitionedCall"), "Calls of functions are inlined."),
+    (("BatchFunction",), "A call of its own is a batch: the function is inlined."),
     (
         ("LoopCond", *_FLOW, *(f"Ref{name}" for name in _FLOW)),
         "Control flow of TensorFlow 1 becomes If and While.",

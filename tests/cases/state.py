@@ -25,3 +25,11 @@ CASES = [
     case("Assert", False, [f32(2)], raises=True),
     *[case("Const", value=x, dtype=x.dtype) for x in PASSED],
 ]
+CASES += [
+    *(
+        case("FakeParam", dtype=dtype, shape=[2, 3], check="shape")
+        for dtype in ("float32", "float64", "float16", "int32", "complex64", "bool", "string")
+    ),
+    case("FakeParam", dtype="float32", shape=[None, 3]),
+    *(case("DeviceIndex", device_names=names) for names in (["GPU", "CPU"], ["GPU"], [])),
+]

@@ -38,7 +38,7 @@ from .sinks import sinks
 from .structure import structured
 from .tables import fill
 
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_CALLS = frozenset({"BatchFunction", "PartitionedCall", "StatefulPartitionedCall"})
 _DEEPEST = 60  # functions inside functions that are not inlined
 
 

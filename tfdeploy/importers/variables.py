@@ -25,7 +25,7 @@ _IMPORT_OPS = frozenset({"LookupTableImport", "LookupTableImportV2"})
 TABLE_PARTS = ("~keys", "~values")
 """What follows a table's name in the names of the values that a checkpoint has for it."""
 _SAME_VALUE = frozenset({"Identity", "Reshape", "Snapshot"})
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_CALLS = frozenset({"BatchFunction", "PartitionedCall", "StatefulPartitionedCall"})
 _SLICES = {"RestoreV2": 2, "RestoreSlice": 2, "Restore": None}  # which input says the slice
 RESTORES = frozenset(_SLICES)
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"

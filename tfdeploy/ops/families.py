@@ -191,6 +191,9 @@ FAMILIES: dict[str, str] = {
     "rnn": """
         BlockLSTM BlockLSTMV2 GRUBlockCell LSTMBlockCell
     """,
+    "rnn_grad": """
+        BlockLSTMGrad BlockLSTMGradV2 GRUBlockCellGrad LSTMBlockCellGrad
+    """,
     "segment": """
         SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum SparseSegmentMean
         SparseSegmentMeanWithNumSegments SparseSegmentSqrtN SparseSegmentSqrtNWithNumSegments
@@ -231,9 +234,9 @@ FAMILIES: dict[str, str] = {
         Stack StackClose StackCloseV2 StackPop StackPopV2 StackPush StackPushV2 StackV2
     """,
     "state": """
-        Assert Const ControlTrigger DeepCopy DisableCopyOnRead GuaranteeConst Identity IdentityN
-        NoOp Placeholder PlaceholderV2 PlaceholderWithDefault PreventGradient RefIdentity Snapshot
-        StopGradient
+        Assert Const ControlTrigger DeepCopy DeviceIndex DisableCopyOnRead FakeParam
+        GuaranteeConst Identity IdentityN NoOp Placeholder PlaceholderV2 PlaceholderWithDefault
+        PreventGradient RefIdentity Snapshot StopGradient
     """,
     "statistics": """
         HistogramFixedWidth IsotonicRegression NearestNeighbors NthElement
@@ -271,7 +274,7 @@ FAMILIES: dict[str, str] = {
     """,
     "variants": """
         OptionalFromValue OptionalGetValue OptionalHasValue OptionalNone RaggedTensorFromVariant
-        RaggedTensorToVariant
+        RaggedTensorToVariant RaggedTensorToVariantGradient
     """,
     "wordpiece": """
         WordpieceTokenizeWithOffsets

@@ -18,8 +18,8 @@ REFUSED: dict[str, str] = {
     f"checkpoint by itself: {_OUTPUTS}",
     "WriteFile FileSystemSetConfiguration": "Writes to the file system, which no model may: "
     + _OUTPUTS,
-    "Apply* SparseApply* ResourceApply* ResourceSparseApply* *Accumulator "
-    "*AccumulatorApplyGradient *AccumulatorTakeGradient": f"Trains variables: {_OUTPUTS}",
+    "Apply* SparseApply* ResourceApply* ResourceSparseApply* *Accumulator* Sdca* "
+    "KMC2ChainInitialization KmeansPlusPlusInitialization": f"Trains variables: {_OUTPUTS}",
     "*Summary *SummaryV2 *SummaryWriter ImportEvent": f"Writes logs for TensorBoard: {_OUTPUTS}",
     "ReadFile MatchingFiles ImmutableConst LoadAndRemapMatrix GenerateVocabRemapping": "Reads "
     f"files while it runs, which no model may: {_INPUTS}",
@@ -28,9 +28,10 @@ REFUSED: dict[str, str] = {
     "Iterator* OneShotIterator MakeIterator *Iterator *IteratorV[0-9] *IteratorGetNext* *Dataset "
     "*DatasetV[0-9] Dataset* FIFOQueue* PaddingFIFOQueue* PriorityQueue* "
     "RandomShuffleQueue* FakeQueue Queue* Barrier* Stage* Unstage MapStage MapUnstage* "
-    "OrderedMapStage OrderedMapUnstage* *Reader *ReaderV2 Reader* RecordInput": "Is part of an "
-    "input pipeline, which stays outside: name what the pipeline delivers (outputs of the dequeue "
-    "or IteratorGetNext) in inputs=",
+    "MapClear MapIncompleteSize MapPeek MapSize OrderedMap* AddSparseToTensorsMap "
+    "AddManySparseToTensorsMap TakeManySparseFromTensorsMap *Reader *ReaderV2 Reader* "
+    "RecordInput": "Is part of an input pipeline, which stays outside: name what the pipeline "
+    "delivers (outputs of the dequeue or IteratorGetNext) in inputs=",
     "SymbolicGradient": "Works out the gradient of a function while TensorFlow 1 runs it: "
     + _OUTPUTS,
     "PyFunc PyFuncStateless EagerPyFunc": "Calls Python code that the graph does not hold: "
@@ -51,7 +52,8 @@ REFUSED: dict[str, str] = {
     "UniformQuantize* UniformDequantize UniformRequantize": "Computes on uniformly quantized "
     "tensors: convert the float model that this one was made from",
     "BoostedTrees* IsBoostedTrees*": f"Runs boosted trees of TensorFlow 1's estimators: {_INPUTS}",
-    "TPU* Collective* Nccl* RemoteCall": "Runs on several devices: export the model for one CPU",
+    "TPU* Collective* Nccl* RemoteCall Send Recv": "Runs on several devices: export the model for "
+    "one CPU",
 }
 """Names (patterns of `fnmatch`) and the sentence that says why they are refused and what to do."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dtypes import DType, from_numpy
+from ..dtypes import INT32, DType, from_numpy
 from ..graph.types import VALUE, Extent, ValueType
+from .array import check_size, zero
 from .registry import RAISES, op
 from .rules import Inference
 
@@ -87,3 +89,24 @@ def assert_(condition: Array, *data: Array, summarize: int = 3) -> tuple[Array, 
         shown = [" ".join(f"[{v}]" for v in np.ravel(d)[:summarize]) for d in data]
         raise ValueError("assertion failed: " + " ".join(shown))
     return ()
+
+
+@op(
+    "FakeParam",
+    type=lambda c: ValueType(
+        c.attrs["dtype"], tuple(e if isinstance(e, int) else 0 for e in c.attrs["shape"] or ())
+    ),
+    exact=True,
+)
+def fake_param(*, dtype: DType, shape: tuple[int | None, ...] | None = None) -> Array:
+    """What stands for a value that a branch lacks: zeros, an extent that is open being 0."""
+    extents = [0 if e is None or e < 0 else e for e in shape or ()]
+    check_size(extents)
+    return np.full(extents, zero(dtype.numpy), dtype.numpy)
+
+
+@op("DeviceIndex", type=lambda c: ValueType(INT32, ()), exact=True)
+def device_index(*, device_names: Sequence[str]) -> Array:
+    """Where a CPU is among names of devices; behind them where it is not."""
+    names = list(device_names)
+    return np.array(names.index("CPU") if "CPU" in names else len(names), np.int32)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ..dtypes import BOOL, INT64, VARIANT, DType
 from ..graph.types import Shape, ValueType
-from .array import zeros_like
+from .array import check_size, zeros_like
 from .handles import Handle
 from .index import check_splits
 from .registry import op
-from .rules import Inference
+from .rules import Inference, shape_vector
 
 Array = NDArray[Any]
 
@@ -36,6 +36,14 @@ class Ragged(Handle):
     def zeros(self) -> Ragged:
         """The same rows with zeros in them."""
         return Ragged(self.splits, zeros_like(self.values))
+
+    def __add__(self, other: Any) -> Ragged:
+        """The sums of the values of the same rows."""
+        if not isinstance(other, Ragged) or len(self.splits) != len(other.splits):
+            raise ValueError("only ragged tensors of one rank add")
+        if not all(map(np.array_equal, self.splits, other.splits)):
+            raise ValueError("ragged tensors of other rows do not add")
+        return Ragged(self.splits, self.values + other.values)
 
     def row(self, i: int) -> Ragged:
         """The part that row `i` of the outermost axis is."""
@@ -128,6 +136,26 @@ def ragged_tensor_from_variant(
         values = parts[0].values
     outer = [np.arange(prod(shape[:i]) + 1) * shape[i] for i in range(1, len(shape))]
     return (*(level.astype(Tsplits.numpy) for level in [*outer, *levels]), values)
+
+
+@op(
+    "RaggedTensorToVariantGradient",
+    type=lambda c: ValueType(c.attrs["Tvalues"], shape_vector(c, 2)),
+    exact=True,
+)
+def ragged_tensor_to_variant_gradient(
+    encoded_ragged_grad: Any, row_splits: Array, dense_values_shape: Array, *, Tvalues: DType
+) -> Array:
+    """The gradient of RaggedTensorToVariant by the values: those of the variants, one after the
+    other."""
+    check_size(dense_values_shape.tolist())
+    parts = list(np.ravel(np.asarray(encoded_ragged_grad, object)))
+    if not all(isinstance(part, Ragged) and part.values.dtype == Tvalues.numpy for part in parts):
+        raise ValueError(f"ragged tensors of {Tvalues} are expected in the variants")
+    tail = dense_values_shape.tolist()[1:]
+    blocks = [part.values.reshape(-1, *tail) for part in parts]
+    values = np.concatenate([np.zeros((0, *tail), Tvalues.numpy), *blocks])
+    return values.reshape(dense_values_shape.tolist())
 
 
 class Optional(Handle):
