@@ -56,6 +56,7 @@ TALL_JPEG = resampled(WIDE_JPEG, 0x12, 53, 37)  # at every other line,
 SPARSE_JPEG = resampled(JPEG, 0x41, 47, 53)  # at every fourth column
 SMALL_JPEG = file(picture()[:5, :3], "JPEG")
 RGB_JPEG = file(picture(), "JPEG", keep_rgb=True)
+ROUGH_JPEG = file(np.random.default_rng(0).integers(0, 256, (37, 53, 3)).astype(np.uint8), "JPEG")
 U16, F32 = np.uint16, np.float32
 
 
@@ -83,6 +84,13 @@ SAME = [
     decoding("DecodeJpeg", GIF),
     decoding("DecodeAndCropJpeg", JPEG, [3, 5, 10, 20], **ACCURATE),
     decoding("DecodeAndCropJpeg", JPEG, [0, 18, 30, 35]),
+    *(
+        decoding("DecodeAndCropJpeg", data, window, ratio=ratio, fancy_upscaling=smooth)
+        for data in (ROUGH_JPEG, WIDE_JPEG, TALL_JPEG, SPARSE_JPEG)
+        for window in ([3, 5, 10, 1], [1, 13, 8, 4], [0, 0, 5, 3])
+        for ratio in (1, 2)
+        for smooth in (True, False)
+    ),
     decoding("ExtractJpegShape", JPEG),
     decoding("ExtractJpegShape", GREY_JPEG, output_type=np.int64),
     *(decoding("DecodePng", PNG[c], channels=wanted) for c in (1, 2, 3, 4) for wanted in (0, 3, 4)),

@@ -89,6 +89,8 @@ class _Jpeg(NamedTuple):
     ratio: int = 1
     smooth: bool = True  # when colours are scaled up
     fast: bool = True  # the cosine transform
+    left: int = 0  # the first column that is needed
+    stop: int | None = None  # the column after the last
 
 
 _PLAIN = _Jpeg()
@@ -104,7 +106,8 @@ def _jpeg(data: bytes, channels: int, how: _Jpeg) -> Array:
         return _inks(image, channels, how.ratio, how.fast and not smooth)
     mode = _MODES[channels] if channels else ("L" if image.mode == "L" else "RGB")
     if smooth and how.fast and (image.mode, mode) == ("RGB", "RGB"):
-        found = _smoothed(data, factors, how.ratio)
+        wide = max(x for _, x, _, _ in image.layer) * 8 // how.ratio
+        found = _smoothed(data, factors, how, wide)
         if found is not None:
             return found
     return _pixels(_drafted(image, mode, how.ratio, how.fast), mode)
@@ -119,18 +122,28 @@ def _drafted(image: Any, mode: str, ratio: int, draft: bool) -> Any:
     return image
 
 
-def _smoothed(data: bytes, factors: list[jpeg.Layer], ratio: int) -> Array | None:
+def _smoothed(data: bytes, factors: list[jpeg.Layer], how: _Jpeg, wide: int) -> Array | None:
     """Colours by the fast transform, smoothed, which Pillow does not do: its draft repeats what
     there is of colour.  None where colours are not apart from light.
+
+    As in libjpeg, columns are smoothed among those that are needed, from the block of `wide`
+    columns with the first one on.
     """
     try:
-        planes = np.asarray(_drafted(_open(data), "YCbCr", ratio, True))
+        planes = np.asarray(_drafted(_open(data), "YCbCr", how.ratio, True))
     except OSError:
         return None
     height, width = planes.shape[:2]
-    sparse = [planes[::y, ::x, i] for i, (x, y) in enumerate(factors)]
-    grown = [jpeg.upsampled(p, f) for p, f in zip(sparse, factors, strict=True)]
-    return jpeg.colours(*(plane[:height, :width] for plane in grown))
+    first = min(how.left, width - 1) // wide * wide
+    stop = width if how.stop is None else min(how.stop, width)
+    grown = []
+    for i, (x, y) in enumerate(factors):
+        plane = planes[::y, ::x, i]
+        part = plane[:, first // x : -(-stop // x)]
+        narrow = part.shape[1] == 1 or plane.shape[1] <= 2
+        grown.append(jpeg.upsampled(part, (x, y), narrow))
+    found = jpeg.colours(*(plane[:height, : stop - first] for plane in grown))
+    return np.pad(found, ((0, 0), (first, width - stop), (0, 0)))
 
 
 def _inks(image: Any, channels: int, ratio: int, draft: bool) -> Array:
@@ -281,8 +294,11 @@ def decode_and_crop_jpeg(
     dct_method: str = "",
 ) -> Array:
     """A window (y, x, height, width) of a JPEG file (tf.io.decode_and_crop_jpeg)."""
-    pixels = _still(contents, channels, how=_asked(ratio, fancy_upscaling, dct_method))
     top, left, height, width = (int(n) for n in crop_window)
+    how = _asked(ratio, fancy_upscaling, dct_method)
+    if left >= 0 and width > 0:
+        how = how._replace(left=left, stop=left + width)
+    pixels = _still(contents, channels, how=how)
     fits = 0 <= top < top + height <= len(pixels) and 0 <= left < left + width <= pixels.shape[1]
     if not fits:
         raise ValueError(f"crop_window {crop_window.tolist()} does not fit into {pixels.shape}")

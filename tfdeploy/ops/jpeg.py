@@ -27,12 +27,13 @@ def factors(layers: Sequence[Layer], ratio: int) -> list[Layer]:
     return found
 
 
-def upsampled(plane: Plane, factor: Layer) -> Plane:
+def upsampled(plane: Plane, factor: Layer, narrow: bool) -> Plane:
     """A plane grown along x and y, smoothed where libjpeg smooths: each new sample is three parts
-    the nearest old one and one part the next.
+    the nearest old one and one part the next.  Planes that are `narrow` do not become smooth along
+    x.
     """
     x, y = factor
-    if factor not in ((2, 1), (1, 2), (2, 2)) or (x == 2 and plane.shape[1] <= 2):
+    if factor not in ((2, 1), (1, 2), (2, 2)) or (x == 2 and narrow):
         return plane.repeat(y, 0).repeat(x, 1)
     sums = plane.astype(np.int32)
     if y == 2:
