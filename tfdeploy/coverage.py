@@ -44,8 +44,13 @@ Random ops draw TensorFlow's numbers with Philox. ThreeFry (algorithm 2), for wh
 no kernel on a CPU, is refused here as there.
 
 JPEG files decode to TensorFlow's pixels, with three exceptions: `dct_method="INTEGER_ACCURATE"`
-smooths colours whatever `fancy_upscaling` says, an image of fewer pixels along an axis than `ratio`
-is not reduced as far, and files of four inks whose colours are sparse differ by a few levels.
+smooths colours whatever `fancy_upscaling` says, and at the edges of a window with its neighbours;
+an image of fewer pixels along an axis than `ratio` is not reduced as far; and files of four inks
+whose colours are sparse differ by a few levels.
+
+Where many numbers are drawn, TensorFlow's truncated normal numbers of given parameters hang on its
+number of threads; here they are those of one. An `ExtractGlimpse` whose noise nobody seeds gives
+other noise. What TensorFlow leaves open, such as transforms of nothing, is zero.
 
 `Round` keeps integers, as `tf.round` does; TensorFlow's own kernel for int32 gives 0.
 """
