@@ -332,8 +332,8 @@ static int conv_run(const td_call *call) {
     for (int64_t u = call->begin; u < call->end; u++) {
         const int64_t group = u / chunks, chunk = u % chunks / c.cut.panel_chunks;
         const int64_t panel = u % c.cut.panel_chunks * c.cut.panel_chunk;
-        const int64_t row = chunk * c.cut.row_chunk;
-        const int64_t rows = TD_MIN(c.cut.row_chunk, c.rows - row);
+        const int64_t row = td_cut_row(&c.cut, c.rows, chunk);
+        const int64_t rows = td_cut_row(&c.cut, c.rows, chunk + 1) - row;
         if (ready != u / c.cut.panel_chunks) td_conv_fill(&c, &at, x + group * c.len, row, rows);
         ready = u / c.cut.panel_chunks;
         s.panels = (const float *)call->in[1]->data + group * c.panels * k * TD_PANEL;

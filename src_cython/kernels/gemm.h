@@ -61,7 +61,8 @@ TD_INLINE void td_epilogue(td_sum *s, const td_call *call, int at, const td_tens
  * stay in the second cache beside the weights in use, and chunks of panels where the rows alone give too
  * few units. */
 typedef struct td_cut {
-    int64_t row_chunk, panel_chunk, row_chunks, panel_chunks;
+    int64_t row_chunk, panel_chunk, row_chunks, panel_chunks; /* row_chunk: the most rows of a chunk */
+    int64_t tiles;                                            /* of all rows */
 } td_cut;
 
 enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 18 };
@@ -75,14 +76,20 @@ TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row
     cut.row_chunk = TD_MIN(most, TD_MAX(even, 112));
     cut.row_chunk = TD_MAX(TD_MIN(cut.row_chunk, rows), 1);
     cut.row_chunks = (rows + cut.row_chunk - 1) / cut.row_chunk;
-    /* Even chunks. */
-    if (cut.row_chunks) cut.row_chunk = (rows + cut.row_chunks - 1) / cut.row_chunks;
+    cut.tiles = (rows + TD_ROWS - 1) / TD_ROWS;
+    if (cut.row_chunks)
+        cut.row_chunk = TD_MIN((cut.tiles + cut.row_chunks - 1) / cut.row_chunks * TD_ROWS, rows);
     const int64_t want = cut.row_chunks ? (TD_WANTED_UNITS - 1) / cut.row_chunks + 1 : 1;
     /* Few rows read many panels side by side. */
     const int64_t step = cut.row_chunk > TD_ROWS ? 2 : TD_ROWS8 ? 8 : 4;
     cut.panel_chunk = TD_MAX((panels + want * step - 1) / (want * step), 1) * step;
     cut.panel_chunks = (panels + cut.panel_chunk - 1) / cut.panel_chunk;
     return cut;
+}
+
+/* The first row of chunk i of `rows` rows: whole tiles, as evenly as they can be shared. */
+TD_INLINE int64_t td_cut_row(const td_cut *cut, int64_t rows, int64_t i) {
+    return TD_MIN(i * cut->tiles / cut->row_chunks * TD_ROWS, rows);
 }
 
 TD_INLINE int64_t td_grain(int64_t work_of_unit) { return 1 + TD_GRAIN_FMA / (work_of_unit + 1); }
@@ -121,9 +128,9 @@ static int matmul_run(const td_call *call) {
     const int64_t panels = td_panels(s.n);
     const td_cut cut = td_cut_sum(rows, panels, k, k);
     for (int64_t u = call->begin; u < call->end; u++) {
-        const int64_t row = u / cut.panel_chunks * cut.row_chunk;
+        const int64_t chunk = u / cut.panel_chunks, row = td_cut_row(&cut, rows, chunk);
         const int64_t panel = u % cut.panel_chunks * cut.panel_chunk;
-        const int64_t count = TD_MIN(cut.row_chunk, rows - row);
+        const int64_t count = td_cut_row(&cut, rows, chunk + 1) - row;
         for (int64_t i = 0; i < count; i++) table[i] = data + (row + i) * stride;
         td_sum_rows(&s, table, row, count, panel, TD_MIN(panel + cut.panel_chunk, panels));
     }
