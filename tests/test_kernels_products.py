@@ -111,7 +111,9 @@ def test_conv(seed: int) -> None:
     w = normal(rng, *window.kernel, c // groups, columns)
     shift, residual = normal(rng, columns), normal(rng, 2, *window.out, columns)
     packed = pack(w.reshape(-1, c // groups, groups, columns // groups).transpose(2, 0, 1, 3))
-    expected = np.maximum(window.conv(x, w, groups) + shift + residual, 0)
+    expected = window.conv(x, w, groups) + shift
+    residual = None if seed % 7 < 3 else residual
+    expected = np.maximum(expected if residual is None else expected + residual, 0)
     inputs = [x, packed, None, shift, residual]
     ints = [ACT["clamp"], groups, 0, *window.ints]
     for y in everywhere("conv", inputs, expected.shape, ints, [0, INF]):
@@ -228,13 +230,37 @@ def test_winograd(seed: int) -> None:
     )
     direct = window.conv(x, w)
     expected = np.clip(direct * scale + shift + residual, -5, 5)
-    ints = [ACT["clamp"], top, left]
+    ints = [ACT["clamp"], top, left, 1, 0]
     for points in (36, 25):
         floats = points * panels(columns) * c * PANEL
         packed = run("pack_winograd", [w], np.empty(floats, np.float32))
         inputs = [x, packed, scale, shift, residual]
         for y in everywhere("winograd", inputs, expected.shape, ints, [-5, 5]):
             close(y, expected, np.abs(direct).max() * np.abs(scale).max(), 1e-5)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_winograd_of_volumes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size, pad = [int(v) for v in rng.integers(3, 11, 3)], [int(v) for v in rng.integers(0, 2, 3)]
+    slices, c, columns = (
+        int(rng.integers(1, 4)),
+        int(rng.choice([1, 8, 33])),
+        int(rng.choice([3, 24])),
+    )
+    window = Window(rng, 3, 8)
+    window.kernel, window.stride, window.dilation = [slices, 3, 3], [1, 1, 1], [1, 1, 1]
+    window.size, window.pad = size, pad
+    window.out = [n + 2 * p - k + 1 for n, p, k in zip(size, pad, window.kernel, strict=True)]
+    x, w = normal(rng, 2, *size, c), normal(rng, slices, 3, 3, c, columns)
+    expected = window.conv(x, w)
+    flat = w.transpose(1, 2, 0, 3, 4).reshape(3, 3, slices * c, columns)
+    packed = run(
+        "pack_winograd", [flat], np.empty(36 * panels(columns) * slices * c * PANEL, np.float32)
+    )
+    ints = [ACT["linear"], *pad[1:], slices, pad[0]]
+    for y in everywhere("winograd", [x, packed, None, None, None], expected.shape, ints, [0, 0]):
+        close(y, expected, np.abs(expected).max(), 1e-5)
 
 
 @pytest.mark.parametrize("seed", range(16))

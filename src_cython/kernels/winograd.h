@@ -4,6 +4,7 @@
  * Tiles of 6 x 6 (5 x 5) input pixels become 36 (25) numbers per channel, as many products of [tiles, c] by
  * [c, c'] give the numbers of the 4 x 4 (3 x 3) output pixels.  Small tiles suit small images, where the
  * weights, made larger by every point, are what takes time.  Sums over channels keep the order of tile.h.
+ * Of a volume, each slice that a kernel meets counts as more channels.
  * An infinity spreads over its tile as NaN. */
 #ifndef TD_WINOGRAD_H
 #define TD_WINOGRAD_H
@@ -135,6 +136,7 @@ TD_INLINE void td_w_output(const int side, const vf *m, vf *out, const int step,
 typedef struct td_winograd {
     td_window w;
     int side;
+    int64_t len; /* numbers that a point sums: channels of all slices */
     int64_t columns, panels, tiles_h, tiles_w, tiles; /* tiles of all images */
     int64_t block, blocks;                            /* tiles of a unit */
     int64_t pairs;                                    /* units of a block: panels by two */
@@ -142,21 +144,24 @@ typedef struct td_winograd {
 
 static int td_winograd_of(td_winograd *g, const td_call *call) {
     const td_tensor *x = call->in[0], *y = call->out[0];
-    const int64_t ints[] = {3, 3, 1, 1, 1, 1, call->ints[1], call->ints[2]};
-    if (!td_is_f32(x) || !td_is_f32(y) || !td_is_f32(call->in[1]) || x->rank != 4) return TD_REFUSED;
-    if (td_window_of(&g->w, x, y, ints)) return TD_REFUSED;
+    const int64_t *ints = call->ints + 1;
+    const int64_t flat[] = {3, 3, 1, 1, 1, 1, ints[0], ints[1]};
+    const int64_t deep[] = {ints[2], 3, 3, 1, 1, 1, 1, 1, 1, ints[3], ints[0], ints[1]};
+    if (!td_is_f32(x) || !td_is_f32(y) || !td_is_f32(call->in[1])) return TD_REFUSED;
+    if (x->rank < 4 || td_window_of(&g->w, x, y, x->rank > 4 ? deep : flat)) return TD_REFUSED;
     const td_window *w = &g->w;
-    g->columns = y->shape[3];
+    g->len = w->kernel[0] * w->channels;
+    g->columns = y->shape[y->rank - 1];
     g->panels = td_panels(g->columns);
-    g->side = td_w_side(call->in[1]->shape[0], w->channels, g->panels);
+    g->side = td_w_side(call->in[1]->shape[0], g->len, g->panels);
     if (!g->side) return TD_REFUSED;
     const int64_t points = g->side * g->side, pixels = g->side - 2;
     g->tiles_h = (w->out[1] + pixels - 1) / pixels;
     g->tiles_w = (w->out[2] + pixels - 1) / pixels;
-    g->tiles = w->batch * g->tiles_h * g->tiles_w;
+    g->tiles = w->batch * w->out[0] * g->tiles_h * g->tiles_w;
     const int64_t together = td_w_group(g->panels, 0) * TD_PANEL;
-    const int64_t floats = points * (w->channels + together);
-    const int64_t weights = points * w->channels * g->panels * TD_PANEL;
+    const int64_t floats = points * (g->len + together);
+    const int64_t weights = points * g->len * g->panels * TD_PANEL;
     /* The tiles of a unit fit the second cache, unless to read all weights for so few costs more than
      * to spill the numbers of many. */
     const int64_t most = TD_MAX(TD_W_CACHE / floats, TD_MIN(weights / (2 * floats), TD_W_TILES));
@@ -172,21 +177,26 @@ typedef struct td_w_room {
 } td_w_room;
 
 TD_INLINE int64_t td_w_round(int64_t floats) { return (floats + 15) / 16 * 16; }
+/* From the numbers of a point to those of the next one: an odd count of cache lines, since what is a power of two
+ * apart displaces each other. */
+TD_INLINE int64_t td_w_apart(int64_t floats) { return ((floats + 15) / 16 | 1) * 16; }
 
 TD_INLINE td_w_room td_w_rooms(const td_winograd *g) {
-    const int64_t points = g->side * g->side, c = g->w.channels;
+    const int64_t points = g->side * g->side;
     const int64_t width = td_w_group(g->panels, 0) * TD_PANEL;
-    return (td_w_room){td_w_round(c), td_w_round(points * g->block * c), points * g->block * width};
+    return (td_w_room){td_w_round(g->w.channels), points * td_w_apart(g->block * g->len),
+                       points * td_w_apart(g->block * width)};
 }
 
 /* winograd: x [n, h, w, c], w of pack_winograd, [scale c'], [shift c'], [residual like y] -> y [n, h', w', c']
- *           a 3 x 3 convolution of stride 1
- *           ints: activation, padding above, padding on the left; floats: the activation's parameters */
+ *           a 3 x 3 convolution of stride 1; or of x [n, d, h, w, c], by weights of [3, 3, slices * c, c']
+ *           ints: activation, padding above, padding on the left, slices, padding before them
+ *           floats: the activation's parameters */
 static int winograd_plan(const td_call *call, td_work *work) {
     td_winograd g = {0};
     if (td_winograd_of(&g, call)) return TD_REFUSED;
     const td_w_room room = td_w_rooms(&g);
-    const int64_t cost = g.side * g.side * g.block * g.w.channels * 2 * TD_PANEL;
+    const int64_t cost = g.side * g.side * g.block * g.len * 2 * TD_PANEL;
     /* Whoever takes a part of a block makes the numbers of its tiles anew: a quarter pays for that. */
     const int64_t least = g.blocks < 4 ? (g.pairs + 3) / 4 : g.pairs;
     *work = (td_work){g.tiles && g.w.channels ? g.blocks * g.pairs : 0, TD_MAX(least, td_grain(cost)),
@@ -219,25 +229,36 @@ TD_INLINE void td_w_vector_in(const int side, const float *const *from, int64_t 
     }
 }
 
-/* The numbers of a tile for every channel, `point` apart. */
-TD_INLINE void td_w_tile_in(const int side, const td_winograd *g, const float *x,
-                            const float *zeros, int64_t tile, float *v, int64_t point) {
-    const td_window *w = &g->w;
+/* The numbers of a tile of a slice for every channel, `point` apart; `slice` leads to its first pixel. */
+TD_INLINE void td_w_slice_in(const int side, const td_window *w, const float *slice,
+                             const float *zeros, int64_t row, int64_t col, float *v, int64_t point) {
     const float *from[TD_W_POINTS];
-    const int64_t col = tile % g->tiles_w * (side - 2) - w->pad[2];
-    const int64_t row = tile / g->tiles_w % g->tiles_h * (side - 2) - w->pad[1];
-    const float *image = x + tile / g->tiles_w / g->tiles_h * w->in_batch;
     for (int i = 0; i < side; i++)
         for (int j = 0; j < side; j++) {
-            const int in = (uint64_t)(row + i) < (uint64_t)w->in[1] &&
+            const int in = slice && (uint64_t)(row + i) < (uint64_t)w->in[1] &&
                            (uint64_t)(col + j) < (uint64_t)w->in[2];
-            from[i * side + j] = in ? image + (row + i) * w->in_step[1] +
+            from[i * side + j] = in ? slice + (row + i) * w->in_step[1] +
                                           (col + j) * w->in_step[2] : zeros;
         }
     int64_t c = 0;
     for (; c + TD_LANES <= w->channels; c += TD_LANES)
         td_w_vector_in(side, from, c, TD_LANES, v + c, point, 1);
     if (c < w->channels) td_w_vector_in(side, from, c, w->channels - c, v + c, point, 0);
+}
+
+/* The same for all slices of a tile. */
+TD_INLINE void td_w_tile_in(const int side, const td_winograd *g, const float *x,
+                            const float *zeros, int64_t tile, float *v, int64_t point) {
+    const td_window *w = &g->w;
+    const int64_t col = tile % g->tiles_w * (side - 2) - w->pad[2];
+    const int64_t row = tile / g->tiles_w % g->tiles_h * (side - 2) - w->pad[1];
+    const int64_t image = tile / g->tiles_w / g->tiles_h;
+    const float *volume = x + image / w->out[0] * w->in_batch;
+    for (int64_t k = 0; k < w->kernel[0]; k++, v += w->channels) {
+        const int64_t at = image % w->out[0] - w->pad[0] + k;
+        const int in = (uint64_t)at < (uint64_t)w->in[0];
+        td_w_slice_in(side, w, in ? volume + at * w->in_step[0] : NULL, zeros, row, col, v, point);
+    }
 }
 
 /* One vector of columns of the rows x cols pixels of a tile, the first of which is `pixel`, from numbers
@@ -302,11 +323,11 @@ TD_INLINE void td_w_tile_out(const int side, const td_winograd *g, const td_sum 
 
 TD_INLINE int td_winograd_run(const int side, const td_winograd *g, const td_call *call) {
     const int points = side * side;
-    const int64_t c = g->w.channels, block_floats = g->block * c;
+    const int64_t c = g->len, apart = td_w_apart(g->block * c);
     const td_w_room room = td_w_rooms(g);
     float *zeros = call->scratch, *v = zeros + room.zeros, *m = v + room.input;
     const float **table = (const float **)(m + room.product);
-    memset(zeros, 0, sizeof(float) * (size_t)c);
+    memset(zeros, 0, sizeof(float) * (size_t)g->w.channels);
     td_sum s = {0};
     td_epilogue(&s, call, 2, call->out[0]);
     int64_t ready = call->before ? (call->before - 1) / g->pairs : -1; /* block whose input stands in v */
@@ -315,7 +336,7 @@ TD_INLINE int td_winograd_run(const int side, const td_winograd *g, const td_cal
         const int64_t tiles = TD_MIN(g->block, g->tiles - tile);
         if (ready != block)
             for (int64_t t = 0; t < tiles; t++)
-                td_w_tile_in(side, g, call->in[0]->data, zeros, tile + t, v + t * c, block_floats);
+                td_w_tile_in(side, g, call->in[0]->data, zeros, tile + t, v + t * c, apart);
         ready = block;
         /* Panels from `first` on, of one group: as many as there are, or were asked for. */
         const int64_t first = u % g->pairs * 2, group = first / TD_W_GROUP * TD_W_GROUP;
@@ -328,14 +349,14 @@ TD_INLINE int td_winograd_run(const int side, const td_winograd *g, const td_cal
                          (first - group) * c * TD_PANEL;
         product.out = m;
         for (int p = 0; p < points; p++) {
-            for (int64_t t = 0; t < tiles; t++) table[t] = v + p * block_floats + t * c;
+            for (int64_t t = 0; t < tiles; t++) table[t] = v + p * apart + t * c;
             td_sum_rows(&product, table, 0, tiles, 0, panels);
             product.panels += matrix;
-            product.out += g->block * width;
+            product.out += td_w_apart(g->block * width);
         }
         const int64_t col = first * TD_PANEL;
         for (int64_t t = 0; t < tiles; t++)
-            td_w_tile_out(side, g, &s, tile + t, m + t * width, g->block * width, col,
+            td_w_tile_out(side, g, &s, tile + t, m + t * width, td_w_apart(g->block * width), col,
                           TD_MIN(width, g->columns - col));
         u += (panels + 1) / 2;
     }

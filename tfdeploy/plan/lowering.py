@@ -149,8 +149,11 @@ def _conv(b: Builder) -> None:
     dense = padded and not _finite(weights)
     points = 0 if groups > 1 or dense else _winograd_points(b, weights)
     if points:
-        packed = b.pack(weights, (id(weights), "winograd"), points)
-        ints = [b.extent(act), *window[-2:]]
+        slices = math.prod(kernel[:-2])
+        flat = np.moveaxis(weights, (-4, -3), (0, 1)).reshape(3, 3, slices * length, n)
+        packed = b.pack(flat, (id(weights), "winograd"), points)
+        *before, above, left = window[3 * len(kernel) :]
+        ints = [b.extent(act), above, left, b.extent(slices), *(before or [b.extent(0)])]
         b.call_with("winograd", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
         return
     grouped = weights.reshape(taps, length, groups, n // groups).transpose(2, 0, 1, 3)
@@ -217,23 +220,27 @@ def _finite(weights: Array) -> bool:
         return bool(np.isfinite(weights.sum()) or np.isfinite(weights).all())
 
 
+_WINOGRAD = (16, 8)  # fewest channels, of all slices of a volume, and fewest results that gain
+
+
 def _winograd_points(b: Builder, weights: Array) -> int:
     """Points of the Winograd tiles that a convolution gains by, or 0: enough channels, an image of
     enough tiles.  Decided by what does not vary between calls.
     """
     a = attrs(b)
-    shape = b.type().shape
-    plain = [1] * len(shape)
-    if weights.shape[:2] != (3, 3) or weights.ndim != 4 or not WINOGRAD.read():
+    *slices, height, width = b.type().shape[1:-1]
+    plain = [1] * (weights.ndim)
+    if weights.ndim < 4 or weights.shape[-4:-2] != (3, 3) or not WINOGRAD.read():
         return 0
     if list(a.get("strides") or plain) != plain or list(a.get("dilations") or plain) != plain:
         return 0
-    height, width = shape[1:3]
     if not isinstance(height, int) or not isinstance(width, int) or min(height, width) < 6:
         return 0
-    if min(weights.shape[2:]) < 32:
+    channels = math.prod(weights.shape[:-4]) * weights.shape[-2]
+    if channels < _WINOGRAD[0] or weights.shape[-1] < _WINOGRAD[1]:
         return 0
-    tiles = {pixels: -(-height // pixels) * -(-width // pixels) for pixels in (3, 4)}
+    images = math.prod(n for n in slices if isinstance(n, int))
+    tiles = {n: images * -(-height // n) * -(-width // n) for n in (3, 4)}
     # Few tiles wait for the weights, which small tiles have fewer of.
     small = tiles[4] < 32 and 25 * tiles[3] <= 1.1 * 36 * tiles[4]
     return 25 if small else 36
@@ -1047,7 +1054,6 @@ def _tile(b: Builder) -> None:
         source.append(strides[axis])
         target.append(steps[axis])
     b.copy(b.view(x, shape, source), b.view(y, shape, target))
-
 
 
 @lowers("Range", uses=(0, 2))
