@@ -167,7 +167,17 @@ static int reduce_plan(const td_call *call, td_work *work) {
     return TD_OK;
 }
 
-/* Reduced elements [first, first + n) of an output at x, gathered into a row. */
+/* n elements `step` apart become a row. */
+TD_INLINE void td_reduce_fetch(float *to, const float *from, int64_t n, int64_t step) {
+    int64_t i = 0;
+    if (step == 1) {
+        for (; i + TD_LANES <= n; i += TD_LANES) td_store(to + i, td_load(from + i));
+        for (; i < n; i++) to[i] = from[i];
+    }
+    for (; i < n; i++) to[i] = from[i * step];
+}
+
+/* Reduced elements [first, first + n) of an output at x, gathered into a row; there are axes. */
 static void td_reduce_gather(const td_axes *a, const float *x, int64_t first, int64_t n, float *row) {
     int64_t at[TD_MAX_RANK] = {0}, offset = 0;
     const int last = a->rank - 1;
@@ -176,11 +186,12 @@ static void td_reduce_gather(const td_axes *a, const float *x, int64_t first, in
         first /= a->shape[i];
         offset += at[i] * a->stride[i];
     }
-    for (int64_t e = 0; e < n; e++) {
-        row[e] = x[offset];
-        if (last < 0) continue;
-        offset += a->stride[last];
-        at[last]++;
+    for (int64_t e = 0; e < n;) {
+        const int64_t run = TD_MIN(n - e, a->shape[last] - at[last]);
+        td_reduce_fetch(row + e, x + offset, run, a->stride[last]);
+        e += run;
+        offset += run * a->stride[last];
+        at[last] += run;
         for (int i = last; i > 0 && at[i] == a->shape[i]; i--) {
             offset += a->stride[i - 1] - at[i] * a->stride[i];
             at[i] = 0;

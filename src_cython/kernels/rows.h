@@ -101,6 +101,27 @@ TD_INLINE void td_softmax_rows(const float *x, int64_t x_step, float *y, int64_t
     }
 }
 
+/* TD_LANES rows of n < TD_PANEL elements, which stand in the lanes: the same sums. */
+TD_FUNC void td_softmax_short(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n) {
+    float turned[TD_PANEL][TD_LANES] __attribute__((aligned(64)));
+    vf most = td_neg(td_inf()), lane[TD_PANEL];
+    for (int r = 0; r < TD_LANES; r++)
+        for (int64_t j = 0; j < n; j++) turned[j][r] = x[r * x_step + j];
+    for (int64_t j = 0; j < n; j++) most = td_max2(td_load(turned[j]), most);
+    for (int64_t j = 0; j < n; j++)
+        lane[j] = td_exp_beside_one(td_load(turned[j]) - most);
+    for (int64_t j = 0; j < n; j++) td_store(turned[j], lane[j]);
+    for (int64_t j = n; j < TD_PANEL; j++) lane[j] = td_set(0.0f);
+#pragma GCC unroll 4
+    for (int apart = TD_PANEL / 2; apart; apart /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < apart; i++) lane[i] += lane[i + apart];
+    const vf scale = 1.0f / lane[0];
+    for (int64_t j = 0; j < n; j++) td_store(turned[j], td_load(turned[j]) * scale);
+    for (int r = 0; r < TD_LANES; r++)
+        for (int64_t j = 0; j < n; j++) y[r * y_step + j] = turned[j][r];
+}
+
 /* softmax: x [..., n] -> y [..., n]; in place too */
 static int softmax_plan(const td_call *call, td_work *work) {
     td_rowwise r = {0};
@@ -113,6 +134,8 @@ static int softmax_run(const td_call *call) {
     const float *x = call->in[0]->data;
     float *y = call->out[0]->data;
     int64_t i = call->begin;
+    for (; r.n < TD_PANEL && i + TD_LANES <= call->end; i += TD_LANES)
+        td_softmax_short(x + i * r.x_step, r.x_step, y + i * r.y_step, r.y_step, r.n);
     for (; i + TD_TOGETHER <= call->end; i += TD_TOGETHER)
         td_softmax_rows(x + i * r.x_step, r.x_step, y + i * r.y_step, r.y_step, r.n, TD_TOGETHER);
     for (; i < call->end; i++)

@@ -29,8 +29,10 @@ enum { TD_ROWS1 = 6, TD_ROWS2 = 3, TD_ROWS3 = 0, TD_ROWS4 = 1, TD_ROWS8 = 0 };
 #else
 enum { TD_ROWS1 = 3, TD_ROWS2 = 1, TD_ROWS3 = 0, TD_ROWS4 = 0, TD_ROWS8 = 0 };
 #endif
-/* Most rows of a tile of one panel, of half a panel and of any tile; most sums of a tile. */
-enum { TD_ROWS = TD_ROWS1, TD_ROWS_HALF = TD_NV > 1 ? 2 * TD_ROWS1 : 0, TD_ROWS_MOST = 14, TD_SUMS = 28 };
+/* Most rows of a tile of one panel, of half a panel (where that is one vector, as many as there are registers for
+ * their addresses) and of any tile; most sums of a tile. */
+enum { TD_ROWS = TD_ROWS1, TD_ROWS_HALF = TD_NV == 2 ? 8 : TD_NV > 2 ? 2 * TD_ROWS1 : 0, TD_ROWS_MOST = 14,
+       TD_SUMS = 28 };
 
 typedef struct td_sum {
     int64_t taps, len, k, n; /* k = taps * len rows and n columns of weights */
@@ -132,8 +134,9 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
             const float *b = panels + at * TD_PANEL;
             for (; c < stop; c++, b += TD_PANEL) {
                 vf w[8 * TD_NV];
-                if (np <= 3) __builtin_prefetch(b + ahead, 0, 2);
-                if (mr > 1) /* one row only reads, and as fast as the hardware fetches */
+                /* One row only reads, and as fast as the hardware fetches; half a panel has no time to spare. */
+                if (np <= 3 && nv >= TD_NV) __builtin_prefetch(b + ahead, 0, 2);
+                if (mr > 1 && nv >= TD_NV)
 #pragma GCC unroll 8
                     for (int p = 0; p < np; p++)
                         __builtin_prefetch(b + p * k16 + TD_FETCH * TD_PANEL);
@@ -165,9 +168,6 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
         if (n >= TD_LANES) td_tile_column(s, &acc[j], row, at, TD_LANES, mr, nv, 1);
         else if (n > 0) td_tile_column(s, &acc[j], row, at, n, mr, nv, 0);
     }
-    if (s->act.kind > TD_ACT_clamp)
-        td_act_tile(&s->act, s->out + row * s->out_stride + col, s->out_stride, mr,
-                    TD_MIN(nv * TD_LANES, s->n - col));
 }
 
 /* `count` tiles one below the other, which fetch the `length` floats that stand `ahead`. */
@@ -276,7 +276,7 @@ enum { TD_TURNED_LEAST = 12 /* rows that pay for it */ };
 
 /* Whether rows stand in the lanes for a panel of n columns. */
 TD_INLINE int td_is_turned(const td_sum *s, int64_t rows, int64_t n) {
-    return n <= TD_TURNED && rows >= TD_TURNED_LEAST && s->taps == 1 && !s->residual && !s->factors;
+    return n <= TD_TURNED && rows >= TD_TURNED_LEAST && !s->residual && !s->factors;
 }
 
 /* Whether the panel before `last` is done by td_sliver_rows. */
@@ -286,42 +286,62 @@ TD_INLINE int td_is_sliver(const td_sum *s, int64_t rows, int64_t last) {
 }
 
 #if defined(__AVX2__)
-/* The first `columns` columns of a panel for up to 16 rows of one tap, without residual. */
+/* Taps [*t, ...) of `count` rows up to the first that does not lie outside for all; `in` leads to it. */
+TD_INLINE int td_turned_tap(const td_sum *s, const float *const *table, int64_t count, int64_t *t,
+                            const float **in) {
+    const float *zeros = s->taps > 1 ? s->zeros : NULL;
+    for (; *t < s->taps; ++*t) {
+        uintptr_t inside = 0;
+        for (int i = 0; i < TD_PANEL; i++) {
+            in[i] = table[TD_MIN(i, count - 1) * s->taps + *t];
+            inside |= (uintptr_t)in[i] ^ (uintptr_t)zeros;
+        }
+        if (!zeros || inside) return 1;
+    }
+    return 0;
+}
+
+/* The first `columns` columns of a panel for up to 16 rows, without residual. */
 TD_INLINE void td_turned(const td_sum *s, const float *const *table, int64_t row, int64_t count,
                          int64_t panel, const int columns) {
-    const float *b = s->panels + panel * s->k * TD_PANEL, *in[TD_PANEL];
+    const float *in[TD_PANEL];
     vf acc[8][TD_NV], total[8][TD_NV], x[TD_NV][4];
-    for (int i = 0; i < TD_PANEL; i++) in[i] = table[TD_MIN(i, count - 1)];
+    int64_t block = 0;
 #pragma GCC unroll 8
     for (int j = 0; j < columns; j++)
 #pragma GCC unroll 2
         for (int v = 0; v < TD_NV; v++) acc[j][v] = total[j][v] = (vf){0};
-    for (int64_t begin = 0; begin < s->k; begin += TD_BLOCK) {
-        const int64_t end = TD_MIN(begin + TD_BLOCK, s->k);
-        if (begin)
+    for (int64_t t = 0; td_turned_tap(s, table, count, &t, in); t++)
+        for (int64_t c = 0; c < s->len;) {
+            const int64_t at = t * s->len + c;
+            const int64_t stop = TD_MIN(s->len, c + TD_BLOCK - at % TD_BLOCK);
+            const float *b = s->panels + (panel * s->k + at) * TD_PANEL;
+            if (at / TD_BLOCK != block)
 #pragma GCC unroll 8
-            for (int j = 0; j < columns; j++)
+                for (int j = 0; j < columns; j++)
 #pragma GCC unroll 2
-                for (int v = 0; v < TD_NV; v++) {
-                    total[j][v] += acc[j][v];
-                    acc[j][v] = (vf){0};
-                }
-        for (int64_t c = begin; c < end; c += 4) {
-            const int64_t some = TD_MIN(end - c, 4);
-            if (some == 4) td_lanes_of_rows(in, c, 4, x);
-            else td_lanes_of_rows(in, c, some, x);
+                    for (int v = 0; v < TD_NV; v++) {
+                        total[j][v] += acc[j][v];
+                        acc[j][v] = (vf){0};
+                    }
+            block = at / TD_BLOCK;
+            for (; c < stop; c += 4, b += 4 * TD_PANEL) {
+                const int64_t some = TD_MIN(stop - c, 4);
+                if (some == 4) td_lanes_of_rows(in, c, 4, x);
+                else td_lanes_of_rows(in, c, some, x);
 #pragma GCC unroll 4
-            for (int i = 0; i < 4; i++) {
-                if (i >= some) break;
+                for (int i = 0; i < 4; i++) {
+                    if (i >= some) break;
 #pragma GCC unroll 8
-                for (int j = 0; j < columns; j++) {
-                    const vf w = td_set(b[(c + i) * TD_PANEL + j]);
+                    for (int j = 0; j < columns; j++) {
+                        const vf w = td_set(b[i * TD_PANEL + j]);
 #pragma GCC unroll 2
-                    for (int v = 0; v < TD_NV; v++) acc[j][v] = td_fma(x[v][i], w, acc[j][v]);
+                        for (int v = 0; v < TD_NV; v++) acc[j][v] = td_fma(x[v][i], w, acc[j][v]);
+                    }
                 }
             }
+            c = stop;
         }
-    }
     const int64_t col = panel * TD_PANEL, n = s->n - col;
     float *out = s->out + row * s->out_stride + col;
     const vf low = td_set(s->act.low), high = td_set(s->act.high);
@@ -352,7 +372,6 @@ TD_INLINE void td_turned(const td_sum *s, const float *const *table, int64_t row
                 }
         }
     }
-    if (s->act.kind > TD_ACT_clamp) td_act_tile(&s->act, out, s->out_stride, count, n);
 }
 
 static void td_turned4(const td_sum *s, const float *const *table, int64_t row, int64_t count,
@@ -404,10 +423,19 @@ TD_INLINE void td_sliver_rows(const td_sum *s, const float *const *table, int64_
     if (td_is_turned(s, rows, n))
         for (; rows - i >= TD_TURNED_LEAST; i += TD_MIN(rows - i, TD_PANEL)) {
             const int64_t count = TD_MIN(rows - i, TD_PANEL);
-            if (n <= 4) td_turned4(s, table + i, row + i, count, panel);
-            else td_turned8(s, table + i, row + i, count, panel);
+            const float *const *of = table + i * s->taps;
+            if (n <= 4) td_turned4(s, of, row + i, count, panel);
+            else td_turned8(s, of, row + i, count, panel);
         }
     if (i < rows) td_half_rows(s, table + i * s->taps, row + i, rows - i, panel);
+}
+
+/* The activation of `rows` rows from `row` on by the panels [first, last), which are in a cache: many at a time,
+ * since it has longer chains than registers. */
+TD_INLINE void td_sum_act(const td_sum *s, int64_t row, int64_t rows, int64_t first, int64_t last) {
+    if (s->act.kind > TD_ACT_clamp)
+        td_act_tile(&s->act, s->out + row * s->out_stride + first * TD_PANEL, s->out_stride, rows,
+                    TD_MIN(last * TD_PANEL, s->n) - first * TD_PANEL);
 }
 
 /* All tiles of `rows` rows from `row` on by the panels [first, last); table[i * taps + t] leads to tap t
@@ -444,9 +472,12 @@ TD_FUNC void td_sum_rows(const td_sum *s, const float *const *table, int64_t row
             wanted += count * k16;
             length -= count * k16;
         }
+        td_sum_act(s, row, rows, panel, panel + wide);
         panel += wide;
     }
-    if (sliver) td_sliver_rows(s, table, row, rows, last);
+    if (!sliver) return;
+    td_sliver_rows(s, table, row, rows, last);
+    td_sum_act(s, row, rows, last, last + 1);
 }
 
 #endif

@@ -48,6 +48,24 @@ TD_INLINE int64_t td_unconv_source(const td_window *w, int axis, int64_t at, int
                ? t / w->stride[axis] : -1;
 }
 
+/* Where tap t leads for `rows` pixels of output line (image, d, h) from `phase` on, a stride apart:
+ * table[i * taps]. */
+TD_INLINE void td_unconv_tap(const td_unconv *c, const float *x, const float *zeros, int64_t d, int64_t h,
+                             int64_t phase, int64_t t, const float **table, int64_t rows) {
+    const td_window *w = &c->w;
+    const int64_t kw = t % w->kernel[2], kh = t / w->kernel[2] % w->kernel[1];
+    const int64_t from_d = td_unconv_source(w, 0, d, t / w->kernel[2] / w->kernel[1]);
+    const int64_t from_h = td_unconv_source(w, 1, h, kh);
+    const int64_t at = phase + w->pad[2] - kw * w->dilation[2], first = at / w->stride[2];
+    const int meets = from_d >= 0 && from_h >= 0 && at % w->stride[2] == 0;
+    const int64_t begin = meets ? TD_MIN(TD_MAX(-first, 0), rows) : rows;
+    const int64_t end = meets ? TD_MAX(TD_MIN(w->out[2] - first, rows), begin) : rows;
+    x += from_d * w->out_step[0] + from_h * w->out_step[1] + first * w->out_step[2];
+    for (int64_t i = 0; i < begin; i++) table[i * c->taps] = zeros;
+    for (int64_t i = begin; i < end; i++) table[i * c->taps] = x + i * w->out_step[2];
+    for (int64_t i = end; i < rows; i++) table[i * c->taps] = zeros;
+}
+
 static int conv_transpose_run(const td_call *call) {
     td_unconv c = {0};
     td_unconv_of(&c, call);
@@ -70,18 +88,8 @@ static int conv_transpose_run(const td_call *call) {
         const int64_t image = line / w->in[1] / w->in[0];
         const int64_t rows = (w->in[2] - phase + by - 1) / by;
         if (rows <= 0) continue;
-        for (int64_t t = 0; t < c.taps; t++) {
-            const int64_t kw = t % w->kernel[2], kh = t / w->kernel[2] % w->kernel[1];
-            const int64_t from_d = td_unconv_source(w, 0, d, t / w->kernel[2] / w->kernel[1]);
-            const int64_t from_h = td_unconv_source(w, 1, h, kh);
-            for (int64_t i = 0; i < rows; i++) {
-                const int64_t from_w = td_unconv_source(w, 2, phase + i * by, kw);
-                const int in = from_d >= 0 && from_h >= 0 && from_w >= 0;
-                table[i * c.taps + t] = in ? x + image * w->out_batch + from_d * w->out_step[0] +
-                                                 from_h * w->out_step[1] + from_w * w->out_step[2]
-                                           : zeros;
-            }
-        }
+        for (int64_t t = 0; t < c.taps; t++)
+            td_unconv_tap(&c, x + image * w->out_batch, zeros, d, h, phase, t, table + t, rows);
         const int64_t start = line * w->in[2] + phase;
         s.out = out + start * row_stride;
         s.residual = residual ? residual + start * residual_stride : NULL;
