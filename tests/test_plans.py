@@ -308,3 +308,16 @@ def test_half_precision_rounds_what_is_cast_and_keeps_infinities() -> None:
     x = np.array([1 / 3, -1 / 3, 1000.1, np.inf, -np.inf, np.nan, 0, -0.0], np.float32)
     np.testing.assert_array_equal(model(x), x.astype(np.float16).astype(np.float32) * 2)
     assert len(ops(model)) == 1
+
+
+@pytest.mark.parametrize("kind", [tf.float16, tf.bfloat16])
+def test_products_round_to_half_precision(kind: tf.DType) -> None:
+    def after(x: tf.Tensor) -> tf.Tensor:
+        y = tf.nn.relu6(tf.cast(tf.matmul(x, tf.eye(20)), kind))
+        return tf.cast(tf.cast(tf.nn.relu(tf.matmul(tf.cast(y, F), tf.eye(20))), kind), F)
+
+    model = td.convert(tf.function(after, input_signature=[tf.TensorSpec([None, 20], F)]))
+    x = (np.random.default_rng(0).standard_normal((30, 20)) * 4).astype(np.float32)
+    expected = tf.cast(tf.cast(tf.clip_by_value(x, 0, 6), kind), F).numpy()
+    np.testing.assert_array_equal(model(x), expected)
+    assert ops(model) == ["td.MatMul"] * 2

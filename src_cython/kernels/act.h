@@ -7,13 +7,18 @@
 
 typedef struct td_act {
     int kind;        /* TD_ACT_linear ... */
-    float low, high; /* of TD_ACT_clamp; -inf and inf for the others, so that clamping is harmless */
+    float low, high; /* of those that clamp; -inf and inf for the others, so that clamping is harmless */
     float slope;     /* of TD_ACT_leaky */
 } td_act;
 
+/* Whether a kind begins with low and high. */
+TD_INLINE int td_clamps(int kind) {
+    return kind == TD_ACT_clamp || kind == TD_ACT_half || kind == TD_ACT_bfloat;
+}
+
 TD_INLINE td_act td_act_of(int64_t kind, const float *floats) {
     td_act act = {(int)kind, -__builtin_inff(), __builtin_inff(), 0.0f};
-    if (kind == TD_ACT_clamp) {
+    if (td_clamps(act.kind)) {
         act.low = floats[0];
         act.high = floats[1];
     }
@@ -69,6 +74,8 @@ TD_FUNC void td_act_tile(const td_act *act, float *p, int64_t stride, int64_t ro
     case TD_ACT_softplus: TD_ACT_LOOP(td_softplus(x))
     case TD_ACT_softsign: TD_ACT_LOOP(x / (td_abs(x) + 1.0f))
     case TD_ACT_exp: TD_ACT_LOOP(td_exp(x))
+    case TD_ACT_half: TD_ACT_LOOP(td_round_bits(x, td_set(TD_HALF_FAR)))
+    case TD_ACT_bfloat: TD_ACT_LOOP(td_round_bits(x, td_set(TD_BFLOAT_FAR)))
     }
 }
 

@@ -47,7 +47,9 @@
     K(gelu, td_gelu(a)) \
     K(gelu_tanh, td_gelu_tanh(a)) \
     K(hard_swish, a * (td_relu6_of(a) * 0.166666672f)) \
-    K(hard_sigmoid, td_relu6_of(a) * 0.166666672f)
+    K(hard_sigmoid, td_relu6_of(a) * 0.166666672f) \
+    K(half, td_round_bits(a, td_set(TD_HALF_FAR))) \
+    K(bfloat, td_round_bits(a, td_set(TD_BFLOAT_FAR)))
 
 #define TD_MAP_FLOAT2(K) /* float, float -> float */ \
     K(add, a + b) \

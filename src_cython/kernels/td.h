@@ -78,7 +78,9 @@ typedef struct td_kernel {
     K(leaky)        /* x, or floats[0] * x where x < 0 */ \
     K(softplus) \
     K(softsign) \
-    K(exp)
+    K(exp) \
+    K(half)         /* as clamp, then rounded to the 11 bits of a float16 */ \
+    K(bfloat)       /* as clamp, then rounded to the 8 bits of a bfloat16 */
 
 /* Operations of the kernel `reduce`; Python lists them by name. */
 #define TD_REDUCTIONS(K) K(sum) K(mean) K(max) K(min) K(prod) K(sumsq)

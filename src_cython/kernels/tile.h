@@ -72,7 +72,7 @@ TD_INLINE void td_tile_column(const td_sum *s, vf *sums, int64_t row, int64_t co
         for (int i = 0; i < mr; i++)
             sums[i * width] += td_load_some(more + i * s->residual_stride, n, full);
     }
-    if (s->act.kind == TD_ACT_clamp) {
+    if (td_clamps(s->act.kind)) {
         const vf low = td_set(s->act.low), high = td_set(s->act.high);
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++) sums[i * width] = td_clamp(sums[i * width], low, high);

@@ -19,6 +19,8 @@
 
 /* (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2 */
 TD_POLY(td_poly_exp, 0.5f, 0.166665196f, 0.0416664034f, 0.00836883113f, 0.00139405322f)
+/* The same of -r. */
+TD_POLY(td_poly_exp_turned, 0.5f, -0.166665196f, 0.0416664034f, -0.00836883113f, 0.00139405322f)
 /* (2^r - 1) / r for |r| <= 1/2 */
 TD_POLY(td_poly_exp2, 0.693147004f, 0.240222424f, 0.0555073358f, 0.00967151299f, 0.00132647273f)
 /* (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) - 1 <= f <= sqrt(2) - 1 */
@@ -140,14 +142,25 @@ TD_INLINE vf td_sigmoid(vf x) {
     return td_sel_less(x, td_set(0.0f), e, td_set(1.0f)) / (1.0f + e);
 }
 
-/* x sigmoid(u).  A sigmoid that is no normal number counts as 0: beside x it is nothing, and CPUs are slow
- * with such numbers. */
+/* x sigmoid(u) = x / (1 + exp(-u)), where the rest of u beside whole powers of two has its sign turned.  A power
+ * that is no normal number counts as 0 or inf, so that a sigmoid beyond that is 0: CPUs are slow with what
+ * lies between. */
 TD_INLINE vf td_times_sigmoid(vf x, vf u) {
-    const vf least = td_set(-87.0f);
-    vf e = td_exp_within(td_max2(least, td_neg(td_abs(u))));
-    vf y = td_sel_less(u, td_set(0.0f), e, td_set(1.0f)) / (1.0f + e);
-    return x * td_sel_less(u, least, td_set(0.0f), y);
+    const vf bias = td_set(12582912.0f + 127.0f); /* 1.5 * 2^23, beside which only whole numbers fit */
+    vf low = td_clamp(u, td_set(-89.0f), td_set(88.0f));
+    vf power = td_fma(low, td_set(-1.44269504f), bias), n = power - bias;
+    vf r = td_fma_once(n, td_set(0.693147182f), low);
+    r = td_fma(n, td_set(-1.90465421e-09f), r);
+    vf e = td_fma(td_fma(td_poly_exp_turned(r), r, td_set(-1.0f)), r, td_set(1.0f));
+    return x / td_fma(e, (vf)((vu)power << 23), td_set(1.0f));
 }
+
+/* x rounded to 24 - n bits, `far` being 2^n + 1; what overflows on the way is left as it is. */
+TD_INLINE vf td_round_bits(vf x, vf far) {
+    vf above = x * far, y = above - (above - x);
+    return td_pick(td_less(td_abs(y), td_inf()), y, x);
+}
+enum { TD_HALF_FAR = (1 << 13) + 1, TD_BFLOAT_FAR = (1 << 16) + 1 };
 
 /* A quotient of polynomials in x^2; beyond 9.02 it is 1. */
 TD_INLINE vf td_tanh(vf x) {

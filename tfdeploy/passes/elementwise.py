@@ -64,6 +64,8 @@ _FLOAT = {
     "td.gelu_tanh": "gelu_tanh",
     "td.hard_swish": "hard_swish",
     "td.hard_sigmoid": "hard_sigmoid",
+    "td.half": "half",
+    "td.bfloat": "bfloat",
     "Add": "add",
     "AddV2": "add",
     "BiasAdd": "add",

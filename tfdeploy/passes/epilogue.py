@@ -238,6 +238,37 @@ def _activation(act: str, *params: float) -> Rule:
     return rule
 
 
+_INF = float("inf")
+_ROUNDING = ("half", "bfloat")  # activations that clamp, and then round
+
+
+def _clamp(low: float, high: float) -> Rule:
+    """Clamping between numbers that rounding leaves alone may come before it, too."""
+    fresh = _activation("clamp", low, high)
+
+    def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
+        fused = rw.source(node.inputs[0])
+        if fused.op in FUSED and rw.single(node.inputs[0]) and fused.attrs["act"] in _ROUNDING:
+            free = fused.attrs["params"] == (-_INF, _INF)
+            return _grow(rw, node, fused, params=(low, high)) if free else None
+        return fresh(rw, node)
+
+    return rule
+
+
+def _rounding(act: str) -> Rule:
+    def rule(rw: Rewriter, node: Node) -> list[Ref] | None:
+        fused = rw.source(node.inputs[0])
+        if fused.op not in FUSED or not rw.single(node.inputs[0]):
+            return None
+        bounds = {"linear": (-_INF, _INF), "clamp": fused.attrs["params"]}
+        if fused.attrs["act"] not in bounds:
+            return None
+        return _grow(rw, node, fused, act=act, params=bounds[fused.attrs["act"]])
+
+    return rule
+
+
 def _leaky(rw: Rewriter, node: Node) -> list[Ref] | None:
     fused = _open(rw, node.inputs[0])
     alpha = node.attrs.get("alpha", 0.2)
@@ -290,8 +321,6 @@ def _lifted(rw: Rewriter, node: Node, other: Ref, fused: Node) -> Ref | None:
     return rw.emit("td.Reshape", [other], {}, fused.types, f"{node.name}~image")[0]
 
 
-_INF = float("inf")
-
 BEGIN: dict[str, list[Rule]] = {
     "Conv2D": [_begin_conv],
     "Conv3D": [_begin("td.Conv")],
@@ -311,8 +340,8 @@ _GROW: dict[str, list[Rule]] = {
         op: [_batch_norm, _norm_of_others]
         for op in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
     },
-    "Relu": [_activation("clamp", 0.0, _INF)],
-    "Relu6": [_activation("clamp", 0.0, 6.0)],
+    "Relu": [_clamp(0.0, _INF)],
+    "Relu6": [_clamp(0.0, 6.0)],
     "Sigmoid": [_activation("sigmoid")],
     "Tanh": [_activation("tanh")],
     "Elu": [_activation("elu")],
@@ -325,6 +354,7 @@ _GROW: dict[str, list[Rule]] = {
         f"td.{name}": [_activation(name)]
         for name in ("silu", "gelu", "gelu_tanh", "hard_swish", "hard_sigmoid")
     },
+    **{f"td.{name}": [_rounding(name)] for name in _ROUNDING},
 }
 
 GROW: dict[str, list[Rule]] = {op: [*rules, _beneath(rules)] for op, rules in _GROW.items()}

@@ -15,7 +15,7 @@ from .elementwise import OPS as ELEMENTWISE
 from .rewrite import Rewriter
 
 _WIDE = DType("float32")
-_BITS = {DType("float16"): 11, DType("bfloat16"): 8}  # of a number, the leading one included
+_ROUNDED = {DType("float16"): "td.half", DType("bfloat16"): "td.bfloat"}
 _OPS = ELEMENTWISE | {
     "AvgPool", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "BroadcastTo", "ConcatV2", "Conv2D",
     "Conv2DBackpropInput", "Conv3D", "DepthwiseConv2dNative", "Einsum", "ExpandDims", "Fill",
@@ -29,7 +29,7 @@ _OPS = ELEMENTWISE | {
 def widen(rw: Rewriter, node: Node) -> list[Ref] | None:
     """A node of half precision as one of float32, its results cast for whoever needs them so."""
     narrow = {*(rw.type(ref).dtype for ref in node.inputs), *(t.dtype for t in node.types)}
-    if node.op not in _OPS or not narrow & _BITS.keys() or node.control:
+    if node.op not in _OPS or not narrow & _ROUNDED.keys() or node.control:
         return None
     if node.attrs.get("Truncate"):
         return None
@@ -38,7 +38,7 @@ def widen(rw: Rewriter, node: Node) -> list[Ref] | None:
         done = [_cast(rw, node, inputs[0])]
     else:
         attrs = {
-            k: _WIDE if isinstance(v, DType) and v in _BITS else v for k, v in node.attrs.items()
+            k: _WIDE if isinstance(v, DType) and v in _ROUNDED else v for k, v in node.attrs.items()
         }
         done = rw.emit(node.op, inputs, attrs, [_kind(t) for t in node.types], node.name)
     return [
@@ -48,7 +48,7 @@ def widen(rw: Rewriter, node: Node) -> list[Ref] | None:
 
 
 def _kind(kind: ValueType) -> ValueType:
-    return kind._replace(dtype=_WIDE) if kind.dtype in _BITS else kind
+    return kind._replace(dtype=_WIDE) if kind.dtype in _ROUNDED else kind
 
 
 def _emit(rw: Rewriter, op: str, inputs: list[Ref], kind: ValueType, name: str) -> Ref:
@@ -59,7 +59,7 @@ def _emit(rw: Rewriter, op: str, inputs: list[Ref], kind: ValueType, name: str) 
 def _wide(rw: Rewriter, ref: Ref, name: str) -> Ref:
     """A value as float32 where it is of half precision."""
     kind, source, value = rw.type(ref), rw.source(ref), rw.constant(ref)
-    if kind.dtype not in _BITS:
+    if kind.dtype not in _ROUNDED:
         return ref
     if value is not None:
         return rw.const(value.astype(np.float32), f"{source.name}~wide")
@@ -74,15 +74,9 @@ def _cast(rw: Rewriter, node: Node, x: Ref) -> Ref:
     """
     to, wide = node.types[0].dtype, _kind(node.types[0])
     y = x if rw.type(x) == wide else _emit(rw, "Cast", [x], wide, node.name)
-    if to not in _BITS:
+    if to not in _ROUNDED:
         return y
-    far = rw.const(np.array(2 ** (24 - _BITS[to]) + 1, np.float32), f"{node.name}~split")
-    above = _emit(rw, "Mul", [y, far], wide, f"{node.name}~above")
-    below = _emit(rw, "Sub", [above, y], wide, f"{node.name}~below")
-    rounded = _emit(rw, "Sub", [above, below], wide, f"{node.name}~rounded")
-    truth = wide._replace(dtype=DType("bool"))
-    finite = _emit(rw, "IsFinite", [rounded], truth, f"{node.name}~finite")
-    return _emit(rw, "SelectV2", [finite, rounded, y], wide, f"{node.name}~cast")
+    return _emit(rw, _ROUNDED[to], [y], wide, f"{node.name}~cast")
 
 
 RULES = {"*": [widen]}
