@@ -430,7 +430,9 @@ def small_graphs() -> dict[str, Any]:
         x = v1.placeholder(tf.float32, [None, 3, 8, 8], "x")
         c = v1.nn.conv2d(x, ramp(3, 3, 3, 4), [1, 1, 1, 1], "SAME", data_format="NCHW")
         c = tf.nn.relu(tf.nn.bias_add(c, ramp(4), data_format="NCHW"))
-        v1.nn.max_pool(c, [1, 1, 2, 2], [1, 1, 2, 2], "VALID", data_format="NCHW", name="y")
+        c = tf.pad(c, [[0, 0], [0, 0], [0, 1], [1, 0]])
+        c = v1.nn.max_pool(c, [1, 1, 2, 2], [1, 1, 2, 2], "VALID", data_format="NCHW")
+        tf.reduce_mean(c, [2, 3], name="y")
 
     def padded_pools() -> None:
         x = v1.placeholder(tf.float32, [None, 8, 8, 3], "x")
@@ -441,7 +443,8 @@ def small_graphs() -> dict[str, Any]:
     def hard_swish() -> None:
         x = v1.placeholder(tf.float32, [None, 4], "x")
         x = tf.matmul(x, ramp(4, 3))
-        tf.multiply(x, tf.nn.relu6(x + 3.0) / 6.0, name="y")
+        x = tf.matmul(tf.multiply(x, tf.nn.relu6(x + 3.0) / 6.0), ramp(3, 2))
+        tf.divide(x * tf.nn.relu6(x + 3.0), 6.0, name="y")
 
     def layer_norm() -> None:
         x = v1.placeholder(tf.float32, [None, 4], "x")

@@ -133,6 +133,36 @@ def concat(rw: Rewriter, node: Node) -> list[Ref] | None:
     return [transpose(rw, done[0], perm, node.name)]
 
 
+def padded(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """Padding of a transposed value."""
+    perm, paddings = permutation(rw, node.inputs[0]), rw.constant(node.inputs[1])
+    shape = node.types[0].shape
+    if perm is None or paddings is None or shape is None:
+        return None
+    inverse = np.argsort(perm)
+    around = rw.const(paddings[inverse], f"{node.name}~paddings")
+    kind = ValueType(node.types[0].dtype, tuple(shape[i] for i in inverse))
+    inputs = [rw.source(node.inputs[0]).inputs[0], around, *node.inputs[2:]]
+    done = rw.emit(node.op, inputs, node.attrs, [kind], node.name)
+    return [transpose(rw, done[0], perm, node.name)]
+
+
+def reduced(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A reduction of a transposed value: what is left stands in the order of the transpose."""
+    perm, axes = permutation(rw, node.inputs[0]), rw.constant(node.inputs[1])
+    shape = node.types[0].shape
+    if perm is None or axes is None or shape is None:
+        return None
+    gone = [perm[int(axis)] for axis in axes.reshape(-1)]
+    kept = perm if node.attrs.get("keep_dims") else [i for i in perm if i not in gone]
+    order = [sorted(kept).index(i) for i in kept]
+    moved = rw.const(np.array(gone, np.int32), f"{node.name}~axes")
+    kind = ValueType(node.types[0].dtype, tuple(shape[int(i)] for i in np.argsort(order)))
+    inputs = [rw.source(node.inputs[0]).inputs[0], moved]
+    done = rw.emit(node.op, inputs, node.attrs, [kind], node.name)
+    return [transpose(rw, done[0], order, node.name)]
+
+
 _WINDOWED = (
     "Conv2D",
     "Conv3D",
@@ -151,5 +181,7 @@ RULES: dict[str, list[Rule]] = {
     **{op: [_channels_last] for op in _WINDOWED},
     "Transpose": [joined],
     "ConcatV2": [concat],
+    **{op: [padded] for op in ("Pad", "PadV2", "MirrorPad")},
+    **{op: [reduced] for op in ("Mean", "Sum", "Max", "Min", "Prod")},
     "*": [push_down],
 }

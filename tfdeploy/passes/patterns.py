@@ -99,11 +99,13 @@ def silu(rw: Rewriter, node: Node) -> list[Ref] | None:
 
 
 def _product(rw: Rewriter, node: Node) -> tuple[list[Ref], float]:
-    """The factors of the Mul `node`, which is not in the new graph yet."""
+    """The factors of the Mul or RealDiv `node`, which is not in the new graph yet."""
     values: list[Ref] = []
     factor = 1.0
-    for ref in node.inputs:
+    for at, ref in enumerate(node.inputs):
         number = rw.scalar(ref)
+        if node.op == "RealDiv" and at == 1:
+            return (values, factor / number) if number else ([*values, ref], math.nan)
         if number is not None:
             factor *= number
             continue
@@ -756,6 +758,7 @@ RULES = {
     "GatherV2": [gather_from_the_end],
     "LRN": [local_response],
     "Mul": [silu, gelu, hard_swish, hard_sigmoid, gated_hard_sigmoid],
+    "RealDiv": [gelu, hard_swish, hard_sigmoid],
     "AddV2": [layer_norm],
     "Add": [layer_norm],
     "Transpose": [same_order],
