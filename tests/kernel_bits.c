@@ -33,10 +33,14 @@ static uint64_t digest(const td_tensor *t) {
     uint64_t hash = 14695981039346656037u;
     int64_t size = 1;
     for (int i = 0; i < t->rank; i++) size *= t->shape[i];
+    double *wide = t->data;
+    for (int64_t i = 0; i < size && t->dtype == TD_F64; i++)
+        if (wide[i] != wide[i]) wide[i] = 0;
+    if (t->dtype == TD_F64) size *= 2;
     for (int64_t i = 0; i < size; i++) {
         uint32_t bits;
         memcpy(&bits, (float *)t->data + i, 4);
-        if ((bits & 0x7fffffff) > 0x7f800000) bits = 0x7fc00000;
+        if ((bits & 0x7fffffff) > 0x7f800000 && t->dtype != TD_F64) bits = 0x7fc00000;
         hash = (hash ^ bits) * 1099511628211u;
     }
     return hash;
@@ -140,16 +144,54 @@ static void rows(void) {
     SHOW("softmax", softmax, one, none, 0);
     SHOW("log_softmax", log_softmax, one, none, 0);
     SHOW("layer_norm", layer_norm, norm, none, 1e-3f);
-    td_tensor by_row = TENSOR(7, 1), by_column = TENSOR(1, 700);
+    td_tensor by_row = TENSOR(7, 1), by_column = TENSOR(1, 700), cube = TENSOR(20, 35, 7);
+    td_tensor by_short = TENSOR(20, 35, 1), by_few = TENSOR(20, 1, 7);
+    cube.data = x.data;
     for (int64_t op = 0; op < 6; op++) {
         const td_tensor *to_row[] = {&x, &by_row}, *to_column[] = {&x, &by_column};
         SHOW("reduce", reduce, to_row, ((const int64_t[]){op, 2}), 0);
         SHOW("reduce", reduce, to_column, ((const int64_t[]){op, 1}), 0);
+        const td_tensor *to_short[] = {&cube, &by_short}, *to_few[] = {&cube, &by_few};
+        SHOW("reduce", reduce, to_short, ((const int64_t[]){op, 4}), 0);
+        SHOW("reduce", reduce, to_few, ((const int64_t[]){op, 2}), 0);
     }
     for (int64_t op = 0; op < TD_MAP_COUNT; op++) {
         const int64_t code[] = {1, op, 96, 32, 33, 32};
         SHOW("map", map, two, code, 0);
     }
+}
+
+/* A tensor of doubles made of one of floats. */
+static td_tensor doubles(td_tensor t) {
+    int64_t size = 1;
+    for (int i = 0; i < t.rank; i++) size *= t.shape[i];
+    double *data = malloc((size_t)size * 8);
+    for (int64_t i = 0; i < size; i++) data[i] = 9.0 * ((float *)t.data)[i];
+    t.data = data;
+    t.dtype = TD_F64;
+    return t;
+}
+
+static void wide(void) {
+    td_tensor x = doubles(TENSOR(7, 70)), n = doubles(TENSOR(70)), y = doubles(TENSOR(7, 70));
+    td_tensor by_row = doubles(TENSOR(7, 1)), w = doubles(TENSOR(70, 11));
+    td_tensor product = doubles(TENSOR(7, 11));
+    const double odd[] = {__builtin_inf(), -__builtin_inf(), 5e-324, -0.0, 1e300, 1e17, 3e9, 800};
+    memcpy((double *)x.data + 71, odd, sizeof odd);
+    static const int64_t ops[] = {
+#define NUMBER(name, ...) TD_MAP_##name,
+        TD_MAP_DOUBLE1(NUMBER) TD_MAP_DOUBLE2(NUMBER)};
+    const td_tensor *two[] = {&x, &n, &y}, *sum[] = {&x, &by_row}, *one[] = {&x, &y};
+    const td_tensor *times[] = {&x, &w, &product};
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        const int64_t code[] = {1, ops[i], 96, 32, 33, 32};
+        SHOW("map of doubles", map, two, code, 0);
+    }
+    for (int64_t op = 0; op < 5; op++)
+        SHOW("reduce of doubles", reduce, sum, ((const int64_t[]){op, 2}), 0);
+    for (int64_t log = 0; log < 2; log++)
+        SHOW("softmax_f64", softmax_f64, one, ((const int64_t[]){log}), 0);
+    SHOW("matmul_f64", matmul_f64, times, ((const int64_t[]){0}), 0);
 }
 
 int main(int argc, char **argv) {
@@ -158,5 +200,6 @@ int main(int argc, char **argv) {
     products();
     windows();
     rows();
+    wide();
     return 0;
 }

@@ -29,10 +29,10 @@ def test_arg_reduce(n: int, inner: int, smallest: int) -> None:
             assert (y == expected).all()
 
 
-@pytest.mark.parametrize("n", [1, 7, 16, 17, 100, 1000])
+@pytest.mark.parametrize("n", [1, 7, 16, 17, 64, 65, 100, 250, 1000, 5000])
 def test_top_k(n: int) -> None:
     rng = np.random.default_rng(n)
-    for k in sorted({1, min(5, n), min(n, 300)}):
+    for k in sorted({1, *(min(k, n) for k in (5, 40, 100, 300))}):
         x = np.concatenate([rough(rng, 3, n), normal(rng, 2, n)])
         for isa in ISAS:
             values, places = np.empty((5, k), np.float32), np.empty((5, k), np.int32)

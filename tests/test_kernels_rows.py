@@ -115,6 +115,107 @@ def test_map_activation(name, function) -> None:
         )
 
 
+CIRCLE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
+DOUBLES = {
+    **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", *CIRCLE)},
+    **{f"a{name}": getattr(np, f"arc{name}") for name in CIRCLE},
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "square": np.square,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "rint": np.rint,
+    "sign": np.sign,
+    "relu": lambda x: np.maximum(x, 0),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softplus": lambda x: np.logaddexp(x, 0),
+}
+
+
+@pytest.fixture(scope="module")
+def doubles() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    any_bits = rng.integers(0, 2**64, 9000, dtype=np.uint64).view(np.float64)
+    ends = [0, -0.0, INF, -INF, math.nan, 5e-324, -5e-324, 1, -1, 1.7e308, 3e9, 1e22]
+    near = [rng.normal(0, 3, 9000), rng.uniform(-1, 1, 9001), rng.uniform(-745, 709, 9000)]
+    return np.concatenate([any_bits, *near, ends])
+
+
+def equal_doubles(y: np.ndarray, exact: np.ndarray, ulps: float) -> None:
+    with np.errstate(all="ignore"):
+        expected = exact.astype(np.float64)
+    usual = np.isfinite(expected) & np.isfinite(y)
+    assert np.array_equal(y[~usual], expected[~usual], equal_nan=True)
+    unit = np.spacing(np.maximum(np.abs(expected[usual]), 2.3e-308))
+    assert (np.abs(y[usual] - exact[usual]) <= ulps * unit).all()
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="no wider type to compare with")
+@pytest.mark.parametrize("name", DOUBLES)
+def test_map_of_doubles(name: str, doubles: np.ndarray) -> None:
+    with np.errstate(all="ignore"):
+        exact = DOUBLES[name](doubles.astype(np.longdouble))
+    for y in everywhere("map", [doubles], doubles.shape, code((name, OUT, IN)), dtype=np.float64):
+        equal_doubles(y, exact, 4)
+
+
+def test_map_of_two_doubles(doubles: np.ndarray) -> None:
+    a, b = doubles, np.roll(doubles, 1234)
+    with np.errstate(all="ignore"):
+        rest = np.fmod(a, b)
+        wanted = {
+            "add": a + b,
+            "div": a / b,
+            "maximum": np.maximum(a, b),
+            "minimum": np.minimum(a, b),
+            "fmod": rest,
+            "floor_mod": np.where((rest != 0) & ((b < 0) != (rest < 0)), rest + b, rest),
+        }
+        angle = np.arctan2(a.astype(np.longdouble), b.astype(np.longdouble))
+    for name, expected in wanted.items():
+        chain = code((name, OUT, IN, IN + 1))
+        for y in everywhere("map", [a, b], a.shape, chain, dtype=np.float64):
+            assert np.array_equal(y, expected, equal_nan=True)
+    for y in everywhere("map", [a, b], a.shape, code(("atan2", OUT, IN, IN + 1)), dtype=np.float64):
+        equal_doubles(y, angle, 4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_map_of_doubles_broadcasts(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rank = 1 + seed % 4
+    shape = [int(v) for v in rng.integers(1, (2000, 100, 30, 12)[rank - 1], rank)]
+    parts = [[n if rng.random() < 0.7 else 1 for n in shape] for _ in range(3)]
+    a, b = (rng.standard_normal(part) for part in parts[:2])
+    keep = rng.random(parts[2]) < 0.5
+    chain = code(
+        ("less", 0, IN, IN + 1),
+        ("and", 0, 0, IN + 2),
+        ("mul", 1, IN, CONST),
+        ("select", OUT, 0, 1, IN + 1),
+    )
+    expected = np.broadcast_to(np.where((a < b) & keep, a * 2.5, b), shape)
+    for y in everywhere("map", [a, b, keep], shape, chain, [2.5], dtype=np.float64):
+        assert (y == expected).all()
+    for y in everywhere("map", [a, b], shape, code(("less", OUT, IN, IN + 1)), dtype=np.bool_):
+        assert (y == np.broadcast_to(a < b, shape)).all()
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 7, 33, 300])
+def test_softmax_and_products_of_doubles(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x = rng.normal(0, 4, (5, n))
+    shifted = x - x.max(1, keepdims=True)
+    total = np.exp(shifted).sum(1, keepdims=True)
+    for log, expected in ((0, np.exp(shifted) / total), (1, shifted - np.log(total))):
+        for y in everywhere("softmax_f64", [x], x.shape, [log], dtype=np.float64):
+            assert np.allclose(y, expected, rtol=1e-14, atol=1e-15)
+    a, b = rng.standard_normal((2, 1, 6, n)), rng.standard_normal((3, 11, n))
+    b = b.transpose(0, 2, 1)[None]
+    for y in everywhere("matmul_f64", [a, b], (2, 3, 6, 11), dtype=np.float64):
+        assert np.allclose(y, a @ b, rtol=1e-13, atol=1e-13)
+
+
 @pytest.mark.parametrize("shape", [(4, 0, 5), (4, 5, 0), (0, 4, 5)])
 def test_map_of_nothing(shape) -> None:
     a, b = np.zeros(shape, np.float32), np.zeros((shape[0], 1, 1), np.float32)
@@ -273,11 +374,44 @@ def test_reduce(seed: int) -> None:
             assert y.tobytes() == turned.tobytes(), f"{name} depends on the layout"
 
 
+@pytest.mark.parametrize("n", [*range(1, 20), 31, 64, 100, 256, 257])
+def test_reduce_gives_a_row_its_bits_in_any_company(n: int) -> None:
+    x = normal(np.random.default_rng(n), 21, n + 3)[:, 2 : n + 2]
+    columns = np.ascontiguousarray(x.T)
+    for number in range(len(REDUCTIONS)):
+        rows = list(everywhere("reduce", [x], (21, 1), [number, 2]))
+        for y, row in zip(everywhere("reduce", [columns], (1, 21), [number, 1]), rows, strict=True):
+            assert y.tobytes() == row.tobytes()
+        for count in (1, 2, 3, 7, 9):
+            some = everywhere("reduce", [x[:count]], (count, 1), [number, 2])
+            for y, row in zip(some, rows, strict=True):
+                assert y.tobytes() == row[:count].tobytes()
+
+
 @pytest.mark.parametrize("n", [0, 1, 256, 4096, 100_001])
 def test_reduce_of_one_long_row(n: int) -> None:
     x = np.random.default_rng(n).random(n, np.float32)
     for y in everywhere("reduce", [x], (1,), [0, 1]):
         close(y, np.array([x.sum(dtype=np.float64)]), n + 1, 1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int32", "int64"])
+@pytest.mark.parametrize("axes", [(), (0,), (1,), (0, 2), (1, 2), (0, 1, 2)])
+def test_reduce_other_types(dtype: str, axes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(len(axes))
+    for shape in ((3, 4, 5), (2, 700, 33), (2, 0, 3)):
+        x = rng.integers(-9, 10, shape).astype(dtype)
+        for number, (name, function) in enumerate(REDUCTIONS):
+            counted = int(np.prod([shape[i] for i in axes]))
+            skipped = name in ("max", "min", "mean") and not counted
+            if name == "sumsq" or skipped or (name == "mean" and dtype != "float64"):
+                continue
+            mask = sum(1 << i for i in axes)
+            how = {"dtype": dtype} if name in ("sum", "prod") else {}
+            with np.errstate(over="ignore"):
+                expected = function(x, axis=axes, keepdims=True, **how)
+            for y in everywhere("reduce", [x], expected.shape, [number, mask], dtype=dtype):
+                assert np.allclose(y, expected, rtol=1e-13, atol=0)
 
 
 def test_reduce_keeps_nan() -> None:

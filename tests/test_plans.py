@@ -73,6 +73,22 @@ def masked_attention(q: Any, k: Any, v: Any, keep: Any) -> Any:
     return tf.einsum("BNTS,BSNH->BTNH", weights, v)
 
 
+def masses(p: Any) -> Any:
+    x, y, z, m = tf.unstack(p, axis=-1)
+    e = tf.sqrt(x**2 + y**2 + z**2 + m**2)
+    phi, eta = tf.atan2(y, x), tf.asinh(z / tf.sqrt(x**2 + y**2))
+    turn = phi[:, :, None] - phi[:, None]
+    turn = tf.math.floormod(turn + np.pi, 2 * np.pi) - np.pi
+    near = tf.cast(tf.sqrt(turn**2 + (eta[:, :, None] - eta[:, None]) ** 2) < 1.0, tf.float64)
+    return tf.reduce_sum(near * e[:, None], 2) + tf.where(m > 0, tf.cos(phi), tf.exp(-e))
+
+
+def pairs(x: Any) -> Any:
+    chosen = np.eye(6, dtype=np.float32)[[0, 1, 2, 3, 4, 5, 1, 3]]
+    edges = tf.einsum("en,bnf->bef", chosen, x)
+    return tf.einsum("bef,eg->bgf", edges, ramp(8, 3)) + tf.einsum("bnf,bnf->bf", x, x)[:, None]
+
+
 def neighbours(x: Any) -> Any:
     distances = tf.reduce_sum(tf.square(x[:, :, None] - x[:, None]), -1)
     _, at = tf.math.top_k(-distances, 3)
@@ -153,6 +169,21 @@ ROWS: dict[str, tuple[Callable[..., Any], list[tuple[Shape, Any]]]] = {
         ),
         [((None, 7, 6, 11), F), ((None, 4), F)],
     ),
+    "products of pairs": (pairs, [((None, 6, 4), F)]),
+    "powers": (
+        lambda x: x**2 + x**3 + tf.abs(x) ** 1.5 + (x * x + 1) ** -1,
+        [((None, 5), F)],
+    ),
+    "running sums and products": (
+        lambda x: tf.cumsum(x, 1, exclusive=True, reverse=True) + tf.math.cumprod(x, -1),
+        [((None, 5, 3), F)],
+    ),
+    "counts": (lambda x: tf.reduce_sum(tf.cumsum(x, 0), 1), [((None, 5, 70), INT)]),
+    "four-vectors of doubles": (masses, [((None, 5, 4), tf.float64)]),
+    "attention of doubles": (
+        lambda x: tf.matmul(tf.nn.softmax(tf.matmul(x, x, transpose_b=True) / 2.0), x),
+        [((None, 5, 4), tf.float64)],
+    ),
     "integers": (
         lambda x: tf.nn.bias_add(x, np.int32([1, 2, 3])) * 2,
         [((None, 3), INT)],
@@ -188,6 +219,14 @@ def ops(model: td.Model) -> list[str]:
     (placed,) = model._entries[0].engine._compiled._programs.values()
     steps = placed[0].steps
     return [n.op for s in steps for n in getattr(s.function, "nodes", [s.node])]
+
+
+def test_dense_layers_of_doubles_take_any_rank() -> None:
+    w = ramp(4, 5).astype(np.float64)
+    spec = tf.TensorSpec((None, 3, 4), tf.float64)
+    function = tf.function(lambda x: tf.tensordot(x, w, 1) + w[0], input_signature=[spec])
+    x = ramp(2, 3, 4).astype(np.float64)
+    np.testing.assert_allclose(td.convert(function)(x), function(x).numpy(), rtol=1e-14)
 
 
 def test_a_filter_for_each_channel_is_depthwise() -> None:

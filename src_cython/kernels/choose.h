@@ -94,8 +94,90 @@ enum { TD_MOST_CHOSEN = 512 };
 /* NaN counts as the least there is. */
 TD_INLINE float td_rank_of(float x) { return x == x ? x : -__builtin_inff(); }
 
-/* Places of the k greatest of a row, in order; `ranks` are their numbers.  Equal ones keep their order. */
-static void td_choose(const float *x, int64_t n, int64_t k, float *ranks, int32_t *places) {
+/* Where each of n <= TD_RANKED elements without NaN stands in falling order, equal ones as they come: lanes
+ * are elements, and every other one is compared with all of them.  Lanes beyond n are of no account. */
+enum { TD_RANKED = 256 };
+
+/* The ranks of a group of vectors that begins at element `first`; `vectors` is known when the code is made. */
+TD_INLINE void td_ranks_of(const float *x, int64_t n, int64_t first, int32_t *ranks, const int vectors) {
+    const int64_t after = TD_MIN(first + vectors * TD_LANES, n);
+    vf mine[4];
+    vi before[4];
+    for (int v = 0; v < vectors; v++) {
+        mine[v] = td_load(x + first + v * TD_LANES);
+        before[v] = td_seti(0);
+    }
+    for (int64_t i = 0; i < first; i++)
+        for (int v = 0; v < vectors; v++) before[v] -= td_set(x[i]) >= mine[v];
+    for (int block = 0; block < vectors; block++)
+        for (int64_t j = 0; j < TD_LANES && first + block * TD_LANES + j < n; j++) {
+            const vf other = td_set(x[first + block * TD_LANES + j]);
+            for (int v = 0; v < vectors; v++)
+                before[v] -= v > block   ? other >= mine[v]
+                             : v < block ? other > mine[v]
+                                         : (other > mine[v]) |
+                                               ((other == mine[v]) & (td_iota() > (int32_t)j));
+        }
+    for (int64_t i = after; i < n; i++)
+        for (int v = 0; v < vectors; v++) before[v] -= td_set(x[i]) > mine[v];
+    for (int v = 0; v < vectors; v++) td_storei(ranks + first + v * TD_LANES, before[v]);
+}
+
+static void td_ranks(const float *x, int64_t n, int32_t *ranks) {
+    int64_t i = 0;
+    for (; i + 3 * TD_LANES < n; i += 4 * TD_LANES) td_ranks_of(x, n, i, ranks, 4);
+    for (; i + TD_LANES < n; i += 2 * TD_LANES) td_ranks_of(x, n, i, ranks, 2);
+    for (; i < n; i += TD_LANES) td_ranks_of(x, n, i, ranks, 1);
+}
+
+/* No less than the k greatest of a row are as great as this: the k-th of the greatest of 2 k parts or more.
+ * NaN is passed over. */
+static float td_at_least(const float *x, int64_t n, int64_t k) {
+    float most[TD_RANKED + TD_LANES];
+    int32_t ranks[TD_RANKED + TD_LANES];
+    const int64_t count = (2 * k + TD_LANES - 1) / TD_LANES * TD_LANES;
+    for (int64_t i = 0; i < count; i += TD_LANES) td_store(most + i, td_neg(td_inf()));
+    for (int64_t i = 0, to = 0; i + TD_LANES <= n; i += TD_LANES) {
+        td_store(most + to, td_max2(td_load(x + i), td_load(most + to)));
+        to = to + TD_LANES < count ? to + TD_LANES : 0;
+    }
+    td_ranks(most, count, ranks);
+    for (int64_t i = 0; i < count; i++)
+        if (ranks[i] == k - 1) return most[i];
+    return -__builtin_inff();
+}
+
+/* The elements among which the k greatest are, and their places, in order; 0 where they are too many. */
+static int64_t td_candidates(const float *x, int64_t n, int64_t k, float *found, int32_t *at) {
+    int64_t count = 0;
+    if (n <= 64 || (n <= TD_RANKED && 4 * k > n)) {
+        for (int64_t i = 0; i < n; i += TD_LANES) {
+            const vf v = td_load_to(x + i, n - i);
+            td_store(found + i, td_sel(v == v, v, td_neg(td_inf())));
+        }
+        for (int64_t i = 0; i < n; i++) at[i] = (int32_t)i;
+        return n;
+    }
+    if (4 * k > n || 2 * k > TD_RANKED) return 0;
+    const float least = td_at_least(x, n, k);
+    if (least == -__builtin_inff()) return 0;
+    for (int64_t i = 0; i < n; i += TD_LANES) {
+        const int64_t end = TD_MIN(i + TD_LANES, n);
+        const vf v = td_load_to(x + i, end - i);
+        if (!td_any(td_less(td_set(least), v)) && !td_any(td_same(td_set(least), v))) continue;
+        if (count + TD_LANES > TD_RANKED) return 0;
+        for (int64_t j = i; j < end; j++) {
+            found[count] = x[j];
+            at[count] = (int32_t)j;
+            count += x[j] >= least;
+        }
+    }
+    return count;
+}
+
+/* Places of the k greatest of a row, in order; equal ones keep their order.  Where they are hard to tell,
+ * one after the other is put in its place among `ranks`. */
+static void td_insert(const float *x, int64_t n, int64_t k, float *ranks, int32_t *places) {
     int64_t count = 0;
     for (int64_t i = 0; i < n; i++) {
         if (count == k && i % TD_LANES == 0)
@@ -112,6 +194,22 @@ static void td_choose(const float *x, int64_t n, int64_t k, float *ranks, int32_
         ranks[at] = rank;
         places[at] = (int32_t)i;
     }
+}
+
+static void td_choose(const float *x, int64_t n, int64_t k, int32_t *places) {
+    float found[TD_MOST_CHOSEN + TD_LANES];
+    int32_t at[TD_RANKED + TD_LANES], ranks[TD_RANKED + TD_LANES];
+    if (k == 1) {
+        places[0] = (int32_t)td_first_of_row(x, n, td_seti(0));
+        return;
+    }
+    const int64_t count = td_candidates(x, n, k, found, at);
+    if (!count) {
+        td_insert(x, n, k, found, places);
+        return;
+    }
+    td_ranks(found, count, ranks);
+    for (int64_t i = 0; i < count; i++) places[ranks[i]] = at[i]; /* some beyond the k */
 }
 
 /* top_k: x [rows, n] -> values [rows, k] in falling order, places [rows, k] int32 or int64; k <= 512
@@ -133,11 +231,10 @@ static int top_k_plan(const td_call *call, td_work *work) {
 static int top_k_run(const td_call *call) {
     const td_tensor *x = call->in[0], *y = call->out[0], *at = call->out[1];
     const int64_t k = y->shape[1];
-    float ranks[TD_MOST_CHOSEN];
     int32_t places[TD_MOST_CHOSEN];
     for (int64_t u = call->begin; u < call->end; u++) {
         const float *row = (const float *)x->data + u * x->stride[0];
-        td_choose(row, x->shape[1], k, ranks, places);
+        td_choose(row, x->shape[1], k, places);
         for (int64_t i = 0; i < k; i++) {
             ((float *)y->data)[u * y->stride[0] + i] = row[places[i]];
             td_put_index(at, u * at->stride[0] + i, places[i]);

@@ -31,6 +31,7 @@
 #include "fft.h"
 #include "choose.h"
 #include "segment.h"
+#include "double.h"
 #include "probe.h"
 
 #define TD_SLOT(name) [TD_KERNEL_##name] = {name##_plan, name##_run},

@@ -12,6 +12,7 @@
     K(map) K(reduce) K(softmax) K(log_softmax) K(layer_norm) K(attention) \
     K(copy) K(numbers) K(range) K(gather) K(gather_nd) K(one_hot) K(cast) K(scan) K(band) \
     K(resize) K(crop_and_resize) K(rfft) K(arg_reduce) K(top_k) K(segment) \
+    K(matmul_f64) K(softmax_f64) \
     K(fma_peak)
 
 #endif

@@ -131,6 +131,76 @@
     TD_MAP_FLOAT1(K) TD_MAP_FLOAT2(K) TD_MAP_FLOAT3(K) TD_MAP_TEST1(K) TD_MAP_TEST2(K) \
     TD_MAP_INT1(K) TD_MAP_INT2(K) TD_MAP_INT3(K) TD_MAP_TO_INT(K) TD_MAP_TO_FLOAT(K)
 
+/* Those of chains of doubles (a, b), whose truth values (i, j, k) are as wide. */
+#define TD_MAP_DOUBLE1(K) \
+    K(copy, a) \
+    K(neg, (vd)((vl)a ^ INT64_MIN)) \
+    K(abs, td_absd(a)) \
+    K(square, a * a) \
+    K(sqrt, td_sqrtd(a)) \
+    K(rsqrt, 1.0 / td_sqrtd(a)) \
+    K(reciprocal, 1.0 / a) \
+    K(exp, td_expd(a)) \
+    K(expm1, td_expm1d(a)) \
+    K(log, td_logd(a)) \
+    K(log1p, td_log1pd(a)) \
+    K(sin, td_sind(a)) \
+    K(cos, td_cosd(a)) \
+    K(tan, td_tand(a)) \
+    K(atan, td_atand(a)) \
+    K(asin, td_atan2d(a, td_sqrtd((1.0 - a) * (a + 1.0)))) \
+    K(acos, td_atan2d(td_sqrtd((1.0 - a) * (a + 1.0)), a)) \
+    K(sinh, td_sinhd(a)) \
+    K(cosh, td_coshd(a)) \
+    K(asinh, td_asinhd(a)) \
+    K(acosh, td_acoshd(a)) \
+    K(atanh, td_atanhd(a)) \
+    K(tanh, td_tanhd(a)) \
+    K(sigmoid, td_sigmoidd(a)) \
+    K(softplus, td_softplusd(a)) \
+    K(floor, td_floord(a)) \
+    K(ceil, td_ceild(a)) \
+    K(rint, td_rintd(a)) \
+    K(sign, td_signd(a)) \
+    K(relu, td_seld(a < 0.0, td_setd(0.0), a)) \
+    K(relu6, td_seld(a > 6.0, td_setd(6.0), td_seld(a < 0.0, td_setd(0.0), a))) \
+    K(elu, td_seld(a < 0.0, td_expm1d(a), a)) \
+    K(softsign, a / (td_absd(a) + 1.0)) \
+    K(is_nan, a != a) \
+    K(is_inf, td_absd(a) == td_infd()) \
+    K(is_finite, td_absd(a) < td_infd()) \
+    K(truth, a != 0.0)
+
+#define TD_MAP_DOUBLE2(K) \
+    K(add, a + b) \
+    K(sub, a - b) \
+    K(mul, a * b) \
+    K(div, a / b) \
+    K(div_no_nan, td_seld(b == 0.0, td_setd(0.0), a / b)) \
+    K(mul_no_nan, td_seld(b == 0.0, td_setd(0.0), a * b)) \
+    K(maximum, td_maxd(a, b)) \
+    K(minimum, td_mind(a, b)) \
+    K(squared_difference, (a - b) * (a - b)) \
+    K(atan2, td_atan2d(a, b)) \
+    K(fmod, td_fmodd(a, b)) \
+    K(floor_mod, td_floor_modd(a, b)) \
+    K(xdivy, td_seld(a == 0.0, td_setd(0.0), a / b)) \
+    K(equal, a == b) \
+    K(not_equal, a != b) \
+    K(less, a < b) \
+    K(less_equal, a <= b) \
+    K(greater, a > b) \
+    K(greater_equal, a >= b)
+
+#define TD_MAP_DOUBLE_TRUTH(K) \
+    K(not, ~i) \
+    K(and, i & j) \
+    K(or, i | j) \
+    K(xor, i ^ j) \
+    K(i_equal, i == j) \
+    K(truth_to_float, i & (vl)td_setd(1.0)) \
+    K(select, (i & j) | (~i & k))
+
 /* TD_MAP_<name>; (name, meaning) pairs with the meaning dropped. */
 #define TD_MAP_ENUM(name, ...) TD_MAP_##name,
 enum { TD_MAP_OPS(TD_MAP_ENUM) TD_MAP_COUNT };

@@ -29,14 +29,31 @@ TD_INLINE vf td_reduce_step(int op, vf a, vf x) {
     return op == TD_REDUCE_sumsq ? td_fma(x, x, a) : td_reduce_join(op, a, x);
 }
 
-/* The 16 virtual lanes become one: 8, 4, 2, 1 apart. */
-TD_INLINE float td_reduce_tree(const int op, vf *lanes) {
+/* The 16 virtual lanes become as many as a vector has: those 8 apart are joined, and so on. */
+TD_INLINE vf td_reduce_halves(const int op, vf *lanes) {
     for (int half = TD_NV / 2; half; half /= 2)
         for (int v = 0; v < half; v++) lanes[v] = td_reduce_join(op, lanes[v], lanes[v + half]);
-    vf x = lanes[0];
+    return lanes[0];
+}
+
+/* The 16 virtual lanes become one: 8, 4, 2, 1 apart. */
+TD_INLINE float td_reduce_tree(const int op, vf *lanes) {
+    vf x = td_reduce_halves(op, lanes);
 #pragma GCC unroll 4
     for (int apart = TD_LANES / 2; apart; apart /= 2)
         x = td_reduce_join(op, x, td_turn_lanes(x, apart));
+    return x[0];
+}
+
+/* The same for as many rows as a vector has lanes: lane i of what comes back is row i's.  Two vectors with
+ * `apart` lanes to join become one, until each lane is another row. */
+TD_INLINE vf td_reduce_trees(const int op, vf *x) {
+#pragma GCC unroll 4
+    for (int apart = TD_LANES / 2; apart; apart /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < apart; i++)
+            x[i] = td_reduce_join(op, td_beside(x[i], x[i + apart], apart, 0),
+                                  td_beside(x[i], x[i + apart], apart, 1));
     return x[0];
 }
 
@@ -62,9 +79,8 @@ TD_INLINE void td_lanes_join(td_lanes *s, const int op, const vf *block) {
     s->blocks = 0;
 }
 
-/* The next n <= 256 elements; all blocks but the last are full. */
-TD_INLINE void td_lanes_block(td_lanes *s, const int op, const float *x, int64_t n) {
-    vf acc[TD_NV];
+/* The lanes of n <= 256 elements. */
+TD_INLINE void td_lanes_of_block(vf *acc, const int op, const float *x, int64_t n) {
     for (int v = 0; v < TD_NV; v++) acc[v] = td_set(td_reduce_start(op));
     int64_t i = 0;
     for (; i + TD_PANEL <= n; i += TD_PANEL)
@@ -78,6 +94,12 @@ TD_INLINE void td_lanes_block(td_lanes *s, const int op, const float *x, int64_t
                 edge = td_sel(td_iota() < (int32_t)m, edge, td_set(td_reduce_start(op)));
             acc[v] = td_reduce_step(op, acc[v], edge);
         }
+}
+
+/* The next n <= 256 elements; all blocks but the last are full. */
+TD_INLINE void td_lanes_block(td_lanes *s, const int op, const float *x, int64_t n) {
+    vf acc[TD_NV];
+    td_lanes_of_block(acc, op, x, n);
     td_lanes_join(s, op, acc);
 }
 
@@ -94,6 +116,49 @@ TD_INLINE float td_reduce_row(const int op, const float *x, int64_t n) {
     for (int64_t i = 0; i < n; i += TD_REDUCE_BLOCK)
         td_lanes_block(&s, op, x + i, TD_MIN(n - i, TD_REDUCE_BLOCK));
     return td_lanes_end(&s, op);
+}
+
+TD_INLINE vf td_halves_of_block(const int op, const float *x, int64_t n) {
+    vf lanes[TD_NV];
+    td_lanes_of_block(lanes, op, x, n);
+    return td_reduce_halves(op, lanes);
+}
+
+/* Those of n <= 16 elements that fill `vectors` vectors: lanes without an element hold the start of a
+ * reduction, which changes nothing that it is joined to. */
+TD_INLINE vf td_halves_of_few(const int op, const float *x, int64_t n, const int vectors) {
+    vf lanes[TD_NV];
+    const vf start = td_set(td_reduce_start(op));
+    for (int v = 0; v < vectors; v++) {
+        const int64_t m = n - v * TD_LANES;
+        lanes[v] = td_load_some(x + v * TD_LANES, m, v + 1 < vectors);
+        if (td_reduce_start(op) != 0.0f && v + 1 == vectors)
+            lanes[v] = td_sel(td_iota() < (int32_t)m, lanes[v], start);
+        lanes[v] = td_reduce_step(op, start, lanes[v]);
+    }
+    for (int half = TD_NV / 2; half; half /= 2)
+        for (int v = 0; v < half && v + half < vectors; v++)
+            lanes[v] = td_reduce_join(op, lanes[v], lanes[v + half]);
+    return lanes[0];
+}
+
+/* `rows` <= TD_LANES rows of n <= 256 elements, `step` apart, each as td_reduce_row does it. */
+TD_INLINE vf td_reduce_short(const int op, const float *x, int64_t step, int64_t n, int64_t rows) {
+    vf joined[TD_LANES];
+#define TD_SHORT(halves) \
+    for (int i = 0; i < TD_LANES; i++) { \
+        const float *row = x + TD_MIN(i, rows - 1) * step; \
+        joined[i] = halves; \
+    }
+    switch (n <= TD_PANEL ? (n + TD_LANES - 1) / TD_LANES : 0) {
+    case 1: TD_SHORT(td_halves_of_few(op, row, n, 1)) break;
+    case 2: TD_SHORT(td_halves_of_few(op, row, n, TD_MIN(2, TD_NV))) break;
+    case 3: TD_SHORT(td_halves_of_few(op, row, n, TD_MIN(3, TD_NV))) break;
+    case 4: TD_SHORT(td_halves_of_few(op, row, n, TD_NV)) break;
+    default: TD_SHORT(td_halves_of_block(op, row, n))
+    }
+#undef TD_SHORT
+    return td_reduce_trees(op, joined);
 }
 
 /* Axes of a reduction, kept and reduced ones apart, neighbours joined where their steps allow. */
@@ -126,15 +191,22 @@ TD_INLINE void td_axes_at(const td_axes *a, int64_t index, int64_t *from, int64_
     }
 }
 
+/* How the outputs along the last kept axis are computed: each on its own; the columns of an axis that is
+ * dense on both sides, in vectors; rows that are dense, several together. */
+enum { TD_REDUCE_ONES, TD_REDUCE_COLUMNS, TD_REDUCE_ROWS };
+
+/* Outputs of a unit at most. */
+enum { TD_REDUCE_PIECE = 256 };
+
 typedef struct td_reduce {
     td_axes kept, reduced;
-    int columns; /* the kept axes end in a dense one, which is done in vectors */
-    int64_t run; /* outputs of one unit */
+    int way;
+    int64_t run, step, to; /* outputs along the last kept axis, and their steps */
 } td_reduce;
 
 static int td_reduce_of(td_reduce *r, const td_call *call) {
     const td_tensor *x = call->in[0], *y = call->out[0];
-    if (!td_is_f32(x) || !td_is_f32(y) || x->rank != y->rank) return TD_REFUSED;
+    if (x->dtype != y->dtype || x->rank != y->rank) return TD_REFUSED;
     r->kept = r->reduced = (td_axes){.count = 1};
     for (int i = 0; i < x->rank; i++) {
         const int reduced = call->ints[1] >> i & 1;
@@ -143,26 +215,36 @@ static int td_reduce_of(td_reduce *r, const td_call *call) {
         else td_axes_add(&r->kept, x->shape[i], x->stride[i], y->stride[i]);
     }
     const int last = r->kept.rank - 1;
-    r->columns = last >= 0 && r->kept.stride[last] == 1 && r->kept.to[last] == 1;
-    r->run = r->columns ? r->kept.shape[last] : 1;
+    const td_axes *a = &r->reduced;
+    const int dense = a->rank == 0 || (a->rank == 1 && a->stride[0] == 1);
+    r->run = last >= 0 ? r->kept.shape[last] : 1;
+    r->step = last >= 0 ? r->kept.stride[last] : 0;
+    r->to = last >= 0 ? r->kept.to[last] : 0;
+    r->way = r->step == 1 && r->to == 1 ? TD_REDUCE_COLUMNS
+           : dense && a->count <= TD_REDUCE_BLOCK ? TD_REDUCE_ROWS : TD_REDUCE_ONES;
+    if (!td_is_f32(x)) r->way = TD_REDUCE_ONES;
+    if (r->way == TD_REDUCE_ONES) r->run = 1;
     return TD_OK;
 }
 
-/* A row's columns are cut into pieces of this many. */
-enum { TD_REDUCE_COLUMNS = 256 };
-
 TD_INLINE int64_t td_reduce_pieces(const td_reduce *r) {
-    return r->columns ? (r->run + TD_REDUCE_COLUMNS - 1) / TD_REDUCE_COLUMNS : 1;
+    return (r->run + TD_REDUCE_PIECE - 1) / TD_REDUCE_PIECE;
 }
 
-/* reduce: x -> y of the same rank, 1 along each reduced axis
+/* reduce: x -> y of the same rank, 1 along each reduced axis; float32, and float64, int32 and int64 but for
+ *         sumsq and the mean of integers, which wrap around
  *         ints: operation of TD_REDUCTIONS, bit mask of the reduced axes */
 static int reduce_plan(const td_call *call, td_work *work) {
     td_reduce r = {0};
     if (td_reduce_of(&r, call)) return TD_REFUSED;
-    if (call->ints[0] < 0 || call->ints[0] >= TD_REDUCE_COUNT) return TD_REFUSED;
+    const int64_t op = call->ints[0];
+    if (op < 0 || op >= TD_REDUCE_COUNT) return TD_REFUSED;
+    const int dtype = call->in[0]->dtype, integer = dtype == TD_I32 || dtype == TD_I64;
+    if (dtype != TD_F32 && dtype != TD_F64 && !integer) return TD_REFUSED;
+    if (dtype != TD_F32 && (op == TD_REDUCE_sumsq || (op == TD_REDUCE_mean && integer)))
+        return TD_REFUSED;
     const int64_t units = r.kept.count ? r.kept.count / r.run * td_reduce_pieces(&r) : 0;
-    const int64_t cost = r.reduced.count * (r.columns ? TD_MIN(r.run, TD_REDUCE_COLUMNS) : 1);
+    const int64_t cost = r.reduced.count * TD_MIN(r.run, TD_REDUCE_PIECE);
     *work = (td_work){units, 1 + (64 << 10) / (cost + 16), 0};
     return TD_OK;
 }
@@ -214,7 +296,7 @@ TD_INLINE float td_reduce_one(const int op, const td_axes *a, const float *x) {
 }
 
 /* The lanes of a piece of columns are rows; each column has the order of td_lanes. */
-enum { TD_REDUCE_VECTORS = TD_REDUCE_COLUMNS / TD_LANES };
+enum { TD_REDUCE_VECTORS = TD_REDUCE_PIECE / TD_LANES };
 typedef vf td_column_lanes[TD_REDUCE_VECTORS][TD_PANEL];
 
 /* n <= 16 rows join the lanes of their block. */
@@ -284,24 +366,160 @@ TD_INLINE void td_reduce_columns(const int op, const td_axes *a, const float *x,
     }
 }
 
+/* So few elements that the lanes of a vector of columns are done one by one. */
+enum { TD_REDUCE_FEW = 64 };
+
+/* Where each of the reduced elements lies, in order. */
+static void td_reduce_offsets(const td_axes *a, int64_t *offsets) {
+    offsets[0] = 0;
+    int64_t count = 1;
+    for (int i = a->rank - 1; i >= 0; count *= a->shape[i--])
+        for (int64_t e = count; e < count * a->shape[i]; e++)
+            offsets[e] = offsets[e - count] + a->stride[i];
+}
+
+/* As td_reduce_columns, of n <= TD_REDUCE_FEW elements each, in one block: lanes without an element hold
+ * the start of a reduction, which changes nothing. */
+TD_INLINE void td_reduce_few(const int op, const int64_t *offsets, int n, const float *x, float *y,
+                             int64_t width) {
+    const int lanes = TD_MIN(n, TD_PANEL);
+    for (int64_t c = 0; c < width; c += TD_LANES) {
+        vf lane[TD_PANEL];
+        const int64_t part = width - c;
+        for (int i = 0; i < lanes; i++) {
+            vf a = td_set(td_reduce_start(op));
+            for (int e = i; e < n; e += TD_PANEL)
+                a = td_reduce_step(op, a, td_load_to(x + offsets[e] + c, part));
+            lane[i] = a;
+        }
+        for (int apart = 8; apart; apart /= 2)
+            for (int i = 0; i < apart && i + apart < lanes; i++)
+                lane[i] = td_reduce_join(op, lane[i], lane[i + apart]);
+        if (op == TD_REDUCE_mean) lane[0] /= (float)n;
+        td_store_to(y + c, part, lane[0]);
+    }
+}
+
+/* Rows of n <= 256 elements, `step` apart, into outputs `to` apart. */
+TD_INLINE void td_reduce_rows(const int op, const float *x, int64_t step, int64_t n, float *y,
+                              int64_t to, int64_t rows) {
+    for (int64_t r = 0; r < rows; r += TD_LANES) {
+        const int64_t m = TD_MIN(rows - r, TD_LANES);
+        if (m * 4 > TD_LANES || m * n <= 64) {
+            vf all = td_reduce_short(op, x + r * step, step, n, m);
+            if (op == TD_REDUCE_mean) all /= (float)n;
+            if (to == 1) td_store_to(y + r, m, all);
+            else
+                for (int64_t i = 0; i < m; i++) y[(r + i) * to] = all[i];
+            continue;
+        }
+        for (int64_t i = 0; i < m; i++) {
+            const float one = td_reduce_row(op, x + (r + i) * step, n);
+            y[(r + i) * to] = op == TD_REDUCE_mean ? one / (float)n : one;
+        }
+    }
+}
+
 TD_INLINE int td_reduce_units(const td_call *call, const int op) {
     td_reduce r = {0};
     td_reduce_of(&r, call);
-    const float *x = call->in[0]->data;
-    float *y = call->out[0]->data;
-    const float count = op == TD_REDUCE_mean ? (float)r.reduced.count : 1.0f;
-    const int64_t pieces = td_reduce_pieces(&r);
+    const int64_t pieces = td_reduce_pieces(&r), n = r.reduced.count;
+    const int few = r.way == TD_REDUCE_COLUMNS && n && n <= TD_REDUCE_FEW;
+    int64_t offsets[TD_REDUCE_FEW];
+    if (few) td_reduce_offsets(&r.reduced, offsets);
     for (int64_t u = call->begin; u < call->end; u++) {
         int64_t from, to;
         td_axes_at(&r.kept, u / pieces * r.run, &from, &to);
-        if (!r.columns) {
-            const float one = td_reduce_one(op, &r.reduced, x + from);
-            y[to] = op == TD_REDUCE_mean ? one / count : one;
-            continue;
+        const int64_t first = u % pieces * TD_REDUCE_PIECE;
+        const int64_t width = TD_MIN(TD_REDUCE_PIECE, r.run - first);
+        const float *x = (const float *)call->in[0]->data + from + first * r.step;
+        float *y = (float *)call->out[0]->data + to + first * r.to;
+        if (few) td_reduce_few(op, offsets, (int)n, x, y, width);
+        else if (r.way == TD_REDUCE_COLUMNS) td_reduce_columns(op, &r.reduced, x, y, width);
+        else if (r.way == TD_REDUCE_ROWS) td_reduce_rows(op, x, r.step, n, y, r.to, width);
+        else {
+            const float one = td_reduce_one(op, &r.reduced, x);
+            *y = op == TD_REDUCE_mean ? one / (float)n : one;
         }
-        const int64_t first = u % pieces * TD_REDUCE_COLUMNS;
-        td_reduce_columns(op, &r.reduced, x + from + first, y + to + first,
-                          TD_MIN(TD_REDUCE_COLUMNS, r.run - first));
+    }
+    return TD_OK;
+}
+
+/* One output of another type, in the same order; `sum` is the type in which sums wrap around. */
+#define TD_WIDE_JOIN(op, type, sum, a, b)                                                         \
+    ((op) == TD_REDUCE_max ? ((a) >= (b) || (a) != (a) ? (a) : (b))                               \
+     : (op) == TD_REDUCE_min ? ((a) <= (b) || (a) != (a) ? (a) : (b))                             \
+     : (op) == TD_REDUCE_prod ? (type)((sum)(a) * (sum)(b)) : (type)((sum)(a) + (sum)(b)))
+
+#define TD_WIDE_FN(type, sum, least, most)                                                        \
+    static void td_gather_##type(const td_axes *a, const type *x, int64_t first, int64_t n,       \
+                                 type *row) {                                                     \
+        int64_t at[TD_MAX_RANK] = {0}, offset = 0;                                                \
+        for (int64_t e = 0; e < n && a->rank == 1; e++) row[e] = x[(first + e) * a->stride[0]];   \
+        if (a->rank == 1) return;                                                                 \
+        for (int i = a->rank - 1; i >= 0; first /= a->shape[i--]) {                               \
+            at[i] = first % a->shape[i];                                                          \
+            offset += at[i] * a->stride[i];                                                       \
+        }                                                                                         \
+        for (int64_t e = 0; e < n; e++) {                                                         \
+            row[e] = x[offset];                                                                   \
+            for (int i = a->rank - 1; i >= 0; i--) {                                              \
+                offset += a->stride[i];                                                           \
+                if (++at[i] < a->shape[i]) break;                                                 \
+                offset -= at[i] * a->stride[i];                                                   \
+                at[i] = 0;                                                                        \
+            }                                                                                     \
+        }                                                                                         \
+    }                                                                                             \
+    TD_FUNC type td_reduce_##type(const int op, const td_axes *a, const type *x) {                \
+        const type start = op == TD_REDUCE_max ? least : op == TD_REDUCE_min ? most               \
+                         : op == TD_REDUCE_prod ? 1 : 0;                                          \
+        type lane[TD_PANEL], total[TD_PANEL], large[TD_PANEL], row[TD_REDUCE_BLOCK];              \
+        for (int i = 0; i < TD_PANEL; i++) total[i] = large[i] = start;                           \
+        for (int64_t first = 0, block = 1; first < a->count; first += TD_REDUCE_BLOCK, block++) { \
+            const int64_t n = TD_MIN(a->count - first, TD_REDUCE_BLOCK);                          \
+            for (int64_t e = n; e < n + TD_PANEL && e < TD_REDUCE_BLOCK; e++) row[e] = start;     \
+            td_gather_##type(a, x, first, n, row);                                                \
+            for (int i = 0; i < TD_PANEL; i++) lane[i] = start;                                   \
+            for (int64_t e = 0; e < n; e += TD_PANEL)                                             \
+                for (int i = 0; i < TD_PANEL; i++)                                                \
+                    lane[i] = TD_WIDE_JOIN(op, type, sum, lane[i], row[e + i]);                   \
+            for (int i = 0; i < TD_PANEL; i++)                                                    \
+                total[i] = TD_WIDE_JOIN(op, type, sum, total[i], lane[i]);                        \
+            for (int i = 0; i < TD_PANEL && block % TD_REDUCE_BLOCKS == 0; i++) {                 \
+                large[i] = TD_WIDE_JOIN(op, type, sum, large[i], total[i]);                       \
+                total[i] = start;                                                                 \
+            }                                                                                     \
+        }                                                                                         \
+        for (int i = 0; i < TD_PANEL; i++)                                                        \
+            lane[i] = TD_WIDE_JOIN(op, type, sum, large[i], total[i]);                            \
+        for (int apart = TD_PANEL / 2; apart; apart /= 2)                                         \
+            for (int i = 0; i < apart; i++)                                                       \
+                lane[i] = TD_WIDE_JOIN(op, type, sum, lane[i], lane[i + apart]);                  \
+        return op == TD_REDUCE_mean ? (type)(lane[0] / (type)a->count) : lane[0];                 \
+    }
+TD_WIDE_FN(double, double, -__builtin_inf(), __builtin_inf())
+TD_WIDE_FN(int32_t, uint32_t, INT32_MIN, INT32_MAX)
+TD_WIDE_FN(int64_t, uint64_t, INT64_MIN, INT64_MAX)
+
+#define TD_WIDE_CASE(code, type)                                                                  \
+    case code:                                                                                    \
+        for (int64_t u = call->begin; u < call->end; u++) {                                       \
+            int64_t from, to;                                                                     \
+            td_axes_at(&r.kept, u, &from, &to);                                                   \
+            ((type *)call->out[0]->data)[to] =                                                    \
+                td_reduce_##type(op, &r.reduced, (const type *)call->in[0]->data + from);         \
+        }                                                                                         \
+        break;
+
+static int td_reduce_wide(const td_call *call) {
+    const int op = (int)call->ints[0];
+    td_reduce r = {0};
+    td_reduce_of(&r, call);
+    switch (call->in[0]->dtype) {
+        TD_WIDE_CASE(TD_F64, double)
+        TD_WIDE_CASE(TD_I32, int32_t)
+        TD_WIDE_CASE(TD_I64, int64_t)
     }
     return TD_OK;
 }
@@ -315,7 +533,7 @@ TD_REDUCTIONS(TD_REDUCE_FN)
 
 static int reduce_run(const td_call *call) {
     static int (*const table[])(const td_call *) = {TD_REDUCTIONS(TD_REDUCE_ENTRY)};
-    return table[call->ints[0]](call);
+    return td_is_f32(call->in[0]) ? table[call->ints[0]](call) : td_reduce_wide(call);
 }
 
 #endif

@@ -45,6 +45,7 @@ typedef int32_t vi __attribute__((vector_size(TD_LANES * 4)));
 typedef uint32_t vu __attribute__((vector_size(TD_LANES * 4)));
 typedef double vd __attribute__((vector_size(TD_LANES * 4)));
 typedef int64_t vl __attribute__((vector_size(TD_LANES * 4)));
+typedef uint64_t vul __attribute__((vector_size(TD_LANES * 4)));
 typedef float vf_any __attribute__((vector_size(TD_LANES * 4), aligned(4), may_alias));
 typedef int32_t vi_any __attribute__((vector_size(TD_LANES * 4), aligned(4), may_alias));
 
@@ -91,6 +92,7 @@ TD_INLINE vf td_sel(vi mask, vf a, vf b) {
 TD_INLINE vf td_max2(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
 TD_INLINE vf td_min2(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
 TD_INLINE vf td_sqrt(vf a) { return (vf)_mm512_sqrt_ps((__m512)a); }
+TD_INLINE vd td_sqrtd(vd a) { return (vd)_mm512_sqrt_pd((__m512d)a); }
 #define TD_ROUND(mode) _MM_FROUND_NO_EXC | mode
 TD_INLINE vf td_rint(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, TD_ROUND(0)); }
 TD_INLINE vf td_floor(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, TD_ROUND(1)); }
@@ -125,6 +127,7 @@ TD_INLINE vf td_sel(vi mask, vf a, vf b) {
 TD_INLINE vf td_max2(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
 TD_INLINE vf td_min2(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
 TD_INLINE vf td_sqrt(vf a) { return (vf)_mm256_sqrt_ps((__m256)a); }
+TD_INLINE vd td_sqrtd(vd a) { return (vd)_mm256_sqrt_pd((__m256d)a); }
 #define TD_ROUND(mode) _MM_FROUND_NO_EXC | mode
 TD_INLINE vf td_rint(vf a) { return (vf)_mm256_round_ps((__m256)a, TD_ROUND(0)); }
 TD_INLINE vf td_floor(vf a) { return (vf)_mm256_round_ps((__m256)a, TD_ROUND(1)); }
@@ -167,6 +170,7 @@ TD_INLINE vd td_fmad(vd a, vd b, vd c) {
 TD_INLINE vf td_max2(vf a, vf b) { return td_sel(a > b, a, b); }
 TD_INLINE vf td_min2(vf a, vf b) { return td_sel(a < b, a, b); }
 TD_INLINE vf td_sqrt(vf a) { return (vf)vsqrtq_f32((float32x4_t)a); }
+TD_INLINE vd td_sqrtd(vd a) { return (vd)vsqrtq_f64((float64x2_t)a); }
 TD_INLINE vf td_rint(vf a) { return (vf)vrndnq_f32((float32x4_t)a); }
 TD_INLINE vf td_floor(vf a) { return (vf)vrndmq_f32((float32x4_t)a); }
 TD_INLINE vf td_ceil(vf a) { return (vf)vrndpq_f32((float32x4_t)a); }
@@ -201,6 +205,14 @@ TD_INLINE vf td_sqrt(vf a) {
     return (vf)_mm_sqrt_ps((__m128)a);
 #else
     for (int i = 0; i < TD_LANES; i++) a[i] = __builtin_sqrtf(a[i]);
+    return a;
+#endif
+}
+TD_INLINE vd td_sqrtd(vd a) {
+#if defined(__SSE2__)
+    return (vd)_mm_sqrt_pd((__m128d)a);
+#else
+    for (int i = 0; i < TD_LANES / 2; i++) a[i] = __builtin_sqrt(a[i]);
     return a;
 #endif
 }
@@ -312,6 +324,21 @@ TD_INLINE vf td_turn_lanes(vf x, const int apart) {
     return r;
 #else
     return __builtin_shuffle(x, (td_iota() + apart) & (TD_LANES - 1));
+#endif
+}
+
+/* Of every 2 * apart lanes the first `apart`, or the second where `second` is 1: a's, and b's beside them. */
+TD_INLINE vf td_beside(vf a, vf b, const int apart, const int second) {
+#if defined(__clang__)
+    vf r;
+    for (int i = 0; i < TD_LANES; i++) {
+        const int from = (i & ~apart) + second * apart;
+        r[i] = i & apart ? b[from] : a[from];
+    }
+    return r;
+#else
+    const vi lane = td_iota(), from = (lane & ~apart) + second * apart;
+    return __builtin_shuffle(a, b, from + ((lane & apart) != 0) * -TD_LANES);
 #endif
 }
 

@@ -12,9 +12,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..graph.graph import Graph, Node, Ref
 from ..graph.types import ValueType
-from .rewrite import Mapping, Rewriter
+from .rewrite import Mapping, Rewriter, Rule
 
 _REGISTERS, _INPUTS, _CONSTANTS = 12, 16, 16
 _LONGEST = 40  # instructions of one map; longer chains are cut
@@ -128,13 +130,20 @@ _BOOL = {
     "Equal": "i_equal",
     "NotEqual": "xor",
 }
-_BY_DTYPE = {"float32": _FLOAT, "int32": _INT, "bool": _BOOL}
+_NOT_DOUBLE = (
+    *("selu", "silu", "gelu", "gelu_tanh", "hard_swish", "hard_sigmoid", "erf", "erfc"),
+    *("pow", "floor_div", "xlogy", "xlog1py"),
+)
+_DOUBLE = {op: name for op, name in _FLOAT.items() if name not in _NOT_DOUBLE}
+_BY_DTYPE = {"float32": _FLOAT, "float64": _DOUBLE, "int32": _INT, "bool": _BOOL}
 _CASTS = {
     ("int32", "float32"): "to_float",
     ("bool", "float32"): "truth_to_float",
+    ("bool", "float64"): "truth_to_float",
     ("bool", "int32"): "truth_to_int",
     ("int32", "bool"): "i_truth",
     ("float32", "bool"): "truth",
+    ("float64", "bool"): "truth",
     ("float32", "int32"): "to_int",
 }
 OPS = frozenset({"Cast", "Select", "SelectV2", "LeakyRelu"}).union(*_BY_DTYPE.values())
@@ -177,6 +186,25 @@ def _broadcast(kinds: list[ValueType]) -> bool:
     """Whether two known shapes surely broadcast."""
     a, b = (reversed(kind.shape or ()) for kind in kinds)
     return all(x == y or 1 in (x, y) for x, y in zip(a, b, strict=False))
+
+
+def small_power(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A power that a product or two, or a quotient, give as exactly."""
+    x, kind = node.inputs[0], node.types[0]
+    power = rw.scalar(node.inputs[1])
+    if rw.type(x) != kind or kind.dtype not in ("float32", "float64") or kind.shape is None:
+        return None
+    if power == 1.0:
+        return [x]
+    if power == -1.0:
+        return rw.emit("Reciprocal", [x], {}, [kind], node.name)
+    if power not in (2.0, 3.0):
+        return None
+    square = rw.emit("Square", [x], {}, [kind], node.name if power == 2.0 else f"{node.name}~2")
+    return square if power == 2.0 else rw.emit("Mul", [x, *square], {}, [kind], node.name)
+
+
+POWERS: dict[str, list[Rule]] = {"Pow": [small_power]}
 
 
 @dataclass(slots=True)
@@ -233,10 +261,26 @@ def _emit(rw: Rewriter, joined: _Group, node: Node) -> list[Ref] | None:
     return rw.emit("td.Map", inputs, attrs, node.types, node.name)
 
 
+def _mixed(rw: Rewriter, nodes: list[Node]) -> bool:
+    """Whether doubles meet numbers of another width, with which they share no tiles."""
+    kinds = {k.dtype for n in nodes for k in (*n.types, *map(rw.type, n.inputs))} - {"bool"}
+    return "float64" in kinds and len(kinds) > 1
+
+
+def _constant(rw: Rewriter, ref: Ref) -> float | None:
+    """The number that a constant holds, if float32 holds it too."""
+    dtype = rw.type(ref).dtype
+    number = rw.scalar(ref) if dtype in ("float32", "float64") else None
+    if number is None or dtype == "float32":
+        return number
+    with np.errstate(over="ignore"):
+        return number if float(np.float32(number)) == number else None
+
+
 def _encode(rw: Rewriter, joined: _Group, node: Node) -> tuple[list[Ref], dict[str, Any]] | None:
     """Inputs and attributes of the ``td.Map`` that computes `node` after the nodes of `joined`."""
     nodes = [*joined.nodes, node]
-    if len(nodes) > _LONGEST:
+    if len(nodes) > _LONGEST or _mixed(rw, nodes):
         return None
     made = dict(zip(joined.refs, range(len(joined.refs)), strict=True))
     last: dict[int, int] = {}
@@ -253,7 +297,7 @@ def _encode(rw: Rewriter, joined: _Group, node: Node) -> tuple[list[Ref], dict[s
     def operand(ref: Ref) -> int:
         if ref in made:
             return register[made[ref]]
-        number = rw.scalar(ref) if rw.type(ref).dtype == "float32" else None
+        number = _constant(rw, ref)
         if number is not None and (not inputs or ref not in inputs):
             if number not in constants:
                 constants.append(number)

@@ -578,6 +578,8 @@ def rows_kept(rw: Rewriter, node: Node) -> list[Ref] | None:
     inner = _is(rw, product.inputs[0], "Reshape") if product else None
     if product is None or inner is None or product.attrs.get("transpose_a"):
         return None
+    if node.types[0].dtype != "float32":  # whose products take any rank once they are fused
+        return None
     x, out = rw.type(inner.inputs[0]).shape, node.types[0].shape
     k, n = rw.type(product.inputs[0]).shape, rw.type(node.inputs[0]).shape
     if x is None or out is None or k is None or n is None or rw.constant(product.inputs[1]) is None:

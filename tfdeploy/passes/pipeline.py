@@ -48,7 +48,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("layout", rules(layout.RULES)),
     ("patterns", rules(patterns.RULES)),
     ("epilogue", rules(epilogue.RULES)),
-    ("narrow", rules(epilogue.NARROW)),
+    ("narrow", rules(epilogue.NARROW | elementwise.POWERS)),
     ("elementwise", elementwise.group),
 )
 

@@ -333,39 +333,51 @@ def _batch_matmul(b: Builder) -> None:
         x = _turned(b, x)
     if a.get("adj_y") or a.get("transpose_b"):
         y = _turned(b, y)
-    x, y = _ranked(b, x, len(out)), _ranked(b, y, len(out))
-    b.call("batch_matmul", [x, y, None, None, None], [b.output()], [0], [0.0, 0.0])
+    _multiply(b, _ranked(b, x, len(out)), _ranked(b, y, len(out)), b.output())
+
+
+def _multiply(b: Builder, x: Value, y: Value, out: Value) -> None:
+    """The products of two stacks of matrices."""
+    if x.dtype == "float64":
+        b.call("matmul_f64", [x, y], [out])
+    else:
+        b.call("batch_matmul", [x, y, None, None, None], [out], [0], [0.0, 0.0])
 
 
 @lowers("Einsum")
 def _einsum(b: Builder) -> None:
-    """Two operands, no ellipsis, at most one axis each that is summed, or that one operand
-    alone has.
+    """Two operands without an ellipsis, and one axis that is summed.
+
+    Of the axes that only one operand has, one is rows or columns of a product; the other operand is
+    the same along the rest.
     """
     a = attrs(b)
     terms, _, result = a["equation"].replace(" ", "").partition("->")
     operands = terms.split(",")
     require(len(operands) == 2 and "." not in terms and result)
+    inputs = [b.input(0), b.input(1)]
+    if result[-1] not in operands[1]:  # columns are what lies side by side in the result
+        operands.reverse()
+        inputs.reverse()
     left, right = operands
     require(all(len(set(t)) == len(t) for t in (left, right, result)))
-    batch = [c for c in result if c in left and c in right]
-    rows = [c for c in left if c in result and c not in right]
-    columns = [c for c in right if c in result and c not in left]
+    rows = [c for c in result if c in left and c not in right][-1:]
+    columns = [c for c in result if c in right and c not in left][-1:]
+    batch = [c for c in result if c not in (*rows, *columns)]
     summed = [c for c in left if c in right and c not in result]
-    require(len(rows) <= 1 and len(columns) <= 1 and len(summed) == 1)
-    require(set(left) == {*batch, *rows, *summed} and set(right) == {*batch, *columns, *summed})
-    x = _arranged(b, b.input(0), left, [*batch, *(rows or "-"), *summed])
-    y = _arranged(b, b.input(1), right, [*batch, *summed, *(columns or "-")])
+    require(len(summed) == 1 and {*left, *right} == {*result, *summed})
+    x = _arranged(b, inputs[0], left, [*batch, *(rows or "-"), *summed])
+    y = _arranged(b, inputs[1], right, [*batch, *summed, *(columns or "-")])
     out = _arranged(b, b.output(), result, [*batch, *(rows or "-"), *(columns or "-")])
-    b.call("batch_matmul", [x, y, None, None, None], [out], [0], [0.0, 0.0])
+    _multiply(b, x, y, out)
 
 
 def _arranged(b: Builder, value: Value, labels: str, order: Sequence[str]) -> Value:
-    """A view of `value`, whose axes are called `labels`, with axes in `order`; "-" is an axis
-    of 1.
+    """A view of `value`, whose axes are called `labels`, with axes in `order`; any other is an
+    axis of 1.
     """
     strides = b.strides(value)
-    at = [labels.index(c) if c != "-" else -1 for c in order]
+    at = [labels.find(c) for c in order]
     return b.view(
         value,
         [value.shape[i] if i >= 0 else 1 for i in at],
@@ -412,9 +424,12 @@ def _permuted(b: Builder, value: Value, perm: Sequence[int]) -> Value:
 @lowers("Softmax", "LogSoftmax")
 def _softmax(b: Builder) -> None:
     assert b.node is not None
-    kernel = "softmax" if b.node.op == "Softmax" else "log_softmax"
-    require(b.input(0).rank)
-    b.call(kernel, [b.dense(b.input(0))], [b.output()])
+    x, log = b.dense(b.input(0)), b.node.op == "LogSoftmax"
+    require(x.rank)
+    if x.dtype == "float64":
+        b.call("softmax_f64", [x], [b.output()], [int(log)])
+    else:
+        b.call("log_softmax" if log else "softmax", [x], [b.output()])
 
 
 @lowers("td.LayerNorm")
@@ -432,12 +447,12 @@ _REDUCTIONS = {"Sum": "sum", "Mean": "mean", "Max": "max", "Min": "min", "Prod":
 def _reduce(b: Builder) -> None:
     assert b.node is not None
     x = b.input(0)
-    require(x.dtype == "float32")
+    require(x.dtype in ("float32", "float64", "int32", "int64"))
     b.set(0, _reduced(b, x, _REDUCTIONS[b.node.op]))
 
 
 def _reduced(b: Builder, x: Value, how: str) -> Value:
-    """Floats reduced over the axes that input 1 lists."""
+    """Numbers reduced over the axes that input 1 lists."""
     assert b.node is not None
     axes = b.constant(b.node.inputs[1])
     require(axes is not None)
