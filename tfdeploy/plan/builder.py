@@ -185,6 +185,9 @@ class Builder:
     is.
     """
 
+    node: Node
+    """What is being lowered."""
+
     def __init__(
         self,
         engine: ModuleType,
@@ -207,7 +210,6 @@ class Builder:
         self.steps: list[Step] = []
         self.values: dict[Ref, Value] = {}
         self.feeds: list[Ref] = []
-        self.node: Node | None = None
         self.placed: dict[int, str] = {}
         self.loops: list[Loop] = []
         self.outer: Builder | None = None
@@ -351,14 +353,12 @@ class Builder:
 
     def input(self, i: int) -> Value:
         """Input `i` of the node at hand."""
-        assert self.node is not None
         return self.operand(self.node.inputs[i])
 
     def operand(self, ref: Ref) -> Value:
         """The value of an input of the node at hand, copied where the node takes dense ones
         alone.
         """
-        assert self.node is not None
         value = self.value(ref)
         return self.dense(value) if self.node.name in self.wants_dense else value
 
@@ -378,6 +378,13 @@ class Builder:
         found: Array | None = node.attrs["value"] if node.op == "Const" else None
         return found
 
+    def array(self, ref: Ref) -> Array:
+        """The array of a constant; NoKernel for anything else."""
+        found = self.constant(ref)
+        if found is None:
+            raise NoKernel(f"{self.graph.name(ref)} is not constant")
+        return found
+
     def const(self, array: Array) -> Value:
         """A value that the model holds."""
         if not (array.flags.c_contiguous and array.flags.aligned):
@@ -386,8 +393,8 @@ class Builder:
             raise NoKernel("rank")
         return Value(CONST, self._dtype(from_numpy(array.dtype)), array.shape, array=array)
 
-    def numbers(self, ref: Ref) -> list[Extent] | None:
-        """What an operand says that spells extents or places, flat; None where nobody knows."""
+    def numbers(self, ref: Ref) -> list[Extent]:
+        """What an operand says that spells extents or places, flat; NoKernel where nobody knows."""
         array = self.constant(ref)
         if array is not None:
             found: list[Extent] = array.reshape(-1).tolist()
@@ -398,7 +405,9 @@ class Builder:
         from ..ops.infer import known  # only graphs whose operands depend on shapes pay for it
 
         value = known(self.graph, ref)
-        flat: list[Extent] | None = None if value is None else np.ravel(np.asarray(value)).tolist()
+        if value is None:
+            raise NoKernel(f"nobody knows {self.graph.name(ref)}")
+        flat: list[Extent] = np.ravel(np.asarray(value)).tolist()
         return flat
 
     def floats(self, numbers: Any) -> Value | None:
@@ -420,7 +429,6 @@ class Builder:
 
     def type(self, slot: int = 0) -> Any:
         """The type of an output of the node at hand; NoKernel where its rank is unknown."""
-        assert self.node is not None
         kind = self.node.types[slot]
         if kind.shape is None:
             raise NoKernel("unknown rank")
@@ -428,7 +436,6 @@ class Builder:
 
     def set(self, slot: int, value: Value) -> Value:
         """Says where an output of the node at hand lies."""
-        assert self.node is not None
         self.values[Ref(self.graph.index[self.node.name], slot)] = value
         return value
 
@@ -527,7 +534,6 @@ class Builder:
         floats: Iterable[float] = (),
     ) -> None:
         """Adds a step whose ints are numbers of extents."""
-        assert self.node is not None
         self.steps.append(
             Step(kernel, list(inputs), list(outputs), ints, list(floats), self.node, self.within)
         )

@@ -17,7 +17,6 @@ from .lowering import LOWERINGS, lowers, read
 
 @lowers("td.Loop")
 def _loop(b: Builder) -> None:
-    assert b.node is not None
     if b.within is not None:
         raise NoKernel("a loop in a loop")
     a = b.node.attrs

@@ -51,11 +51,15 @@ def require(condition: Any) -> None:
         raise NoKernel
 
 
+def _axis(b: Builder, ref: Ref, rank: int) -> int:
+    """The axis that a constant says, counted from the first."""
+    return normalize_axis(b.array(ref).item(), rank)
+
+
 def attrs(b: Builder) -> dict[str, Any]:
     """Attributes of the node at hand, defaults filled in."""
     from ..ops import registry
 
-    assert b.node is not None
     record = registry.get(b.node.op)
     return (record.defaults if record else {}) | b.node.attrs
 
@@ -65,24 +69,20 @@ def attrs(b: Builder) -> dict[str, Any]:
 
 def _epilogue(b: Builder, at: int) -> list[Value | None]:
     """Scale, shift and residual of a fused node; its residual is input `at`."""
-    assert b.node is not None
     a = b.node.attrs
     residual = b.input(at) if len(b.node.inputs) > at else None
     return [b.floats(a["scale"]), b.floats(a["shift"]), residual]
 
 
 def _act(b: Builder) -> tuple[int, tuple[float, ...]]:
-    assert b.node is not None
     return b.activations[b.node.attrs["act"]], b.node.attrs["params"]
 
 
 @lowers("td.MatMul")
 def _matmul(b: Builder) -> None:
-    assert b.node is not None
     a = b.node.attrs
-    weights = b.constant(b.node.inputs[1])
-    require(weights is not None and weights.ndim == 2)
-    assert weights is not None
+    weights = b.array(b.node.inputs[1])
+    require(weights.ndim == 2)
     turned = a.get("transpose_b") or a.get("adj_y")
     key = (id(weights), bool(turned))
     packed = b.pack((weights.T if turned else weights)[None, None], key)
@@ -132,10 +132,8 @@ def _conv_window(b: Builder, x: Value, kernel: Sequence[int]) -> list[int]:
 
 @lowers("td.Conv")
 def _conv(b: Builder) -> None:
-    assert b.node is not None
-    weights = b.constant(b.node.inputs[1])
+    weights = b.array(b.node.inputs[1])
     x = b.input(0)
-    assert weights is not None
     *kernel, length, n = weights.shape
     channels = x.shape[-1]
     require(isinstance(channels, int) and length and channels % length == 0)
@@ -180,7 +178,6 @@ def _taken_back(b: Builder, *kernels: str) -> Step | None:
     """The last step, taken out of the plan, where it is one of `kernels` that `separable` can
     hold, and its result is a large image that the node at hand alone reads.
     """
-    assert b.node is not None
     value, step = b.own(b.node.inputs[0]), b.steps[-1] if b.steps else None
     if step is None or value is not step.outputs[0] or step.kernel not in kernels:
         return None
@@ -204,7 +201,7 @@ def _separable(
     """A call of `separable` without its last product: `conv` if any, then a depthwise convolution
     of the given operands.
     """
-    assert b.node is not None and depth[0] is not None
+    assert depth[0] is not None
     zero = b.extent(0)
     before = conv.inputs[:4] if conv else [depth[0], None, None, None]
     numbers = list(conv.ints) if conv else [zero] * 11
@@ -248,10 +245,8 @@ def _winograd_points(b: Builder, weights: Array) -> int:
 
 @lowers("td.ConvTranspose")
 def _conv_transpose(b: Builder) -> None:
-    assert b.node is not None
-    weights = b.constant(b.node.inputs[1])
+    weights = b.array(b.node.inputs[1])
     x = b.input(0)
-    assert weights is not None
     *kernel, n, length = weights.shape
     taps = math.prod(kernel)
     packed = b.pack(
@@ -281,10 +276,8 @@ def _conv_transpose(b: Builder) -> None:
 
 @lowers("td.Depthwise")
 def _depthwise(b: Builder) -> None:
-    assert b.node is not None
-    weights = b.constant(b.node.inputs[1])
+    weights = b.array(b.node.inputs[1])
     x = b.input(0)
-    assert weights is not None
     *kernel, channels, multiplier = weights.shape
     taps = math.prod(kernel)
     act, params = _act(b)
@@ -308,7 +301,6 @@ def _depthwise(b: Builder) -> None:
 
 @lowers("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D", "td.Pool")
 def _pool(b: Builder) -> None:
-    assert b.node is not None
     a = attrs(b)
     padded = b.node.op == "td.Pool"
     require(a.get("data_format", "NHWC") in ("NHWC", "NDHWC"))
@@ -325,7 +317,7 @@ def _batch_matmul(b: Builder) -> None:
     a = attrs(b)
     x, y = b.input(0), b.input(1)
     out = b.type().shape
-    if b.node is not None and b.node.op == "BatchMatMul":
+    if b.node.op == "BatchMatMul":
         require(x.rank == y.rank)
         for left, right in zip(x.shape[:-2], y.shape[:-2], strict=True):
             b.equal(left, right)
@@ -403,7 +395,6 @@ def _ranked(b: Builder, value: Value, rank: int) -> Value:
 
 @lowers("td.Attention")
 def _attention(b: Builder) -> None:
-    assert b.node is not None
     a = b.node.attrs
     operands: list[Value | None] = [_permuted(b, b.input(i), a["perms"][i]) for i in range(3)]
     operands.append(b.input(3) if len(b.node.inputs) > 3 else None)
@@ -423,7 +414,6 @@ def _permuted(b: Builder, value: Value, perm: Sequence[int]) -> Value:
 
 @lowers("Softmax", "LogSoftmax")
 def _softmax(b: Builder) -> None:
-    assert b.node is not None
     x, log = b.dense(b.input(0)), b.node.op == "LogSoftmax"
     require(x.rank)
     if x.dtype == "float64":
@@ -434,7 +424,6 @@ def _softmax(b: Builder) -> None:
 
 @lowers("td.LayerNorm")
 def _layer_norm(b: Builder) -> None:
-    assert b.node is not None
     a = b.node.attrs
     inputs = [b.dense(b.input(0)), b.floats(a["scale"]), b.floats(a["shift"])]
     b.call("layer_norm", inputs, [b.output()], [], [a["epsilon"]])
@@ -445,7 +434,6 @@ _REDUCTIONS = {"Sum": "sum", "Mean": "mean", "Max": "max", "Min": "min", "Prod":
 
 @lowers(*_REDUCTIONS, uses=(0,))
 def _reduce(b: Builder) -> None:
-    assert b.node is not None
     x = b.input(0)
     require(x.dtype in ("float32", "float64", "int32", "int64"))
     b.set(0, _reduced(b, x, _REDUCTIONS[b.node.op]))
@@ -453,10 +441,7 @@ def _reduce(b: Builder) -> None:
 
 def _reduced(b: Builder, x: Value, how: str) -> Value:
     """Numbers reduced over the axes that input 1 lists."""
-    assert b.node is not None
-    axes = b.constant(b.node.inputs[1])
-    require(axes is not None)
-    assert axes is not None
+    axes = b.array(b.node.inputs[1])
     gone = {normalize_axis(int(axis), x.rank) for axis in axes.reshape(-1)}
     require(len(gone) == axes.size)
     target = b.new(x.dtype, tuple(1 if i in gone else e for i, e in enumerate(x.shape)))
@@ -467,7 +452,6 @@ def _reduced(b: Builder, x: Value, how: str) -> Value:
 @lowers("All", "Any", uses=(0,))
 def _truths(b: Builder) -> None:
     """Products and sums of zeros and ones."""
-    assert b.node is not None
     x = b.input(0)
     numbers = b.new(FLOAT32, x.shape)
     b.call("cast", [x], [numbers])
@@ -525,11 +509,8 @@ def _ensure_shape(b: Builder) -> None:
 
 @lowers("Transpose", uses=(0,))
 def _transpose(b: Builder) -> None:
-    assert b.node is not None
     x = b.input(0)
-    perm = b.constant(b.node.inputs[1])
-    require(perm is not None)
-    assert perm is not None
+    perm = b.array(b.node.inputs[1])
     order = [normalize_axis(int(p), x.rank) for p in perm]
     strides = b.strides(x)
     b.set(0, b.view(x, [x.shape[i] for i in order], [strides[i] for i in order]))
@@ -542,7 +523,7 @@ def _unpack(b: Builder) -> None:
     axis = normalize_axis(a.get("axis", 0), x.rank)
     strides = b.strides(x)
     rest = [i for i in range(x.rank) if i != axis]
-    for slot in range(len(b.node.types) if b.node else 0):
+    for slot in range(len(b.node.types)):
         b.set(
             slot,
             b.view(x, [x.shape[i] for i in rest], [strides[i] for i in rest], strides[axis] * slot),
@@ -551,26 +532,17 @@ def _unpack(b: Builder) -> None:
 
 @lowers("Split", uses=(1,))
 def _split(b: Builder) -> None:
-    assert b.node is not None
-    axis_value = b.constant(b.node.inputs[0])
-    require(axis_value is not None)
-    assert axis_value is not None
     x = b.input(1)
-    _cut(b, x, normalize_axis(int(axis_value), x.rank))
+    _cut(b, x, _axis(b, b.node.inputs[0], x.rank))
 
 
 @lowers("SplitV", uses=(0,))
 def _split_v(b: Builder) -> None:
-    assert b.node is not None
-    axis_value = b.constant(b.node.inputs[2])
-    require(axis_value is not None)
-    assert axis_value is not None
     x = b.input(0)
-    _cut(b, x, normalize_axis(int(axis_value), x.rank))
+    _cut(b, x, _axis(b, b.node.inputs[2], x.rank))
 
 
 def _cut(b: Builder, x: Value, axis: int) -> None:
-    assert b.node is not None
     strides = b.strides(x)
     start: Extent = 0
     for slot in range(len(b.node.types)):
@@ -582,10 +554,7 @@ def _cut(b: Builder, x: Value, axis: int) -> None:
 
 @lowers("Slice", uses=(0,))
 def _slice(b: Builder) -> None:
-    assert b.node is not None
     begin = b.numbers(b.node.inputs[1])
-    require(begin is not None)
-    assert begin is not None
     x, shape = b.input(0), b.type().shape
     offset: Extent = 0
     places = zip(b.strides(x), begin, shape, x.shape, strict=True)
@@ -601,11 +570,8 @@ def _slice(b: Builder) -> None:
 def _strided_slice(b: Builder) -> None:
     from ..ops.array import strided_spec
 
-    assert b.node is not None
     x = b.input(0)
     begin, end, step = (b.numbers(ref) for ref in b.node.inputs[1:4])
-    require(begin is not None and end is not None and step is not None)
-    assert begin is not None and end is not None and step is not None
     require(all(isinstance(each, int) for each in step))
     offset: Extent = 0
     shape, strides = [], []
@@ -666,10 +632,7 @@ def _dynamic_slice(b: Builder) -> None:
 
 def _window_of(b: Builder, x: Value, shape: Sequence[Extent], at: int) -> Value:
     """The part of `x` of a shape that begins where input `at` says, moved inside."""
-    assert b.node is not None
     begin = b.numbers(b.node.inputs[at])
-    require(begin is not None)
-    assert begin is not None
     offset: Extent = 0
     for step, first, size, extent in zip(b.strides(x), begin, shape, x.shape, strict=True):
         b.at_most(size, extent)
@@ -680,14 +643,12 @@ def _window_of(b: Builder, x: Value, shape: Sequence[Extent], at: int) -> Value:
 
 @lowers("XlaDynamicUpdateSlice", uses=(0, 1))
 def _dynamic_update_slice(b: Builder) -> None:
-    assert b.node is not None
     update, y = b.input(1), _changed(b, 0)
     b.copy(update, _window_of(b, y, update.shape, 2))
 
 
 def _changed(b: Builder, i: int) -> Value:
     """The output, which begins as input `i`: in its place where nobody else needs that."""
-    assert b.node is not None
     value = b.own(b.node.inputs[i])
     if value is not None and value.dense and value.shape == b.type().shape:
         return b.set(0, value)
@@ -698,11 +659,8 @@ def _changed(b: Builder, i: int) -> Value:
 
 @lowers("ReverseV2", "Reverse", uses=(0,))
 def _reverse(b: Builder) -> None:
-    assert b.node is not None
     x = b.input(0)
-    axes = b.constant(b.node.inputs[1])
-    require(axes is not None)
-    assert axes is not None
+    axes = b.array(b.node.inputs[1])
     named = np.flatnonzero(axes) if axes.dtype == bool else axes.reshape(-1)
     turned = {normalize_axis(int(axis), x.rank) for axis in named}
     require(len(turned) == named.size)
@@ -716,7 +674,6 @@ def _reverse(b: Builder) -> None:
 
 @lowers("ZerosLike", "OnesLike", uses=())
 def _fill_like(b: Builder) -> None:
-    assert b.node is not None
     y = b.output()
     number = np.full((1,) * y.rank, b.node.op == "OnesLike", y.dtype.numpy)
     b.copy(b.const(number), y)
@@ -734,13 +691,9 @@ def _broadcast_to(b: Builder) -> None:
 
 @lowers("ConcatV2")
 def _concat(b: Builder) -> None:
-    assert b.node is not None
     *parts, axis_ref = b.node.inputs
-    axis_value = b.constant(axis_ref)
-    require(axis_value is not None)
-    assert axis_value is not None
     target = b.output()
-    axis = normalize_axis(axis_value.item(), target.rank)
+    axis = _axis(b, axis_ref, target.rank)
     strides = b.strides(target)
     start: Extent = 0
     for ref in parts:
@@ -763,7 +716,6 @@ def _fits_beside(b: Builder, part: Value, whole: Value, axis: int) -> None:
 
 @lowers("Pack")
 def _pack(b: Builder) -> None:
-    assert b.node is not None
     target = b.output()
     axis = normalize_axis(attrs(b).get("axis", 0), target.rank)
     parts = []
@@ -787,16 +739,10 @@ def _join(b: Builder, target: Value, parts: Sequence[Value], axis: int) -> None:
 
 @lowers("Pad", "PadV2", uses=(0,))
 def _pad(b: Builder) -> None:
-    assert b.node is not None
-    paddings = b.constant(b.node.inputs[1])
+    paddings = b.array(b.node.inputs[1])
     fill = 0.0
     if b.node.op == "PadV2":
-        value = b.constant(b.node.inputs[2])
-        require(value is not None)
-        assert value is not None
-        fill = float(value)
-    require(paddings is not None)
-    assert paddings is not None
+        fill = float(b.array(b.node.inputs[2]))
     x, target = b.input(0), b.output()
     strides = b.strides(target)
     number = np.full((1,) * target.rank, fill, target.dtype.numpy)
@@ -811,11 +757,10 @@ def _pad(b: Builder) -> None:
 @lowers("MirrorPad", uses=(0,))
 def _mirror_pad(b: Builder) -> None:
     """The strips beside an axis are turned copies of what lies inside, axis by axis."""
-    assert b.node is not None
     x, target = b.input(0), b.output()
     known, edge = b.numbers(b.node.inputs[1]), int(attrs(b)["mode"] == "REFLECT")
-    paddings = [n for n in known or () if isinstance(n, int) and n >= 0]
-    require(known is not None and len(paddings) == len(known))
+    paddings = [n for n in known if isinstance(n, int) and n >= 0]
+    require(len(paddings) == len(known))
     strides, before, after = b.strides(target), paddings[::2], paddings[1::2]
     start: Extent = 0
     for step, n in zip(strides, before, strict=True):
@@ -841,7 +786,6 @@ def _mirror_pad(b: Builder) -> None:
 
 @lowers("DepthToSpace", "SpaceToDepth")
 def _depth_and_space(b: Builder) -> None:
-    assert b.node is not None
     a = attrs(b)
     require(a.get("data_format", "NHWC") == "NHWC")
     n, x, y = a["block_size"], b.input(0), b.output()
@@ -859,12 +803,8 @@ def _depth_and_space(b: Builder) -> None:
 
 @lowers("GatherV2", "Gather", "td.Gather")
 def _gather(b: Builder) -> None:
-    assert b.node is not None
-    axis_value = b.constant(b.node.inputs[2]) if len(b.node.inputs) > 2 else np.int32(0)
-    require(axis_value is not None)
-    assert axis_value is not None
     x, at = b.dense(b.input(0)), b.dense(b.input(1))
-    axis = normalize_axis(int(axis_value), x.rank)
+    axis = _axis(b, b.node.inputs[2], x.rank) if len(b.node.inputs) > 2 else 0
     batch = attrs(b).get("batch_dims", 0)
     batch += at.rank if batch < 0 else 0
     require(0 <= batch <= axis and batch <= at.rank)
@@ -907,12 +847,9 @@ def _one_hot(b: Builder) -> None:
 
 @lowers("ArgMax", "ArgMin", uses=(0,))
 def _arg_reduce(b: Builder) -> None:
-    assert b.node is not None
-    axis_value = b.constant(b.node.inputs[1])
     x = b.dense(b.input(0))
-    require(axis_value is not None and x.dtype == "float32")
-    assert axis_value is not None
-    axis = normalize_axis(int(axis_value), x.rank)
+    require(x.dtype == "float32")
+    axis = _axis(b, b.node.inputs[1], x.rank)
     outer, inner = product(x.shape[:axis]), product(x.shape[axis + 1 :])
     y = b.output()
     source = b.view(x, (outer, x.shape[axis], inner))
@@ -921,12 +858,9 @@ def _arg_reduce(b: Builder) -> None:
 
 @lowers("Cumsum", "Cumprod", uses=(0,))
 def _scan(b: Builder) -> None:
-    assert b.node is not None
-    axis_value = b.constant(b.node.inputs[1])
     x, a = b.dense(b.input(0)), attrs(b)
-    require(axis_value is not None and x.dtype in ("float32", "float64", "int32", "int64"))
-    assert axis_value is not None
-    axis, y = normalize_axis(int(axis_value), x.rank), b.output()
+    require(x.dtype in ("float32", "float64", "int32", "int64"))
+    axis, y = _axis(b, b.node.inputs[1], x.rank), b.output()
     shape = product(x.shape[:axis]), x.shape[axis], product(x.shape[axis + 1 :])
     flags = [b.node.op == "Cumprod", bool(a.get("exclusive")), bool(a.get("reverse"))]
     b.call("scan", [b.view(x, shape)], [b.view(y, shape)], flags)
@@ -934,11 +868,9 @@ def _scan(b: Builder) -> None:
 
 @lowers("MatrixBandPart", "BatchMatrixBandPart", uses=(0,))
 def _band(b: Builder) -> None:
-    assert b.node is not None
     x, y = b.dense(b.input(0)), b.output()
-    kept = [b.numbers(ref) for ref in b.node.inputs[1:]]
-    require(x.rank > 1 and all(n is not None and len(n) == 1 for n in kept))
-    diagonals = [n[0] for n in kept if n is not None]
+    diagonals = [n for ref in b.node.inputs[1:] for n in b.numbers(ref)]
+    require(x.rank > 1 and len(diagonals) == 2)
     for n, extent in zip(diagonals, x.shape[-2:], strict=True):
         b.at_most(n, extent)
     shape = product(x.shape[:-2]), *x.shape[-2:]
@@ -981,7 +913,6 @@ def _joined(
 
 @lowers(*(f"UnsortedSegment{how}" for how in ("Sum", "Prod", "Max", "Min")), uses=(0, 1))
 def _unsorted_segment(b: Builder) -> None:
-    assert b.node is not None
     x, at = b.input(0), b.input(1)
     how = b.node.op.removeprefix("UnsortedSegment").lower()
     require(x.rank >= at.rank)
@@ -1016,7 +947,6 @@ def _scatter_nd(b: Builder) -> None:
 
 @lowers("TensorScatterAdd", "TensorScatterUpdate")
 def _tensor_scatter(b: Builder) -> None:
-    assert b.node is not None
     at, updates, y = b.input(1), b.input(2), _changed(b, 0)
     _scattered(b, at, updates, y, "sum" if b.node.op.endswith("Add") else "set", None)
 
@@ -1029,7 +959,6 @@ def _cast(b: Builder) -> None:
 
 @lowers("ResizeBilinear", "ResizeNearestNeighbor", uses=(0,))
 def _resize(b: Builder) -> None:
-    assert b.node is not None
     a = attrs(b)
     kind = int(b.node.op == "ResizeBilinear")
     flags = [int(bool(a.get(name))) for name in ("align_corners", "half_pixel_centers")]
@@ -1051,10 +980,7 @@ def _crop_and_resize(b: Builder) -> None:
 
 @lowers("Tile", uses=(0,))
 def _tile(b: Builder) -> None:
-    assert b.node is not None
     multiples = b.numbers(b.node.inputs[1])
-    require(multiples is not None)
-    assert multiples is not None
     x, y = b.input(0), b.output()
     strides, steps = b.strides(x), b.strides(y)
     shape: list[Extent] = []
@@ -1073,11 +999,9 @@ def _tile(b: Builder) -> None:
 
 @lowers("Range", uses=(0, 2))
 def _range(b: Builder) -> None:
-    assert b.node is not None
     start, limit = (b.numbers(ref) for ref in b.node.inputs[:2])
-    delta = b.constant(b.node.inputs[2])
-    require(start is not None and limit is not None and delta is not None and delta != 0)
-    assert start is not None and limit is not None and delta is not None
+    delta = b.array(b.node.inputs[2])
+    require(delta != 0)
     require(b.input(0).dtype in ("int32", "int64"))
     b.at_most(*((start[0], limit[0]) if delta > 0 else (limit[0], start[0])))
     b.call("range", [b.input(0), b.input(2)], [b.output()])
@@ -1085,7 +1009,6 @@ def _range(b: Builder) -> None:
 
 @lowers("Shape", uses=())
 def _shape(b: Builder) -> None:
-    assert b.node is not None
     shape = b.graph.type(b.node.inputs[0]).shape
     require(shape is not None)
     _numbers(b, shape or ())
@@ -1093,7 +1016,6 @@ def _shape(b: Builder) -> None:
 
 @lowers("Size", uses=())
 def _size(b: Builder) -> None:
-    assert b.node is not None
     shape = b.graph.type(b.node.inputs[0]).shape
     require(shape is not None)
     _numbers(b, [product(shape or ())])
@@ -1101,7 +1023,6 @@ def _size(b: Builder) -> None:
 
 @lowers("td.Extents", uses=())
 def _extents(b: Builder) -> None:
-    assert b.node is not None
     _numbers(b, b.node.attrs["extents"])
 
 
@@ -1118,7 +1039,6 @@ def _fill(b: Builder) -> None:
 
 @lowers("td.Map")
 def _map(b: Builder) -> None:
-    assert b.node is not None
     a = b.node.attrs
     table = b.engine.map_ops()
     code = [n for op, *operands in a["code"] for n in (table[op], *operands)]

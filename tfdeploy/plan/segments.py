@@ -293,7 +293,6 @@ class Maker:
         try:
             values = _as_results(b, results)
         except NoKernel as error:
-            assert b.node is not None
             self._refuse(b.node, error)
             return
         try:
