@@ -214,6 +214,12 @@ def test_softmax_and_products_of_doubles(n: int) -> None:
     b = b.transpose(0, 2, 1)[None]
     for y in everywhere("matmul_f64", [a, b], (2, 3, 6, 11), dtype=np.float64):
         assert np.allclose(y, a @ b, rtol=1e-13, atol=1e-13)
+    a, b = rng.standard_normal((6, n)), rng.standard_normal((n, 19))
+    whole = list(everywhere("matmul_f64", [a, b], (6, 19), dtype=np.float64))
+    part = list(everywhere("matmul_f64", [a[2:5], b], (3, 19), dtype=np.float64))
+    for y, some in zip(whole, part, strict=True):
+        assert np.allclose(y, a @ b, rtol=1e-13, atol=1e-13)
+        np.testing.assert_array_equal(some, y[2:5])
 
 
 @pytest.mark.parametrize("shape", [(4, 0, 5), (4, 5, 0), (0, 4, 5)])

@@ -29,9 +29,10 @@ static int matmul_f64_plan(const td_call *call, td_work *work) {
     return TD_OK;
 }
 
-/* `rows` rows by a panel of b, whose columns beyond n are of no account; sums are cut as everywhere. */
+/* `rows` rows by a panel of b, whose rows lie b_row apart and whose columns beyond n are of no account;
+ * sums are cut as everywhere. */
 TD_INLINE void td_double_rows(const double *a, int64_t a_row, int64_t a_step, const double *panel,
-                              double *y, int64_t y_row, int64_t y_step, int64_t k, int64_t n,
+                              int64_t b_row, double *y, int64_t y_row, int64_t y_step, int64_t k, int64_t n,
                               const int rows) {
     vd total[TD_DOUBLE_ROWS][TD_DOUBLE_NV];
     for (int64_t first = 0; first == 0 || first < k; first += TD_REDUCE_BLOCK) {
@@ -42,7 +43,7 @@ TD_INLINE void td_double_rows(const double *a, int64_t a_row, int64_t a_step, co
             for (int i = 0; i < rows; i++)
                 for (int v = 0; v < TD_DOUBLE_NV; v++)
                     acc[i][v] = td_fmad(td_setd(a[i * a_row + c * a_step]),
-                                        td_loadd(panel + c * TD_DOUBLE_PANEL + v * TD_DOUBLES),
+                                        td_loadd(panel + c * b_row + v * TD_DOUBLES),
                                         acc[i][v]);
         for (int i = 0; i < rows; i++)
             for (int v = 0; v < TD_DOUBLE_NV; v++)
@@ -70,17 +71,21 @@ static int matmul_f64_run(const td_call *call) {
         const double *w = (const double *)b->data + td_batch_offset(b, y, product) +
                           column * b->stride[last];
         double *to = (double *)y->data + td_batch_offset(y, y, product) + column * y_step;
-        for (int64_t c = 0; c < k; c++)
+        /* Few rows do not pay for a copy of what lies right as it is. */
+        const int there = m <= TD_DOUBLE_ROWS && width == TD_DOUBLE_PANEL && b->stride[last] == 1;
+        const int64_t b_row = there ? b->stride[last - 1] : TD_DOUBLE_PANEL;
+        const double *from = there ? w : panel;
+        for (int64_t c = 0; c < k && !there; c++)
             for (int64_t j = 0; j < TD_DOUBLE_PANEL; j++)
                 panel[c * TD_DOUBLE_PANEL + j] =
                     j < width ? w[c * b->stride[last - 1] + j * b->stride[last]] : 0.0;
         int64_t i = 0;
         for (; i + TD_DOUBLE_ROWS <= m; i += TD_DOUBLE_ROWS)
-            td_double_rows(x + i * a_row, a_row, a_step, panel, to + i * y_row, y_row, y_step, k,
-                           width, TD_DOUBLE_ROWS);
+            td_double_rows(x + i * a_row, a_row, a_step, from, b_row, to + i * y_row, y_row, y_step,
+                           k, width, TD_DOUBLE_ROWS);
         for (; i < m; i++)
-            td_double_rows(x + i * a_row, a_row, a_step, panel, to + i * y_row, y_row, y_step, k,
-                           width, 1);
+            td_double_rows(x + i * a_row, a_row, a_step, from, b_row, to + i * y_row, y_row, y_step,
+                           k, width, 1);
     }
     return TD_OK;
 }
