@@ -2,6 +2,7 @@
 #ifndef TD_DOUBLE_H
 #define TD_DOUBLE_H
 
+#include "gemm.h"
 #include "reduce.h"
 
 enum { TD_DOUBLE_PANEL = 8, TD_DOUBLE_ROWS = 4, TD_DOUBLE_NV = TD_DOUBLE_PANEL / TD_DOUBLES };
@@ -94,13 +95,14 @@ static int matmul_f64_run(const td_call *call) {
 static int softmax_f64_plan(const td_call *call, td_work *work) {
     const td_tensor *x = call->in[0], *y = call->out[0];
     if (x->dtype != TD_F64 || y->dtype != TD_F64 || x->rank != y->rank || !x->rank) return TD_REFUSED;
-    int64_t step = 1;
-    for (int i = x->rank - 1; i >= 0; step *= x->shape[i--]) {
-        if (x->shape[i] != y->shape[i]) return TD_REFUSED;
-        if (x->shape[i] > 1 && (x->stride[i] != step || y->stride[i] != step)) return TD_REFUSED;
-    }
+    if (!td_is_dense(x) || !td_is_dense(y)) return TD_REFUSED;
     const int64_t n = x->shape[x->rank - 1];
-    *work = (td_work){step ? step / n : 0, 1 + (4 << 10) / (n + 8), 0};
+    int64_t rows = n ? 1 : 0;
+    for (int i = 0; i < x->rank; i++) {
+        if (x->shape[i] != y->shape[i]) return TD_REFUSED;
+        if (i < x->rank - 1) rows *= x->shape[i];
+    }
+    *work = (td_work){rows, 1 + (4 << 10) / (n + 8), 0};
     return TD_OK;
 }
 

@@ -24,6 +24,13 @@ TD_INLINE int td_is_f32(const td_tensor *t) { return t->dtype == TD_F32; }
 TD_INLINE int td_dense_last(const td_tensor *t) {
     return t->rank && (t->stride[t->rank - 1] == 1 || t->shape[t->rank - 1] <= 1);
 }
+TD_INLINE int td_is_dense(const td_tensor *t) {
+    int64_t step = 1;
+    int dense = 1;
+    for (int i = t->rank - 1; i >= 0; step *= t->shape[i--])
+        dense &= t->shape[i] < 2 || t->stride[i] == step;
+    return dense || !step;
+}
 /* A per-channel operand of an epilogue: absent, or n floats in a row. */
 TD_INLINE int td_is_channels(const td_tensor *t, int64_t n) {
     return !t->data || (td_is_f32(t) && t->rank == 1 && t->shape[0] == n && td_dense_last(t));

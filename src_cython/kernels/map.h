@@ -318,8 +318,8 @@ static int td_map_of(td_map_plan *p, const td_call *call) {
 /* map: up to 16 inputs that broadcast to the outputs' one shape -> up to 16 outputs
  *      ints: number of instructions, then for each (op of mapops.h, result, operand, operand, operand)
  *      floats: the constants
- *      f32, int32, uint8 (as int32) and bool, or f64 and bool.  Works in place where an input that lies as the output is
- *      read by no instruction after the one that writes that output. */
+ *      f32, int32, uint8 (as int32) and bool, or f64 and bool.  Works in place where an input that lies as
+ *      the output is read by no instruction after the one that writes that output. */
 static int map_plan(const td_call *call, td_work *work) {
     td_map_plan p = {0};
     if (td_map_of(&p, call)) return TD_REFUSED;

@@ -2,15 +2,8 @@
 #ifndef TD_SCAN_H
 #define TD_SCAN_H
 
+#include "gemm.h"
 #include "move.h"
-
-TD_INLINE int td_is_dense(const td_tensor *t) {
-    int64_t step = 1;
-    int dense = 1;
-    for (int i = t->rank - 1; i >= 0; step *= t->shape[i--])
-        dense &= t->shape[i] < 2 || t->stride[i] == step;
-    return dense || !step;
-}
 
 enum { TD_SCAN_COLUMNS = 256 }; /* of one unit */
 

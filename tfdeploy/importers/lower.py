@@ -23,6 +23,7 @@ from .age import modern
 from .freeze import VARIABLES, freeze
 from .pipelines import without_pipelines
 from .raw import (
+    CALLS,
     AttrPlaceholder,
     FuncRef,
     RawArg,
@@ -38,7 +39,6 @@ from .sinks import sinks
 from .structure import structured
 from .tables import fill
 
-_CALLS = frozenset({"BatchFunction", "PartitionedCall", "StatefulPartitionedCall"})
 _DEEPEST = 60  # functions inside functions that are not inlined
 
 
@@ -215,7 +215,7 @@ class _Builder:
 
     def _function(self, node: RawNode) -> RawFunction | None:
         """The function that `node` calls: by attribute, or by using its name as the op."""
-        if node.op in _CALLS:
+        if node.op in CALLS:
             target = node.attrs.get("f")
             name = target.name if isinstance(target, FuncRef) else str(target)
         elif node.op in self.raw.graph.functions:
@@ -295,7 +295,7 @@ class _Builder:
 
     def _slot(self, node: RawNode, frame: _Frame, output: str, position: int) -> int:
         """The flat number of output `position` of the output argument called `output`."""
-        if node.op in _CALLS or not output:  # one output argument holds all results
+        if node.op in CALLS or not output:  # one output argument holds all results
             return position
         function = self._function(node)
         if function is not None:

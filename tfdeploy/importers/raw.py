@@ -18,6 +18,9 @@ from ..graph.graph import FuncRef as FuncRef
 Shape = tuple[int | None, ...] | None
 """A TensorFlow shape: None is an unknown rank, a None inside an unknown dimension."""
 
+CALLS = frozenset({"BatchFunction", "PartitionedCall", "StatefulPartitionedCall"})
+"""Ops that call the function in their attribute ``f``, and nothing else."""
+
 
 class Unreadable(NamedTuple):
     """A tensor attribute that no array holds (a variant; bfloat16 without ml_dtypes), and why."""

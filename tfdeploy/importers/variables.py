@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ConversionError, FormatError, TfdeployError, near
 from . import protos, wire
 from .bundle import Bundle, parse_slice
-from .raw import FuncRef, RawFunction, RawGraph, RawNode
+from .raw import CALLS, FuncRef, RawFunction, RawGraph, RawNode
 from .slices import open_checkpoint
 
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
@@ -25,7 +25,6 @@ _IMPORT_OPS = frozenset({"LookupTableImport", "LookupTableImportV2"})
 TABLE_PARTS = ("~keys", "~values")
 """What follows a table's name in the names of the values that a checkpoint has for it."""
 _SAME_VALUE = frozenset({"Identity", "Reshape", "Snapshot"})
-_CALLS = frozenset({"BatchFunction", "PartitionedCall", "StatefulPartitionedCall"})
 _SLICES = {"RestoreV2": 2, "RestoreSlice": 2, "Restore": None}  # which input says the slice
 RESTORES = frozenset(_SLICES)
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -260,7 +259,7 @@ class _Tracer:
     def _enter(self, scope: _Scope, node: RawNode) -> _Scope | None:
         """The scope of a call; None where the node calls no function."""
         name = node.op
-        if node.op in _CALLS and isinstance(node.attrs.get("f"), FuncRef):
+        if node.op in CALLS and isinstance(node.attrs.get("f"), FuncRef):
             name = node.attrs["f"].name
         function = self.graph.functions.get(name)
         if function is None:

@@ -162,13 +162,11 @@ def _agree(rw: Rewriter, node: Node, body: Graph, fixed: set[int]) -> dict[str, 
     Where that takes symbols to be equal, as those of two batches that meet in a state, they are
     told: such a loop holds for no others.
     """
-    states = [i for i, ref in enumerate(body.inputs) if body.type(ref).dtype != VARIANT]
-    states = [i for i in states if i not in fixed]
-    shapes = [
-        (rw.type(node.inputs[i]).shape, body.type(body.inputs[i]).shape, body.type(ref).shape)
-        for i, ref in enumerate(body.outputs)
-        if i in states
-    ]
+    firsts = {
+        i: rw.type(node.inputs[i]).shape
+        for i, ref in enumerate(body.inputs)
+        if i not in fixed and body.type(ref).dtype != VARIANT
+    }
     same: dict[str, Extent] = {}
 
     def take(extent: Extent, first: Extent) -> None:
@@ -180,13 +178,12 @@ def _agree(rw: Rewriter, node: Node, body: Graph, fixed: set[int]) -> dict[str, 
                 by = {name: first}
                 same.update({symbol: replaced(e, by) for symbol, e in same.items()} | by)
 
-    for kind in (1, 2):  # before and after a round
-        if kind == 2 and ordered(rw.old):  # nothing may happen twice: there is no other way to run
-            break
-        for shape in shapes:
-            first = shape[0]
-            _require(first is not None and shape[kind] is not None)
-            for extent, e in zip(shape[kind] or (), first or (), strict=False):
+    # Where nothing may happen twice, there is no other way to run: nothing is asked of batches.
+    for side in [body.inputs] if ordered(rw.old) else [body.inputs, body.outputs]:
+        for i, first in firsts.items():
+            shape = body.type(side[i]).shape
+            _require(first is not None and shape is not None)
+            for extent, e in zip(shape or (), first or (), strict=False):
                 take(extent, e)
     for each in body.nodes:
         each.types = tuple(_retyped(kind, same) for kind in each.types)
@@ -279,7 +276,9 @@ def _look_at_list(rw: Rewriter, found: _Loop, i: int, uses: dict[Ref, list[Node]
 
 
 def _lasts(rw: Rewriter, found: _Loop, length: Extent) -> bool:
-    """Whether a list has a row for each round, and no more."""
+    """Whether a list has a row for each round, and no more: of two symbols that is taken as given,
+    and the loop holds for no others.
+    """
     rounds = found.rounds
     symbols = [e.name for e in (length, rounds) if isinstance(e, Dim) and e.name is not None]
     if length != rounds and len(symbols) == 2 and not ordered(rw.old):
