@@ -225,7 +225,7 @@ def test_it_runs_as_a_module_without_tensorflow(digits):
 
 
 def test_a_closed_pipe_is_no_traceback(digits):
-    command = f"{sys.executable} -m tfdeploy.cli inspect {digits[0]} | head -c 10"
+    command = f"{sys.executable} -m tfdeploy inspect {digits[0]} | head -c 10"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert len(result.stdout) == 10
     assert "Traceback" not in result.stderr

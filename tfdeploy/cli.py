@@ -190,7 +190,3 @@ def _config(args: argparse.Namespace) -> int:
 
     print(json.dumps(config.as_dict(), indent=2) if args.json else config.config_text())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -35,9 +35,9 @@ from .builder import (
 from .lowering import LOWERINGS, read
 
 _LONGEST = 2000  # nodes of one segment: laying out an arena takes the square of its values
-_SAMPLE = 97  # stands for every varying extent where kernels are asked before anything is fed,
+_SAMPLES = (97, 24, 5, 2)  # stand for every varying extent where kernels are asked before anything
+_VALUE = 2  # is fed, the first that can be; and this for every value that extents depend on
 _SIZES = ("Shape", "Size")  # which references know as well as kernels
-_VALUE = 2  # and this for every value that extents depend on
 
 
 class Segment:
@@ -309,20 +309,22 @@ class Maker:
 
     def _accepted(self, b: Builder, plan: Any) -> bool:
         """Whether every kernel takes its step, for sample extents; remembers a node whose does
-        not.  Extents that cannot be together say nothing of those that are fed.
+        not.  Extents that cannot be together, as those beyond a table of positions, say nothing of
+        those that are fed.
         """
-        sample = _Sample(dict.fromkeys(b.value_symbols(), _VALUE))
-        shapes = tuple(
-            tuple(evaluate(e, sample) for e in shape) for shape in b.feed_shapes(b.feeds)
-        )
-        try:
-            plan.memory(shapes)
-        except self.engine.Refused as refused:
-            number = int(str(refused).rpartition(" ")[2])
-            if number < 0:
-                return True
-            self._learn(b, number)
-            return False
+        for size in _SAMPLES:
+            sample = _Sample(size, dict.fromkeys(b.value_symbols(), _VALUE))
+            shapes = tuple(
+                tuple(evaluate(e, sample) for e in shape) for shape in b.feed_shapes(b.feeds)
+            )
+            try:
+                plan.memory(shapes)
+                break
+            except self.engine.Refused as refused:
+                number = int(str(refused).rpartition(" ")[2])
+                if number >= 0:
+                    self._learn(b, number)
+                    return False
         return True
 
     def _learn(self, b: Builder, number: int) -> None:
@@ -339,8 +341,14 @@ class Maker:
 
 
 class _Sample(dict[str, int]):
+    """Values of symbols; `size` of those that have none."""
+
+    def __init__(self, size: int, known: dict[str, int]) -> None:
+        super().__init__(known)
+        self._size = size
+
     def __missing__(self, key: str) -> int:
-        return _SAMPLE
+        return self._size
 
 
 def _as_results(b: Builder, results: Sequence[Ref]) -> list[Value]:
