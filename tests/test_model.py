@@ -201,6 +201,22 @@ def test_a_tf_module_with_a_table():
         td.convert(module.__call__)
 
 
+def test_scalars_that_a_function_captures(tmp_path):
+    """TensorFlow hands them out as numbers and bytes; a file takes arrays."""
+    held = [tf.constant(3), tf.constant(b"ab"), tf.constant(1.5, tf.bfloat16), tf.Variable(b"z")]
+
+    @tf.function(input_signature=[])
+    def all_of_them():
+        return {f"y{i}": tf.identity(value) for i, value in enumerate(held)}
+
+    model = td.convert(all_of_them)
+    model.save(tmp_path / "held.tfd")
+    for found in (model(), td.Model(tmp_path / "held.tfd")()):
+        for name, expected in all_of_them().items():
+            assert found[name].shape == ()
+            assert found[name].tolist() == expected.numpy()
+
+
 def keras_answers(model: Any, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     found = model(feeds, training=False)
     return {name: value.numpy() for name, value in found.items()}

@@ -14,16 +14,13 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..dtypes import from_enum
+from ..dtypes import Array, from_enum
 from ..errors import ConversionError
 from .graphdef import parse_graph_def
 from .raw import RawModel, RawNode, RawSignature, Shape, TensorInfo
 from .savedmodel import read_saved_model
 from .variables import TABLE_PARTS, VARIABLE_OPS
-
-Array = NDArray[Any]
 
 _CHANGING_TABLES = frozenset(
     {"MutableDenseHashTableV2", "MutableHashTableOfTensorsV2", "MutableHashTableV2"}
@@ -194,11 +191,11 @@ def _read_concrete(function: Any, prefix: str, values: dict[int, tuple[str, Arra
             node.op, node.attrs = "VarHandleOp", {"shape": _shape(holders[id(outer)])}
             name = prefix + node.name
             if id(outer) not in values:
-                values[id(outer)] = name, np.asarray(holders[id(outer)].numpy())
+                values[id(outer)] = name, _array(holders[id(outer)])
             instead[name], variables[name] = values[id(outer)]
         elif outer.dtype.name not in ("resource", "variant"):
             node.op = "Const"
-            node.attrs = {"value": outer.numpy(), "dtype": from_enum(outer.dtype.as_datatype_enum)}
+            node.attrs = {"value": _array(outer), "dtype": from_enum(outer.dtype.as_datatype_enum)}
     for node in graph.nodes if prefix else ():
         _rename(node, prefix)
     graph.nodes = [node for node in graph.nodes if instead.get(node.name, node.name) == node.name]
@@ -210,6 +207,12 @@ def _read_concrete(function: Any, prefix: str, values: dict[int, tuple[str, Arra
         control=[prefix + op.name for op in function.graph.control_outputs],
     )
     return RawModel(graph, variables, {"serving_default": signature}, origin="tf.function")
+
+
+def _array(value: Any) -> Array:
+    """What a tensor or variable holds; TensorFlow gives a scalar as a number, or bytes."""
+    held = value.numpy()
+    return np.asarray(held, object if isinstance(held, bytes) else None)
 
 
 def _rename(node: RawNode, prefix: str) -> None:
