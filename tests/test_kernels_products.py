@@ -57,6 +57,19 @@ def test_matmul_reads_rows_by_their_stride_and_writes_into_a_part() -> None:
         assert (whole[:, :5] == 7).all() and (whole[:, 26:] == 7).all()
 
 
+@pytest.mark.parametrize(
+    "m, k, n", [(150, 1024, 520), (33, 1000, 1050), (1, 1024, 600), (330, 300, 512)]
+)
+def test_matmul_of_large_results_and_rows_that_meet_in_the_cache(m: int, k: int, n: int) -> None:
+    rng = np.random.default_rng(m)
+    a, w, residual = normal(rng, m, 1024)[:, :k], normal(rng, k, n), normal(rng, m, n)
+    packed = pack(w[None, None])
+    for more in (None, residual):
+        expected = a.astype(np.float64) @ w + (0 if more is None else more)
+        for y in everywhere("matmul", [a, packed, None, None, more], (m, n), [0]):
+            close(y, expected, np.abs(a).astype(np.float64) @ np.abs(w))
+
+
 def test_a_row_has_the_same_bits_in_any_batch() -> None:
     rng = np.random.default_rng(4)
     a, packed = normal(rng, 61, 700), pack(normal(rng, 1, 1, 700, 50))

@@ -36,6 +36,8 @@ TD_INLINE int td_is_channels(const td_tensor *t, int64_t n) {
     return !t->data || (td_is_f32(t) && t->rank == 1 && t->shape[0] == n && td_dense_last(t));
 }
 
+enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 18 };
+
 /* Scale, shift and residual stand at call->in[at], [at + 1] and [at + 2], the activation in ints[0]. */
 static int td_epilogue_plan(const td_call *call, int at, const td_tensor *out) {
     const td_tensor *residual = call->in[at + 2];
@@ -61,6 +63,7 @@ TD_INLINE void td_epilogue(td_sum *s, const td_call *call, int at, const td_tens
     s->out = out->data;
     s->n = out->shape[out->rank - 1];
     td_rows_of(out, 1, &rows, &s->out_stride);
+    if (rows * s->n > TD_CACHE_FLOATS) s->far = 1 + (s->residual != NULL);
     s->act = td_act_of(call->ints[0], call->floats);
 }
 
@@ -72,13 +75,11 @@ typedef struct td_cut {
     int64_t tiles;                                            /* of all rows */
 } td_cut;
 
-enum { TD_CACHE_FLOATS = 160 * 1024, TD_WANTED_UNITS = 8, TD_GRAIN_FMA = 1 << 18 };
-
 TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row_floats) {
     td_cut cut;
     /* Weights that stay in the cache are read again by every chunk at no cost. */
     const int64_t most = panels * TD_PANEL * k <= TD_CACHE_FLOATS
-                             ? 8 * TD_ROWS : TD_MAX(TD_CACHE_FLOATS / (row_floats + 1), 96);
+                             ? 8 * TD_ROWS : TD_MAX(TD_CACHE_FLOATS / (row_floats + 1), 70);
     const int64_t even = (rows + TD_WANTED_UNITS - 1) / TD_WANTED_UNITS;
     cut.row_chunk = TD_MIN(most, TD_MAX(even, 112));
     cut.row_chunk = TD_MAX(TD_MIN(cut.row_chunk, rows), 1);
@@ -105,23 +106,47 @@ TD_INLINE int64_t td_grain(int64_t work_of_unit) { return 1 + TD_GRAIN_FMA / (wo
  * multiply-adds, which is what few rows wait for. */
 TD_INLINE int64_t td_cost_of_sum(int64_t rows, int64_t floats) { return (rows + 12) * floats; }
 
+/* Rows that begin a multiple of 4 KB apart share the ways of a few sets of the first cache.  Where a tile has
+ * more of them than there are ways, and they meet enough panels, copies are multiplied, so far apart: */
+TD_INLINE int64_t td_gemm_step(int64_t k) { return (k + 31) / 16 * 16; }
+TD_INLINE int td_gemm_copies(int64_t stride, int64_t panels) {
+    return TD_ROWS > 8 && stride % 1024 == 0 && stride && panels >= 32;
+}
+
 /* matmul: a [..., m, k], panels of b [k, n], [scale n], [shift n], [residual like out] -> out [..., m, n]
  *         ints: activation; floats: its two parameters */
 static int matmul_plan(const td_call *call, td_work *work) {
     const td_tensor *a = call->in[0], *b = call->in[1], *out = call->out[0];
-    int64_t rows, out_rows, stride;
+    int64_t rows, out_rows, a_stride, stride;
     if (!td_is_f32(a) || !td_is_f32(b) || !td_is_f32(out) || a->rank < 1 || out->rank < 1)
         return TD_REFUSED;
     const int64_t k = a->shape[a->rank - 1], n = out->shape[out->rank - 1];
     if (!td_dense_last(a) || !td_dense_last(out)) return TD_REFUSED;
-    if (!td_rows_of(a, 1, &rows, &stride) || !td_rows_of(out, 1, &out_rows, &stride))
+    if (!td_rows_of(a, 1, &rows, &a_stride) || !td_rows_of(out, 1, &out_rows, &stride))
         return TD_REFUSED;
     if (rows != out_rows || b->shape[0] != td_panels(n) * k * TD_PANEL) return TD_REFUSED;
     const td_cut cut = td_cut_sum(rows, td_panels(n), k, k);
     const int64_t cost = td_cost_of_sum(cut.row_chunk, cut.panel_chunk * TD_PANEL * k);
     *work = (td_work){rows && n ? cut.row_chunks * cut.panel_chunks : 0, td_grain(cost),
                       cut.row_chunk * (int64_t)sizeof(float *)};
+    if (td_gemm_copies(a_stride, cut.panel_chunk))
+        work->scratch += cut.row_chunk * td_gemm_step(k) * (int64_t)sizeof(float);
     return td_epilogue_plan(call, 2, out);
+}
+
+/* The table of `count` rows of k floats that begin `stride` floats apart, with their copies behind it where
+ * they would meet in the first cache. */
+TD_INLINE void td_gemm_rows(const float **table, const float *rows, int64_t stride, int64_t count, int64_t k,
+                            int64_t panels) {
+    float *copy = (float *)(table + count);
+    const int64_t step = td_gemm_step(k);
+    if (td_gemm_copies(stride, panels)) {
+        for (int64_t i = 0; i < count; i++)
+            memcpy(copy + i * step, rows + i * stride, sizeof(float) * (size_t)k);
+        rows = copy;
+        stride = step;
+    }
+    for (int64_t i = 0; i < count; i++) table[i] = rows + i * stride;
 }
 
 static int matmul_run(const td_call *call) {
@@ -138,8 +163,9 @@ static int matmul_run(const td_call *call) {
         const int64_t chunk = u / cut.panel_chunks, row = td_cut_row(&cut, rows, chunk);
         const int64_t panel = u % cut.panel_chunks * cut.panel_chunk;
         const int64_t count = td_cut_row(&cut, rows, chunk + 1) - row;
-        for (int64_t i = 0; i < count; i++) table[i] = data + (row + i) * stride;
-        td_sum_rows(&s, table, row, count, panel, TD_MIN(panel + cut.panel_chunk, panels));
+        const int64_t last = TD_MIN(panel + cut.panel_chunk, panels);
+        td_gemm_rows(table, data + row * stride, stride, count, k, last - panel);
+        td_sum_rows(&s, table, row, count, panel, last);
     }
     return TD_OK;
 }

@@ -44,6 +44,7 @@ typedef struct td_sum {
     int64_t residual_stride;
     float *out;
     int64_t out_stride;
+    int64_t far; /* 0 where the results stay in the caches, else of how many arrays a tile fetches its lines */
     td_act act;
     const float *wanted; /* what the tiles fetch, or NULL: panels and rows that follow */
     int64_t wanted_length;
@@ -83,23 +84,34 @@ TD_INLINE void td_tile_column(const td_sum *s, vf *sums, int64_t row, int64_t co
     for (int i = 0; i < mr; i++, out += step) td_store_some(out, n, sums[i * width], full);
 }
 
+/* The first of the lines of a tile's rows that piece i of what its end waits for consists of, *step apart: the
+ * results' panels, then the residual's. */
+TD_INLINE const float *td_tile_line(const td_sum *s, int64_t row, int64_t panel, int64_t i, const int np,
+                                    int64_t *step) {
+    const int added = i >= np;
+    *step = added ? s->residual_stride : s->out_stride;
+    return (added ? s->residual : s->out) + row * *step + (panel + i - added * np) * TD_PANEL;
+}
+
 /* mr rows from `row` on by np panels from `panel` on, nv vectors in all, fewer than the panels have where
  * the last columns do not exist; rows[i * taps + t] leads to tap t of row i.  What stands `ahead` floats
  * after the weights in use is wanted next and fetched into the second cache.  `flat` sums have one tap and
  * one block: what others need to begin and to end takes as long as some ten steps of a sum. */
 TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, int64_t panel,
                        int64_t ahead, const int mr, const int np, const int nv, const int flat) {
+    /* One row only reads, and as fast as the hardware fetches; half a panel has no time to spare. */
+    const int fetches = np <= 3 && nv >= TD_NV, lines = fetches && !flat;
     const int64_t k16 = s->k * TD_PANEL, len = flat ? s->k : s->len, taps = flat ? 1 : s->taps;
     const float *panels = s->panels + panel * k16;
     vf acc[TD_SUMS];
     float sums[TD_SUMS * TD_LANES] __attribute__((aligned(64))), *total = sums;
     __asm__("" : "+r"(total)); /* else its elements would take registers */
-    int64_t block = 0;
+    int64_t block = 0, fetched = 0;
     const float *zeros = taps > 1 ? s->zeros : NULL;
 
 #pragma GCC unroll 28
     for (int i = 0; i < mr * nv; i++) acc[i] = (vf){0};
-    if (s->residual)
+    if (s->residual && !lines)
         for (int i = 0; i < mr; i++)
             for (int p = 0; p < np; p++)
                 __builtin_prefetch(s->residual + (row + i) * s->residual_stride +
@@ -130,12 +142,15 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
                     }
                 block = at / TD_BLOCK;
             }
-            const int64_t stop = flat ? len : TD_MIN(len, c + TD_BLOCK - at % TD_BLOCK);
-            const float *b = panels + at * TD_PANEL;
-            for (; c < stop; c++, b += TD_PANEL) {
+            const float *b = panels + at * TD_PANEL, *next = b + ahead;
+            int64_t stop = flat ? len : TD_MIN(len, c + TD_BLOCK - at % TD_BLOCK), step = TD_PANEL;
+            if (lines && fetched < s->far * np) {
+                stop = TD_MIN(stop, c + mr);
+                next = td_tile_line(s, row, panel, fetched++, np, &step);
+            }
+            for (; c < stop; c++, b += TD_PANEL, next += step) {
                 vf w[8 * TD_NV];
-                /* One row only reads, and as fast as the hardware fetches; half a panel has no time to spare. */
-                if (np <= 3 && nv >= TD_NV) __builtin_prefetch(b + ahead, 0, 2);
+                if (fetches) __builtin_prefetch(next, 0, 2);
                 if (mr > 1 && nv >= TD_NV)
 #pragma GCC unroll 8
                     for (int p = 0; p < np; p++)
