@@ -89,7 +89,7 @@ TD_INLINE td_cut td_cut_sum(int64_t rows, int64_t panels, int64_t k, int64_t row
         cut.row_chunk = TD_MIN((cut.tiles + cut.row_chunks - 1) / cut.row_chunks * TD_ROWS, rows);
     const int64_t want = cut.row_chunks ? (TD_WANTED_UNITS - 1) / cut.row_chunks + 1 : 1;
     /* Few rows read many panels side by side. */
-    const int64_t step = cut.row_chunk > TD_ROWS ? 2 : TD_ROWS8 ? 8 : 4;
+    const int64_t step = cut.row_chunk > TD_ROWS ? 2 : TD_ROWS8 && panels >= 16 ? 8 : 4;
     cut.panel_chunk = TD_MAX((panels + want * step - 1) / (want * step), 1) * step;
     cut.panel_chunks = (panels + cut.panel_chunk - 1) / cut.panel_chunk;
     return cut;
@@ -129,7 +129,7 @@ static int matmul_plan(const td_call *call, td_work *work) {
     const int64_t cost = td_cost_of_sum(cut.row_chunk, cut.panel_chunk * TD_PANEL * k);
     *work = (td_work){rows && n ? cut.row_chunks * cut.panel_chunks : 0, td_grain(cost),
                       cut.row_chunk * (int64_t)sizeof(float *)};
-    if (td_gemm_copies(a_stride, cut.panel_chunk))
+    if (td_gemm_copies(a_stride, td_panels(n)))
         work->scratch += cut.row_chunk * td_gemm_step(k) * (int64_t)sizeof(float);
     return td_epilogue_plan(call, 2, out);
 }
@@ -159,11 +159,12 @@ static int matmul_run(const td_call *call) {
     td_epilogue(&s, call, 2, call->out[0]);
     const int64_t panels = td_panels(s.n);
     const td_cut cut = td_cut_sum(rows, panels, k, k);
-    for (int64_t u = call->begin; u < call->end; u++) {
+    for (int64_t u = call->begin, stop; u < call->end; u = stop) {
         const int64_t chunk = u / cut.panel_chunks, row = td_cut_row(&cut, rows, chunk);
-        const int64_t panel = u % cut.panel_chunks * cut.panel_chunk;
-        const int64_t count = td_cut_row(&cut, rows, chunk + 1) - row;
-        const int64_t last = TD_MIN(panel + cut.panel_chunk, panels);
+        const int64_t count = td_cut_row(&cut, rows, chunk + 1) - row, first = chunk * cut.panel_chunks;
+        stop = TD_MIN(call->end, first + cut.panel_chunks);
+        const int64_t panel = (u - first) * cut.panel_chunk;
+        const int64_t last = TD_MIN((stop - first) * cut.panel_chunk, panels);
         td_gemm_rows(table, data + row * stride, stride, count, k, last - panel);
         td_sum_rows(&s, table, row, count, panel, last);
     }
