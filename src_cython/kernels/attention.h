@@ -93,12 +93,11 @@ TD_INLINE void td_want(td_sum *s, const float *rows, int64_t first, int64_t last
         for (int64_t j = 0; j < length; j += TD_PANEL) __builtin_prefetch(rows + i * step + j, 0, 2);
 }
 
-/* Rows of scores become shares of `sums`. */
-TD_INLINE void td_attend(float *scores, int64_t step, int64_t n, float *sums, const int rows) {
-    float most[TD_TOGETHER];
-    td_row_max(scores, step, n, most, rows);
-    td_exp_sum(scores, step, scores, step, n, most, sums, rows);
-    for (int r = 0; r < rows; r++) sums[r] = 1.0f / sums[r];
+/* Rows of scores, TD_LANES or 1, become shares of their sums; `factors` makes them shares of 1. */
+TD_INLINE void td_attend(float *scores, int64_t step, int64_t n, float *factors, const int rows) {
+    float most[TD_LANES];
+    td_exp_rows(scores, step, scores, step, n, most, factors, rows);
+    for (int r = 0; r < rows; r++) factors[r] = 1.0f / factors[r];
 }
 
 static int attention_run(const td_call *call) {
@@ -119,8 +118,8 @@ static int attention_run(const td_call *call) {
     for (int64_t j = 0; j < width; j++) scale[j] = call->floats[0];
     td_sum first = {.taps = 1, .len = g.d, .k = g.d, .n = g.s, .panels = keys, .scale = scale,
                     .out = scores, .out_stride = width, .act = td_act_of(TD_ACT_linear, NULL)};
-    float sums[TD_ATTENTION_ROWS];
-    td_sum second = {.taps = 1, .len = g.s, .k = g.s, .n = g.dv, .panels = values, .factors = sums,
+    float factors[TD_ATTENTION_ROWS];
+    td_sum second = {.taps = 1, .len = g.s, .k = g.s, .n = g.dv, .panels = values, .factors = factors,
                      .out_stride = y_step, .act = td_act_of(TD_ACT_linear, NULL)};
     first.residual_stride = mask->data && mask->shape[rows_axis] > 1 ? mask->stride[rows_axis] : 0;
     for (int i = 0; i < TD_ATTENTION_ROWS; i++) p_table[i] = scores + i * width;
@@ -155,10 +154,10 @@ static int attention_run(const td_call *call) {
             td_want(&first, queries, row + rows, row + 2 * rows, q_step, g.d);
             td_sum_rows(&first, q_table, 0, rows, keys_half, td_panels(g.s));
             int64_t done = 0;
-            for (; done + TD_TOGETHER <= rows; done += TD_TOGETHER)
-                td_attend(scores + done * width, width, g.s, sums + done, TD_TOGETHER);
+            for (; g.s <= TD_TOGETHER_MOST && done + TD_LANES <= rows; done += TD_LANES)
+                td_attend(scores + done * width, width, g.s, factors + done, TD_LANES);
             for (; done < rows; done++)
-                td_attend(scores + done * width, width, g.s, sums + done, 1);
+                td_attend(scores + done * width, width, g.s, factors + done, 1);
             second.out = out + row * y_step;
             td_want(&second, next_values, from, to, v_step, g.dv);
             td_sum_rows(&second, p_table, 0, rows, 0, values_half);

@@ -19,9 +19,11 @@ TD_INLINE float td_reduce_start(int op) {
          : op == TD_REDUCE_prod ? 1.0f : 0.0f;
 }
 
+enum { TD_REDUCE_most = TD_REDUCE_COUNT }; /* max that passes NaN over, where a is none */
+
 /* Two partial results. */
 TD_INLINE vf td_reduce_join(int op, vf a, vf b) {
-    return op == TD_REDUCE_max ? td_max_nan(a, b) : op == TD_REDUCE_min ? td_min_nan(a, b)
+    return op == TD_REDUCE_most ? td_max2(b, a) : op == TD_REDUCE_max ? td_max_nan(a, b) : op == TD_REDUCE_min ? td_min_nan(a, b)
          : op == TD_REDUCE_prod ? a * b : a + b;
 }
 /* A partial result and an element. */
@@ -36,9 +38,8 @@ TD_INLINE vf td_reduce_halves(const int op, vf *lanes) {
     return lanes[0];
 }
 
-/* The 16 virtual lanes become one: 8, 4, 2, 1 apart. */
-TD_INLINE float td_reduce_tree(const int op, vf *lanes) {
-    vf x = td_reduce_halves(op, lanes);
+/* The lanes become one: 8, 4, 2, 1 apart. */
+TD_INLINE float td_reduce_tree(const int op, vf x) {
 #pragma GCC unroll 4
     for (int apart = TD_LANES / 2; apart; apart /= 2)
         x = td_reduce_join(op, x, td_turn_lanes(x, apart));
@@ -103,10 +104,15 @@ TD_INLINE void td_lanes_block(td_lanes *s, const int op, const float *x, int64_t
     td_lanes_join(s, op, acc);
 }
 
-TD_INLINE float td_lanes_end(const td_lanes *s, const int op) {
+/* What is left to be joined: as many lanes as a vector has. */
+TD_INLINE vf td_lanes_last(const td_lanes *s, const int op) {
     vf lanes[TD_NV];
     for (int v = 0; v < TD_NV; v++) lanes[v] = td_reduce_join(op, s->large[v], s->total[v]);
-    return td_reduce_tree(op, lanes);
+    return td_reduce_halves(op, lanes);
+}
+
+TD_INLINE float td_lanes_end(const td_lanes *s, const int op) {
+    return td_reduce_tree(op, td_lanes_last(s, op));
 }
 
 /* n elements in a row. */

@@ -30,9 +30,8 @@ TD_INLINE int td_rowwise_work(const td_rowwise *r, td_work *work) {
 /* Rows that are done together hide each other's latencies; `rows` is known when the code is made. */
 enum { TD_TOGETHER = 4, TD_TOGETHER_MOST = 512 /* elements of a row that is read again and again */ };
 
-/* The largest of each row, NaN passed over: it comes back from the element itself. */
-TD_INLINE void td_row_max(const float *x, int64_t step, int64_t n, float *most, const int rows) {
-    vf v[TD_TOGETHER];
+/* The largest of each row lane by lane, NaN passed over: it comes back from the element itself. */
+TD_INLINE void td_row_most(const float *x, int64_t step, int64_t n, vf *v, const int rows) {
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) v[r] = td_neg(td_inf());
     int64_t i = 0;
@@ -45,11 +44,6 @@ TD_INLINE void td_row_max(const float *x, int64_t step, int64_t n, float *most, 
             const vf edge = td_loadn(x + r * step + i, n - i);
             v[r] = td_max2(td_sel(td_iota() < (int32_t)(n - i), edge, v[r]), v[r]);
         }
-#pragma GCC unroll 4
-    for (int apart = TD_LANES / 2; apart; apart /= 2)
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) v[r] = td_max2(td_turn_lanes(v[r], apart), v[r]);
-    for (int r = 0; r < rows; r++) most[r] = v[r][0];
 }
 
 /* exp(x - most) into y, in place or not, and the sums of a block: one row, so that the registers suffice. */
@@ -72,27 +66,39 @@ TD_INLINE void td_exp_block(const float *x, float *y, int64_t n, float most, vf 
     }
 }
 
-/* The same for whole rows; the sums are in the order of reduce.h. */
-TD_INLINE void td_exp_sum(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n,
-                          const float *most, float *sums, const int rows) {
-    for (int r = 0; r < rows; r++) {
-        td_lanes s;
-        td_lanes_start(&s, TD_REDUCE_sum);
-        for (int64_t i = 0; i < n; i += TD_REDUCE_BLOCK) {
-            vf acc[TD_NV];
-            td_exp_block(x + r * x_step + i, y + r * y_step + i, TD_MIN(n - i, TD_REDUCE_BLOCK), most[r],
-                         acc);
-            td_lanes_join(&s, TD_REDUCE_sum, acc);
-        }
-        sums[r] = td_lanes_end(&s, TD_REDUCE_sum);
+/* The same for a whole row; the sum is in the order of reduce.h and yet to be joined. */
+TD_INLINE vf td_exp_row(const float *x, float *y, int64_t n, float most) {
+    td_lanes s;
+    vf acc[TD_NV];
+    td_lanes_start(&s, TD_REDUCE_sum);
+    for (int64_t i = 0; i < n; i += TD_REDUCE_BLOCK) {
+        td_exp_block(x + i, y + i, TD_MIN(n - i, TD_REDUCE_BLOCK), most, acc);
+        td_lanes_join(&s, TD_REDUCE_sum, acc);
     }
+    return td_lanes_last(&s, TD_REDUCE_sum);
+}
+
+/* The lanes of TD_LANES rows or of 1 become one of each row. */
+TD_INLINE void td_join_rows(const int op, vf *x, float *joined, const int rows) {
+    if (rows == 1) joined[0] = td_reduce_tree(op, x[0]);
+    else td_store(joined, td_reduce_trees(op, x));
+}
+
+/* exp(x - most) into y, in place or not, for TD_LANES rows or 1, and their sums; `most` are the largest. */
+TD_INLINE void td_exp_rows(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n, float *most,
+                           float *sums, const int rows) {
+    vf v[TD_LANES];
+    for (int r = 0; r < rows; r += TD_TOGETHER)
+        td_row_most(x + r * x_step, x_step, n, v + r, TD_MIN(rows, TD_TOGETHER));
+    td_join_rows(TD_REDUCE_most, v, most, rows);
+    for (int r = 0; r < rows; r++) v[r] = td_exp_row(x + r * x_step, y + r * y_step, n, most[r]);
+    td_join_rows(TD_REDUCE_sum, v, sums, rows);
 }
 
 TD_INLINE void td_softmax_rows(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n,
                                const int rows) {
-    float most[TD_TOGETHER], sums[TD_TOGETHER];
-    td_row_max(x, x_step, n, most, rows);
-    td_exp_sum(x, x_step, y, y_step, n, most, sums, rows);
+    float most[TD_LANES], sums[TD_LANES];
+    td_exp_rows(x, x_step, y, y_step, n, most, sums, rows);
     for (int r = 0; r < rows; r++, y += y_step) {
         const vf scale = td_set(1.0f / sums[r]);
         int64_t i = 0;
@@ -136,8 +142,8 @@ static int softmax_run(const td_call *call) {
     int64_t i = call->begin;
     for (; r.n < TD_PANEL && i + TD_LANES <= call->end; i += TD_LANES)
         td_softmax_short(x + i * r.x_step, r.x_step, y + i * r.y_step, r.y_step, r.n);
-    for (; i + TD_TOGETHER <= call->end; i += TD_TOGETHER)
-        td_softmax_rows(x + i * r.x_step, r.x_step, y + i * r.y_step, r.y_step, r.n, TD_TOGETHER);
+    for (; r.n <= TD_TOGETHER_MOST && i + TD_LANES <= call->end; i += TD_LANES)
+        td_softmax_rows(x + i * r.x_step, r.x_step, y + i * r.y_step, r.y_step, r.n, TD_LANES);
     for (; i < call->end; i++)
         td_softmax_rows(x + i * r.x_step, r.x_step, y + i * r.y_step, r.y_step, r.n, 1);
     return TD_OK;
@@ -153,8 +159,7 @@ static int log_softmax_run(const td_call *call) {
         const float *x = (const float *)call->in[0]->data + i * r.x_step;
         float *y = (float *)call->out[0]->data + i * r.y_step;
         float most, sum;
-        td_row_max(x, 0, r.n, &most, 1);
-        td_exp_sum(x, 0, y, 0, r.n, &most, &sum, 1);
+        td_exp_rows(x, 0, y, 0, r.n, &most, &sum, 1);
         const vf shift = td_log(td_set(sum));
         for (int64_t j = 0; j < r.n; j += TD_LANES)
             td_store_to(y + j, r.n - j, (td_load_to(x + j, r.n - j) - td_set(most)) - shift);
