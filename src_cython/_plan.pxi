@@ -96,7 +96,7 @@ class Refused(Exception):
 
 
 cdef enum:
-    MOST_OPERANDS = 64
+    MOST_OPERANDS = 256
     SLOTS = 256
     MOST_IDLE = 2
     LARGEST = 1 << 20
@@ -104,7 +104,7 @@ cdef enum:
 
 cdef struct Slot:
     td_binding *binding
-    int64_t key[MOST_OPERANDS]
+    int64_t *key
 
 
 cdef int _overlap(Py_buffer *a, Py_buffer *b):
@@ -127,6 +127,7 @@ cdef class Plan:
 
     cdef td_plan *plan
     cdef Slot *slots
+    cdef int64_t *keys
     cdef td_frame *idle[MOST_IDLE]
     cdef int n_idle, key_length
     cdef int32_t result_values[MOST_OPERANDS]
@@ -168,6 +169,11 @@ cdef class Plan:
             self.key_length += self.feed_ranks[i] + self.valued[i]
         if self.key_length > MOST_OPERANDS:
             raise Refused("too many dimensions are fed")
+        self.keys = <int64_t *>calloc(SLOTS * self.key_length + 1, sizeof(int64_t))
+        if self.keys == NULL:
+            raise MemoryError
+        for i in range(SLOTS):
+            self.slots[i].key = &self.keys[i * self.key_length]
 
     cdef int _fill_extents(self, list rows) except -1:
         cdef td_plan *plan = self.plan
@@ -260,6 +266,7 @@ cdef class Plan:
         for i in range(self.n_idle):
             td_frame_free(self.idle[i])
         free(self.slots)
+        free(self.keys)
         td_plan_free(self.plan)
 
     def profile(self, tuple feeds, int threads=1) -> list:

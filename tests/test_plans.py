@@ -98,10 +98,13 @@ def neighbours(x: Any) -> Any:
 
 
 def placed(x: Any) -> Any:
-    """Heads over rows that know no more than six places, as a short text model has them."""
-    n, places = tf.shape(x)[0], tf.shape(x)[1]
-    x = x + tf.slice(tf.constant(ramp(6, 4)), [0, 0], [places, 4])
-    heads = tf.transpose(tf.reshape(x, [n, places, 2, 2]), [0, 2, 1, 3])
+    """Rows that know no more than six places, as a short text model has them."""
+    return headed(x + tf.slice(tf.constant(ramp(6, 4)), [0, 0], [tf.shape(x)[1], 4]))
+
+
+def headed(x: Any) -> Any:
+    """Heads that a product takes only where its rows lie dense."""
+    heads = tf.transpose(tf.reshape(x, [*tf.unstack(tf.shape(x)[:2]), 2, 2]), [0, 2, 1, 3])
     mixed = tf.transpose(tf.matmul(tf.nn.softmax(heads), ramp(2, 1)), [0, 2, 1, 3])
     return tf.einsum("bsnh,nhd->bsd", mixed, ramp(2, 1, 4)) + ramp(4)
 
@@ -224,6 +227,73 @@ def test_one_plan_as_tensorflow(name: str) -> None:
     (made,) = executor._compiled._programs.values()
     assert [type(step.function).__name__ for step in made[0].steps] == ["Segment"]
     assert not executor._references._programs  # which run where a plan does not hold
+
+
+OPEN: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]]]] = {
+    "product": (lambda x: tf.matmul(x, ramp(10, 3)), [(4, 10)]),
+    "sum": (lambda x: tf.nn.relu(x + ramp(10)) * 2.0, [(4, 10)]),
+    "choice": (lambda x: tf.where(x > 0, ramp(10), x), [(4, 10)]),
+    "parts": (lambda x, y: tf.matmul(tf.concat([x, y], 1), ramp(10, 3)), [(4, 6), (4, 4)]),
+    "padding": (lambda x: tf.matmul(tf.pad(x, [[0, 0], [0, 4]]), ramp(10, 3)), [(4, 6)]),
+    "rows": (lambda x: tf.matmul(tf.reshape(x, [tf.shape(x)[0], -1]), ramp(10, 3)), [(4, 2, 5)]),
+    "axes": (lambda x: tf.einsum("bsi,io->bso", x, ramp(10, 3)), [(4, 2, 10)]),
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_sizes_that_weights_tell(name: str) -> None:
+    """An extent that is open, but can only be one number, keeps nothing from the plan."""
+    function, shapes = OPEN[name]
+    specs = [tf.TensorSpec([None] * len(shape), F) for shape in shapes]
+    traced = tf.function(function, input_signature=specs)
+    (signature,) = td.convert(traced).signatures.values()
+    assert signature.bits() == []
+    feeds = dict(zip(signature.inputs, [ramp(*shape) for shape in shapes], strict=True))
+    want = traced(*feeds.values()).numpy()
+    for _ in range(2):
+        (got,) = signature(feeds).values()
+        assert np.abs(got - want).max() <= 2e-6 * np.abs(want).max()
+        assert signature._direct.named(feeds, {}) is not None
+
+
+@pytest.mark.parametrize(("count", "rows"), [(100, None), (200, 5), (150, None)])
+def test_many_inputs(count: int, rows: int | None) -> None:
+    """As of a table's columns: what is more than one plan can be fed makes several plans."""
+
+    def function(*columns: Any) -> Any:
+        pairs = [a * b - 1.0 for a, b in zip(columns[::2], columns[1::2], strict=True)]
+        return tf.concat([tf.concat(pairs[:40], 1), tf.concat(pairs[40:], 1)], 1)
+
+    traced = tf.function(function, input_signature=[tf.TensorSpec((rows, 1), F)] * count)
+    model = td.convert(traced)
+    (signature,) = model.signatures.values()
+    columns = list(ramp(count, 5, 1))
+    (got,) = signature(dict(zip(signature.inputs, columns, strict=True))).values()
+    assert np.array_equal(got, traced(*columns).numpy())
+    (made,) = model._entries[0].engine._compiled._programs.values()
+    steps = [type(step.function).__name__ for step in made[0].steps]
+    assert set(steps) == {"Segment"}
+    assert (len(steps) == 1) == (2 * count <= 256)
+
+
+def test_sizes_that_no_sample_has() -> None:
+    """Kernels are asked at the first call, and the plan is made anew; then it stays."""
+    specs = [tf.TensorSpec((None, None, 4), F), tf.TensorSpec((None, None, 4), F)]
+    function = tf.function(
+        lambda x, y: headed(tf.concat([tf.zeros([tf.shape(x)[0], 7, 4]), x], 1) + y),
+        input_signature=specs,
+    )
+    model = td.convert(function)
+    (signature,) = model.signatures.values()
+    executor = model._entries[0].engine
+    for n in (3, 4):
+        feeds = dict(zip(signature.inputs, (ramp(2, n, 4), ramp(2, n + 7, 4)), strict=True))
+        want = function(*feeds.values()).numpy()
+        (got,) = signature(feeds).values()
+        assert np.abs(got - want).max() <= 2e-6 * np.abs(want).max()
+        assert not executor._references._programs
+        assert executor.edits == 1
+        assert signature._direct.named(feeds, {}) is not None
 
 
 def ops(model: td.Model) -> list[str]:

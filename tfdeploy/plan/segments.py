@@ -7,8 +7,11 @@ What a segment hands on (to references, later segments, the caller) is an array 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -18,8 +21,16 @@ from ..config import get_num_threads
 from ..dtypes import Array
 from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
-from ..graph.types import Extent, evaluate, product
-from ..runtime.interp import Program, Step, Unplanned, owner, reference_step, with_frees
+from ..graph.types import Dim, Extent, evaluate, product
+from ..runtime.interp import (
+    Program,
+    Replanned,
+    Step,
+    Unplanned,
+    owner,
+    reference_step,
+    with_frees,
+)
 from .builder import (
     ARENA,
     DTYPES,
@@ -32,18 +43,21 @@ from .builder import (
     Value,
     told_by,
 )
+from .builder import Step as Call
 from .lowering import LOWERINGS, read
 
-_LONGEST = 2000  # nodes of one segment: laying out an arena takes the square of its values
+_LONGEST = 2000  # nodes of one segment at first: laying out an arena takes the square of its values
+_SHORTEST = 16  # and those that are cut since more would be fed than a plan takes
 _SAMPLES = (97, 24, 5, 2)  # stand for every varying extent where kernels are asked before anything
 _VALUE = 2  # is fed, the first that can be; and this for every value that extents depend on
+_LARGEST = 1000  # times another extent: what symbols are tried for an extent to be as large
 _SIZES = ("Shape", "Size")  # which references know as well as kernels
 
 
 class Segment:
     """Nodes as one plan; callable on the arrays that it is fed."""
 
-    __slots__ = ("_refused", "feeds", "nodes", "packed", "plan")
+    __slots__ = ("_learn", "_refused", "feeds", "nodes", "packed", "plan")
 
     def __init__(
         self,
@@ -52,11 +66,14 @@ class Segment:
         feeds: list[tuple[Extent, ...]],
         packed: int,
         refused: type[Exception],
+        learn: Callable[[int], None] | None = None,
     ) -> None:
         self.plan = plan
         self.nodes = nodes
         """What each step of the plan comes of."""
         self._refused = refused
+        self._learn = learn
+        """Takes the step that refused, where no kernel was asked when the plan was made."""
         self.feeds = feeds
         """Shapes of what it is fed; a scalar that extents depend on has its symbol there."""
         self.packed = packed
@@ -79,7 +96,7 @@ class Segment:
 
     def __call__(self, *feeds: Array) -> tuple[Array, ...]:
         """The results for arrays of the right types; Unplanned where the plan does not hold for
-        these.
+        these, Replanned where another one may.
         """
         dense = tuple([f if f.flags.c_contiguous else np.ascontiguousarray(f) for f in feeds])
         try:
@@ -87,7 +104,11 @@ class Segment:
         except (IndexError, ArithmeticError, MemoryError) as error:
             self.fail(error)
         except self._refused as refused:
-            raise Unplanned(str(refused)) from None
+            number = _step(refused)
+            if self._learn is None or number < 0:
+                raise Unplanned(str(refused)) from None
+            self._learn(number)
+            raise Replanned(str(refused)) from None
 
 
 class _Cut:
@@ -120,6 +141,7 @@ class Maker:
         self._refused: set[str] = set()
         self._fixed: set[str] = set()
         self._dense: set[str] = set()
+        self._longest = _LONGEST
         self._told: dict[str, Ref] = {}
         self._before = self._learned()
         self._sized: dict[int, list[int]] = {}
@@ -143,7 +165,7 @@ class Maker:
                 return program
 
     def _learned(self) -> tuple[int, ...]:
-        return len(self._refused), len(self._fixed), len(self._dense)
+        return len(self._refused), len(self._fixed), len(self._dense), -self._longest
 
     def _refuse(self, node: Node, error: Exception | None = None) -> None:
         """Sends a node to its reference; a fused one has none.
@@ -173,7 +195,7 @@ class Maker:
             if node.op == "Const":
                 constants[Ref(number)] = node.attrs["value"]
             elif self._for_kernels(number):
-                if len(cut.nodes) == _LONGEST:
+                if len(cut.nodes) >= self._longest:
                     self._close(cut, steps, wanted, uses)
                     cut = _Cut(self)
                 cut.add(number)
@@ -299,33 +321,71 @@ class Maker:
             plan = b.finish([b.values[ref] for ref in b.feeds], values)
         except OverflowError:
             raise self.engine.Refused("extents beyond 64 bits") from None
-        if self._accepted(b, plan):
+        except self.engine.Refused:  # too much is fed, or wanted of it
+            self._shorten(cut)
+            return
+        asked, refused = self._ask(b, plan)
+        if refused < 0:
             node = self.graph.nodes[cut.nodes[-1]]
             shapes = b.feed_shapes(b.feeds)
             nodes = [s.node for s in b.steps]
-            segment = Segment(plan, nodes, shapes, b.packed_bytes(), self.engine.Refused)
+            learn = None if asked else partial(self._learn, b)
+            segment = Segment(plan, nodes, shapes, b.packed_bytes(), self.engine.Refused, learn)
             steps.append(Step(node, segment, {}, tuple(b.feeds), tuple(results)))
             self._tell(results)
+        else:
+            self._learn(b, refused)
 
-    def _accepted(self, b: Builder, plan: Any) -> bool:
-        """Whether every kernel takes its step, for sample extents; remembers a node whose does
-        not.  Extents that cannot be together, as those beyond a table of positions, say nothing of
-        those that are fed.
+    def _shorten(self, cut: _Cut) -> None:
+        """Makes segments shorter; where they are short, the node that reads most is no part."""
+        if len(cut.nodes) > _SHORTEST:
+            self._longest = max(len(cut.nodes) // 2, _SHORTEST)
+        else:
+            nodes = [self.graph.nodes[number] for number in cut.nodes]
+            self._refuse(max(nodes, key=lambda node: len(node.inputs)))
+
+    def _ask(self, b: Builder, plan: Any) -> tuple[bool, int]:
+        """Whether kernels could be asked to take their steps, for sample extents, and the step
+        that is refused, or -1.
+
+        Extents that cannot be together, as those beyond a table of positions, say nothing of those
+        that are fed.
         """
         for size in _SAMPLES:
             sample = _Sample(size, dict.fromkeys(b.value_symbols(), _VALUE))
-            shapes = tuple(
-                tuple(evaluate(e, sample) for e in shape) for shape in b.feed_shapes(b.feeds)
-            )
-            try:
-                plan.memory(shapes)
-                break
-            except self.engine.Refused as refused:
-                number = int(str(refused).rpartition(" ")[2])
-                if number >= 0:
-                    self._learn(b, number)
-                    return False
-        return True
+            answer = self._answer(b, plan, sample)
+            while isinstance(answer, int) and answer >= 0:
+                for other in self._fitting(b.steps[answer], sample):
+                    found = self._answer(b, plan, other)
+                    if found is None or found > answer:
+                        sample, answer = other, found
+                        break
+                else:
+                    return True, answer
+            if answer is None:
+                return True, -1
+        return False, -1
+
+    def _answer(self, b: Builder, plan: Any, sample: _Sample) -> int | None:
+        """The step that is refused for these extents, -1 where they cannot be; None if all run."""
+        shapes = b.feed_shapes(b.feeds)
+        try:
+            plan.memory(tuple(tuple(evaluate(e, sample) for e in shape) for shape in shapes))
+        except self.engine.Refused as refused:
+            return _step(refused)
+        return None
+
+    def _fitting(self, step: Call, sample: _Sample) -> Iterator[_Sample]:
+        """Samples that make one extent of what a step reads as large as another one there: a
+        kernel refuses what does not fit together as it does what it cannot do.
+        """
+        shapes = [self.graph.type(ref).shape or () for ref in step.node.inputs]
+        extents = {extent for shape in shapes for extent in shape}
+        sizes = sorted({evaluate(extent, sample) for extent in extents})
+        for extent in sorted((e for e in extents if isinstance(e, Dim)), key=repr):
+            for symbol in sorted(extent.symbols()):
+                for size in sizes:
+                    yield from sample.solved(extent, symbol, size)
 
     def _learn(self, b: Builder, number: int) -> None:
         """Remembers what to do otherwise, step `number` having been refused."""
@@ -340,6 +400,12 @@ class Maker:
             self._refuse(step.within or step.node)
 
 
+def _step(refused: Exception) -> int:
+    """The step whose kernel refused, -1 where none did."""
+    what, _, number = str(refused).rpartition(" ")
+    return int(number) if what == "step" else -1
+
+
 class _Sample(dict[str, int]):
     """Values of symbols; `size` of those that have none."""
 
@@ -349,6 +415,23 @@ class _Sample(dict[str, int]):
 
     def __missing__(self, key: str) -> int:
         return self._size
+
+    def solved(self, extent: Dim, symbol: str, size: int) -> Iterator[_Sample]:
+        """Samples that differ in `symbol`, and make `extent` as large as `size`: as they are, and
+        with 1 for the other symbols there.
+        """
+        others = extent.symbols() - {symbol}
+        for ones in ({}, dict.fromkeys(others, 1)) if others else ({},):
+            found = _Sample(self._size, {**self, **ones})
+
+            def extent_for(number: int, found: _Sample = found) -> int:
+                found[symbol] = number
+                return evaluate(extent, found)
+
+            with suppress(ZeroDivisionError):
+                number = bisect_left(range(_LARGEST * size), size, 1, key=extent_for)
+                if extent_for(number) == size:
+                    yield found
 
 
 def _as_results(b: Builder, results: Sequence[Ref]) -> list[Value]:

@@ -35,6 +35,10 @@ class Unplanned(Exception):
     """A plan does not hold for the values that a step was given; the references do."""
 
 
+class Replanned(Unplanned):
+    """The plan was made without asking the kernels; it comes out as another one now."""
+
+
 class Step(NamedTuple):
     """One call: where its inputs stand, where its outputs go, what nobody needs afterwards.
 

@@ -16,7 +16,17 @@ from ..graph.graph import Graph, Ref
 from ..ops import registry
 from ..ops.effects import happening, ordered
 from .context import Context, State
-from .interp import Interpreter, Program, Routine, Unplanned, call, owner, references, release
+from .interp import (
+    Interpreter,
+    Program,
+    Replanned,
+    Routine,
+    Unplanned,
+    call,
+    owner,
+    references,
+    release,
+)
 
 if TYPE_CHECKING:
     from ..passes import Prepared
@@ -88,16 +98,20 @@ class Executor:
         engine = config.engine()
         if engine is None or not self._plain(feeds):
             return self._references.run(fetches, feeds)
-        try:
-            return self._made(engine).run(fetches, feeds)
-        except engine.Refused:
-            return self._references.run(fetches, feeds)
-        except Unplanned as error:
-            if ordered(self._graph):  # nothing may happen twice
-                raise EvaluationError(
-                    f"a plan does not hold for what it was given: {error}"
-                ) from None
-            return self._references.run(fetches, feeds)
+        while True:
+            try:
+                return self._made(engine).run(fetches, feeds)
+            except engine.Refused:
+                return self._references.run(fetches, feeds)
+            except Unplanned as error:
+                again = isinstance(error, Replanned)
+                self.edits += again
+                if ordered(self._graph):  # nothing may happen twice
+                    raise EvaluationError(
+                        f"a plan does not hold for what it was given: {error}"
+                    ) from None
+                if not again:
+                    return self._references.run(fetches, feeds)
 
     def direct(self, outputs: Mapping[str, Ref], inputs: Mapping[str, Ref]) -> Any:
         """The engine's `Direct`, the shortest way to `outputs` where all of `inputs` are fed; None
@@ -258,12 +272,17 @@ class _Compiled:
 
     def apply(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """The results of a subgraph for its arguments; they may share memory with these."""
-        routine = self._routine
-        if routine is None:
-            inputs = self._graph.inputs
-            program, places = self._program(tuple(self._graph.outputs), frozenset(inputs))
-            routine = self._routine = Routine(program, [places[ref] for ref in inputs])
-        return routine(arguments)
+        while True:
+            routine = self._routine
+            if routine is None:
+                inputs = self._graph.inputs
+                program, places = self._program(tuple(self._graph.outputs), frozenset(inputs))
+                routine = self._routine = Routine(program, [places[ref] for ref in inputs])
+            try:
+                return routine(arguments)
+            except Replanned:
+                self._programs.clear()
+                self._routine = None
 
     def direct(
         self, fetches: tuple[Ref, ...], feeds: tuple[Ref, ...]
@@ -290,8 +309,12 @@ class _Compiled:
             view.flags.writeable = False
             values[places[ref]] = view.reshape(array.shape)
         with np.errstate(all="ignore"):
-            for step in program.steps:
-                call(step, values)
+            try:
+                for step in program.steps:
+                    call(step, values)
+            except Replanned:
+                self._programs.clear()
+                raise
         taken = program.owners | {
             id(owner(values[places[ref]])) for ref in feeds if places[ref] in values
         }
