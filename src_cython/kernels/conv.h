@@ -248,44 +248,56 @@ TD_INLINE void td_conv_pad_row(const td_window *w, const float *row, float *copy
     memset(copy + (before + inner) * c, 0, sizeof(float) * (size_t)((width - before - inner) * c));
 }
 
+/* What taps that are kernel rows lead to: the input rows of a line of output, and their padded copies. */
+typedef struct td_wide_line {
+    const float *source[TD_WIDE_ROWS]; /* NULL outside */
+    const float *copy[TD_WIDE_ROWS];   /* zeros outside */
+} td_wide_line;
+
+/* The line at p; a row that `last`, the line before it or NULL, has read is not copied again.  Returns where
+ * the next copy goes. */
+TD_INLINE float *td_conv_wide_line(const td_conv *c, const float *x, const float *zeros, float *copies,
+                                   const td_pixel *p, const td_wide_line *last, td_wide_line *line) {
+    const td_window *w = &c->w;
+    for (int64_t k = 0; k < c->taps; k++) {
+        const int64_t d = p->at[0] + k / w->kernel[1] * w->dilation[0];
+        const int64_t h = p->at[1] + k % w->kernel[1] * w->dilation[1];
+        const int in = (uint64_t)d < (uint64_t)w->in[0] && (uint64_t)h < (uint64_t)w->in[1];
+        line->source[k] = NULL;
+        line->copy[k] = zeros;
+        if (!in) continue;
+        line->source[k] = x + p->image * w->in_batch + d * w->in_step[0] + h * w->in_step[1];
+        int64_t known = 0;
+        while (last && known < c->taps && last->source[known] != line->source[k]) known++;
+        if (last && known < c->taps) {
+            line->copy[k] = last->copy[known];
+            continue;
+        }
+        td_conv_pad_row(w, line->source[k], copies);
+        line->copy[k] = copies;
+        copies += td_conv_padded(w);
+    }
+    return copies;
+}
+
 /* The same for taps that are kernel rows: copies of the input rows that the chunk's output rows read,
  * one per output row and kernel row where they do not overlap, and pointers into them. */
 static void td_conv_table_wide(const td_conv *c, const float *x, const float *zeros, float *copies,
                                const float **table, int64_t row, int64_t rows) {
     const td_window *w = &c->w;
-    const int64_t width = td_conv_padded(w), step = w->stride[2] * w->channels;
+    const int64_t step = w->stride[2] * w->channels;
+    td_wide_line lines[2], *last = NULL;
     td_pixel p = td_pixel_at(w, row);
-    int64_t lines = 0; /* copies made */
-    const float *of_row[TD_WIDE_ROWS]; /* copy of each kernel row, or zeros */
-    const float *source[TD_WIDE_ROWS];
-    const int64_t kernel_rows = c->taps;
-    for (int64_t i = 0; i < rows; i++, td_pixel_next(w, &p)) {
-        if (i == 0 || p.out[2] == 0) {
-            const float *seen[TD_WIDE_ROWS];
-            const float *copy_of[TD_WIDE_ROWS];
-            const int64_t before = i == 0 ? 0 : kernel_rows;
-            memcpy(seen, source, sizeof(float *) * (size_t)before);
-            memcpy(copy_of, of_row, sizeof(float *) * (size_t)before);
-            for (int64_t k = 0; k < kernel_rows; k++) {
-                const int64_t d = p.at[0] + k / w->kernel[1] * w->dilation[0];
-                const int64_t h = p.at[1] + k % w->kernel[1] * w->dilation[1];
-                const int in = (uint64_t)d < (uint64_t)w->in[0] && (uint64_t)h < (uint64_t)w->in[1];
-                source[k] = in ? x + p.image * w->in_batch + d * w->in_step[0] + h * w->in_step[1]
-                               : NULL;
-                of_row[k] = zeros;
-                if (!in) continue;
-                int64_t known = 0;
-                while (known < before && seen[known] != source[k]) known++;
-                if (known < before) {
-                    of_row[k] = copy_of[known];
-                    continue;
-                }
-                float *copy = copies + lines++ * width;
-                td_conv_pad_row(w, source[k], copy);
-                of_row[k] = copy;
-            }
+    for (int64_t i = 0, count; rows; i++, rows -= count, td_pixel_turn(w, &p)) {
+        td_wide_line *line = &lines[i % 2];
+        copies = td_conv_wide_line(c, x, zeros, copies, &p, last, line);
+        last = line;
+        count = TD_MIN(w->out[2] - p.out[2], rows);
+        for (int64_t k = 0; k < c->taps; k++) {
+            const float *from = line->copy[k] + p.out[2] * step;
+            for (int64_t j = 0; j < count; j++, from += step) table[j * c->taps + k] = from;
         }
-        for (int64_t k = 0; k < kernel_rows; k++) *table++ = of_row[k] + p.out[2] * step;
+        table += count * c->taps;
     }
 }
 
