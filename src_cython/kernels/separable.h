@@ -48,7 +48,9 @@ static int td_separable_of(td_separable *g, const td_call *call) {
         if (td_epilogue_plan(&grow, 2, between)) return TD_REFUSED;
         td_epilogue(&g->first, &grow, 2, between);
         g->first.far = 0;
-        td_conv_taps(&g->conv, &g->first);
+        g->first.taps = g->conv.taps;
+        g->first.len = g->conv.len;
+        g->first.k = g->conv.taps * g->conv.len;
         g->first.panels = in[TD_S_GROW]->data;
     }
     const td_tensor *second[] = {between, weights, in[5], in[6], &td_absent};
@@ -136,7 +138,7 @@ static void td_sep_grow(const td_separable *g, const td_conv_space *space, const
         const int64_t rows = count * w->in[2];
         td_conv_fill(&g->conv, space, x, (image * w->in[1] + *done) * w->in[2], rows);
         s.out = lines + slot * w->in[2] * w->channels;
-        td_conv_sum(&g->conv, space, &s, 0, rows, 0, g->conv.panels);
+        td_sum_rows(&s, space->table, 0, rows, 0, g->conv.panels);
         *done += count;
     }
 }
