@@ -128,6 +128,10 @@ static void windows(void) {
     pack[1] = winograd[1] = &fewer;
     SHOW("pack_winograd 25", pack_winograd, pack, ((const int64_t[]){0}), 0);
     SHOW("winograd 25", winograd, winograd, ((const int64_t[]){0, 1, 1}), 0, 0);
+    td_tensor fewest = TENSOR(16 * 4 * 37 * 16);
+    pack[1] = winograd[1] = &fewest;
+    SHOW("pack_winograd 16", pack_winograd, pack, ((const int64_t[]){0}), 0);
+    SHOW("winograd 16", winograd, winograd, ((const int64_t[]){0, 1, 1}), 0, 0);
     td_tensor big = TENSOR(2, 20, 30, 37);
     const td_tensor *resize[] = {&x, &big};
     SHOW("resize", resize, resize, ((const int64_t[]){1, 0, 1}), 0);

@@ -244,7 +244,7 @@ def test_winograd(seed: int) -> None:
     direct = window.conv(x, w)
     expected = np.clip(direct * scale + shift + residual, -5, 5)
     ints = [ACT["clamp"], top, left, 1, 0]
-    for points in (36, 25):
+    for points in (36, 25, 16):
         floats = points * panels(columns) * c * PANEL
         packed = run("pack_winograd", [w], np.empty(floats, np.float32))
         inputs = [x, packed, scale, shift, residual]

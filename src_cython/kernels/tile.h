@@ -17,7 +17,10 @@
 #include "simd.h"
 #include "td.h"
 
-enum { TD_BLOCK = 256, TD_FETCH = 8 }; /* TD_FETCH: rows of a panel fetched into L1 ahead of use */
+enum { TD_BLOCK = 256 };
+/* Rows of a panel, and of all panels of a tile, that are fetched into L1 ahead of use: as early as weights
+ * that come from memory need it, and no more than the cache has room for. */
+enum { TD_FETCH = 64, TD_FETCH_ALL = 256 };
 
 /* Most rows of a tile that is 1, 2, 3, 4 or 8 panels wide, by what fits the registers. */
 #if defined(__AVX512F__)
@@ -101,6 +104,7 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
                        int64_t ahead, const int mr, const int np, const int nv, const int flat) {
     /* One row only reads, and as fast as the hardware fetches; half a panel has no time to spare. */
     const int fetches = np <= 3 && nv >= TD_NV, lines = fetches && !flat;
+    const int soon = TD_MIN(TD_FETCH, TD_FETCH_ALL / np);
     const int64_t k16 = s->k * TD_PANEL, len = flat ? s->k : s->len, taps = flat ? 1 : s->taps;
     const float *panels = s->panels + panel * k16;
     vf acc[TD_SUMS];
@@ -144,6 +148,12 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
             }
             const float *b = panels + at * TD_PANEL, *next = b + ahead;
             int64_t stop = flat ? len : TD_MIN(len, c + TD_BLOCK - at % TD_BLOCK), step = TD_PANEL;
+            int64_t near = soon * TD_PANEL;
+            if (np >= 4) { /* a tile of all rows there are: the panels that follow come after these */
+                const int64_t left = s->k - soon - at;
+                if (left > 0) stop = TD_MIN(stop, c + left);
+                else near += (np - 1) * k16;
+            }
             if (lines && fetched < s->far * np) {
                 stop = TD_MIN(stop, c + mr);
                 next = td_tile_line(s, row, panel, fetched++, np, &step);
@@ -154,7 +164,7 @@ TD_INLINE void td_tile(const td_sum *s, const float *const *rows, int64_t row, i
                 if (mr > 1 && nv >= TD_NV)
 #pragma GCC unroll 8
                     for (int p = 0; p < np; p++)
-                        __builtin_prefetch(b + p * k16 + TD_FETCH * TD_PANEL);
+                        __builtin_prefetch(b + p * k16 + near);
 #pragma GCC unroll 8
                 for (int p = 0; p < np; p++)
 #pragma GCC unroll 4

@@ -1,9 +1,11 @@
-/* Winograd's F(4x4, 3x3) and F(3x3, 3x3) (Lavin and Gray 2015) with the points 0, +-sqrt(1/2), +-sqrt(2) and
- * infinity, and 0, +-3/4, -2 and infinity: they keep the matrices small, and with them the rounding.
+/* Winograd's F(4x4, 3x3), F(3x3, 3x3) and F(2x2, 3x3) (Lavin and Gray 2015) with the points 0, +-sqrt(1/2),
+ * +-sqrt(2) and infinity, 0, +-3/4, -2 and infinity, and 0, +-1 and infinity: they keep the matrices small, and
+ * with them the rounding.
  *
- * Tiles of 6 x 6 (5 x 5) input pixels become 36 (25) numbers per channel, as many products of [tiles, c] by
- * [c, c'] give the numbers of the 4 x 4 (3 x 3) output pixels.  Small tiles suit small images, where the
- * weights, made larger by every point, are what takes time.  Sums over channels keep the order of tile.h.
+ * Tiles of 6 x 6 (5 x 5, 4 x 4) input pixels become 36 (25, 16) numbers per channel, as many products of
+ * [tiles, c] by [c, c'] give the numbers of the 4 x 4 (3 x 3, 2 x 2) output pixels.  Small tiles suit small
+ * images, where the weights, made larger by every point, are what takes time.  Sums over channels keep the order
+ * of tile.h.
  * Of a volume, each slice that a kernel meets counts as more channels.
  * An infinity spreads over its tile as NaN. */
 #ifndef TD_WINOGRAD_H
@@ -11,8 +13,9 @@
 
 #include "conv.h"
 
-/* Points per side of the larger tile, and at most; a tile of `side` points has side - 2 output pixels. */
-enum { TD_W_SIDE = 6, TD_W_POINTS = 36, TD_W_CACHE = 256 * 1024, TD_W_TILES = 64 };
+/* Points per side of the largest tile and of the least, and at most; a tile of `side` points has side - 2 output
+ * pixels. */
+enum { TD_W_SIDE = 6, TD_W_LEAST = 4, TD_W_POINTS = 36, TD_W_CACHE = 256 * 1024, TD_W_TILES = 64 };
 #define TD_SQRT_HALF 0.70710678118654752
 #define TD_SQRT_TWO 1.41421356237309505
 
@@ -26,6 +29,10 @@ TD_INLINE void td_w_weights(const int side, const double g[3], double *out) {
         out[2] = (even - odd) / -1.5;
         out[3] = (even2 + odd2) / 6.0;
         out[4] = (even2 - odd2) / 6.0;
+    } else if (side == TD_W_LEAST) {
+        out[0] = g[0];
+        out[1] = (g[0] + g[1] + g[2]) / 2.0;
+        out[2] = (g[0] - g[1] + g[2]) / 2.0;
     } else {
         const double even = g[0] + 0.5625 * g[2], odd = 0.75 * g[1];
         out[0] = g[0] / -1.125;
@@ -45,12 +52,12 @@ TD_INLINE int64_t td_w_group(int64_t panels, int64_t first) {
 
 /* Points per side of weights [floats] for c channels by so many panels, or 0. */
 TD_INLINE int td_w_side(int64_t floats, int64_t c, int64_t panels) {
-    for (int side = TD_W_SIDE; side >= TD_W_SIDE - 1; side--)
+    for (int side = TD_W_SIDE; side >= TD_W_LEAST; side--)
         if (floats == side * side * panels * c * TD_PANEL) return side;
     return 0;
 }
 
-/* pack_winograd: w [3, 3, c, c'] of any strides -> 36 or 25 packed matrices, each of
+/* pack_winograd: w [3, 3, c, c'] of any strides -> 36, 25 or 16 packed matrices, each of
  *                ceil(c' / 16) * c * 16 floats */
 static int pack_winograd_plan(const td_call *call, td_work *work) {
     const td_tensor *w = call->in[0], *out = call->out[0];
@@ -103,6 +110,11 @@ TD_INLINE void td_w_input(const int side, const vf *d, vf *out, const int step) 
         out[3 * step] = even2 + odd2;
         out[4 * step] = even2 - odd2;
         out[5 * step] = td_fma(d[3 * step], td_set(-2.5f), d[step] + d[5 * step]);
+    } else if (side == TD_W_LEAST) {
+        out[0] = d[0] - d[2 * step];
+        out[step] = d[step] + d[2 * step];
+        out[2 * step] = d[2 * step] - d[step];
+        out[3 * step] = d[3 * step] - d[step];
     } else {
         const vf two = td_set(2.0f), square = td_set(-0.5625f);
         const vf even = td_fma(d[2 * step], two, d[3 * step]);
@@ -126,6 +138,9 @@ TD_INLINE void td_w_output(const int side, const vf *m, vf *out, const int step,
         out[to] = odd + odd2;
         out[2 * to] = td_fma(sum2, td_set(2.0f), sum * 0.5f);
         out[3 * to] = td_fma(odd2, td_set(2.0f), odd * 0.5f) + m[5 * step];
+    } else if (side == TD_W_LEAST) {
+        out[0] = m[0] + sum;
+        out[to] = dif + m[3 * step];
     } else {
         out[0] = m[0] + sum + m[3 * step];
         out[to] = td_fma(m[3 * step], td_set(-2.0f), dif * 0.75f);
@@ -366,8 +381,9 @@ TD_INLINE int td_winograd_run(const int side, const td_winograd *g, const td_cal
 static int winograd_run(const td_call *call) {
     td_winograd g = {0};
     td_winograd_of(&g, call);
-    return g.side == TD_W_SIDE ? td_winograd_run(TD_W_SIDE, &g, call)
-                               : td_winograd_run(TD_W_SIDE - 1, &g, call);
+    return g.side == TD_W_SIDE    ? td_winograd_run(TD_W_SIDE, &g, call)
+           : g.side == TD_W_LEAST ? td_winograd_run(TD_W_LEAST, &g, call)
+                                  : td_winograd_run(TD_W_SIDE - 1, &g, call);
 }
 
 #endif

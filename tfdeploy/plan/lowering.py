@@ -218,11 +218,16 @@ def _finite(weights: Array) -> bool:
 
 
 _WINOGRAD = (16, 8)  # fewest channels, of all slices of a volume, and fewest results that gain
+_TILES = {36: 4, 25: 3, 16: 2}  # pixels that a tile of so many points has along a side
+# Tiles that a product does in the time that its weights take to be read, where caches do not hold
+# so many floats.
+_READING, _CACHED = 8, 160 * 1024
 
 
 def _winograd_points(b: Builder, weights: Array) -> int:
-    """Points of the Winograd tiles that a convolution gains by, or 0: enough channels, an image of
-    enough tiles.  Decided by what does not vary between calls.
+    """Points of the Winograd tiles that a convolution gains most by, or 0: enough channels, an
+    image of enough tiles; few tiles wait for the weights, which small tiles have fewer of.  Decided
+    by what does not vary between calls.
     """
     a = attrs(b)
     *slices, height, width = b.type().shape[1:-1]
@@ -237,10 +242,14 @@ def _winograd_points(b: Builder, weights: Array) -> int:
     if channels < _WINOGRAD[0] or weights.shape[-1] < _WINOGRAD[1]:
         return 0
     images = math.prod(n for n in slices if isinstance(n, int))
-    tiles = {n: images * -(-height // n) * -(-width // n) for n in (3, 4)}
-    # Few tiles wait for the weights, which small tiles have fewer of.
-    small = tiles[4] < 32 and 25 * tiles[3] <= 1.1 * 36 * tiles[4]
-    return 25 if small else 36
+
+    reading = _READING if 36 * channels * weights.shape[-1] > _CACHED else 0
+
+    def cost(points: int) -> int:
+        pixels = _TILES[points]
+        return points * (images * -(-height // pixels) * -(-width // pixels) + reading)
+
+    return min(_TILES, key=cost)
 
 
 @lowers("td.ConvTranspose")
