@@ -91,6 +91,23 @@ def test_what_is_wrong_is_said_as_the_first_time(warm: td.Model, call: Any, said
     assert_array_equal(warm(a=A, b=B), A - B)
 
 
+@pytest.mark.parametrize(
+    "out", [np.empty((2, 2), np.float32), np.empty((2, 3)), np.empty((2, 6), np.float32)[:, ::2]]
+)
+def test_an_out_that_does_not_fit(warm: td.Model, out: Any) -> None:
+    for made in (model("less"), warm):
+        with pytest.raises(td.FeedError, match="out="):
+            made(a=A, b=B, out=out)
+
+
+def test_numbers_that_lie_across_words_take_the_plan(warm: td.Model) -> None:
+    """As in a record that was read from a file."""
+    across = np.frombuffer(b"-" + A.tobytes(), np.uint8)[1:].view(np.float32).reshape(A.shape)
+    for made in (model("less"), warm):
+        assert_array_equal(made(a=across, b=B), A - B)
+        assert not made._entries[0].engine._references._programs or config.engine() is None
+
+
 def test_several_results_and_an_input_that_nothing_reads() -> None:
     made = model("more", "less", unused=True)
     for _ in range(3):
@@ -151,6 +168,12 @@ def test_a_pickle_remembers_nothing(warm: td.Model) -> None:
     again = pickle.loads(pickle.dumps(warm))
     assert not remembers(again)
     assert_array_equal(again(a=A, b=B), A - B)
+
+
+def test_a_signature_goes_through_a_pickle() -> None:
+    both = pickle.loads(pickle.dumps(model("less", "more").signatures["both"]))
+    assert both.name == "both"
+    assert_array_equal(both(a=A, b=B)["more"], A + B)
 
 
 def test_threads_and_threads_of_the_engine(warm: td.Model) -> None:

@@ -182,6 +182,14 @@ ROWS: dict[str, tuple[Callable[..., Any], list[tuple[Shape, Any]]]] = {
         [((None, 7, 6, 11), F), ((None, 4), F)],
     ),
     "few positions": (placed, [((None, None, 4), F)]),
+    "places of floats": (
+        lambda x: (
+            tf.einsum("i,j->ij", tf.range(tf.cast(tf.shape(x)[1], F)), ramp(3))
+            + tf.einsum("bi,ij->bij", x, tf.ones([tf.shape(x)[1], 3]))
+            + tf.reduce_sum(x)
+        ),
+        [((None, None), F)],
+    ),
     "products of pairs": (pairs, [((None, 6, 4), F)]),
     "powers": (
         lambda x: x**2 + x**3 + tf.abs(x) ** 1.5 + (x * x + 1) ** -1,
@@ -250,6 +258,7 @@ def test_sizes_that_weights_tell(name: str) -> None:
     assert signature.bits() == []
     feeds = dict(zip(signature.inputs, [ramp(*shape) for shape in shapes], strict=True))
     want = traced(*feeds.values()).numpy()
+    assert signature.memory(**{name: x.shape for name, x in feeds.items()}).arena >= 0
     for _ in range(2):
         (got,) = signature(feeds).values()
         assert np.abs(got - want).max() <= 2e-6 * np.abs(want).max()
@@ -276,6 +285,27 @@ def test_many_inputs(count: int, rows: int | None) -> None:
     assert (len(steps) == 1) == (2 * count <= 256)
 
 
+def test_open_sizes_between_assertions() -> None:
+    """What only speaks may do so again."""
+    specs = [tf.TensorSpec((None, None), F)]
+
+    @tf.function(input_signature=specs)
+    def function(x: Any) -> Any:
+        tf.debugging.assert_less(x, 1.5)
+        y = tf.matmul(x, ramp(10, 3))
+        with tf.control_dependencies([tf.debugging.Assert(tf.shape(y)[0] < 9, [y])]):
+            return tf.matmul(tf.concat([y, x], 1), ramp(13, 2))
+
+    model = td.convert(function)
+    for n in (3, 4):
+        x = ramp(n, 10)
+        want = function(x).numpy()
+        assert np.abs(model(x) - want).max() <= 2e-6 * np.abs(want).max()
+        assert not model._entries[0].engine._references._programs
+    with pytest.raises(td.EvaluationError):
+        model(ramp(9, 10))
+
+
 def test_sizes_that_no_sample_has() -> None:
     """Kernels are asked at the first call, and the plan is made anew; then it stays."""
     specs = [tf.TensorSpec((None, None, 4), F), tf.TensorSpec((None, None, 4), F)]
@@ -292,7 +322,7 @@ def test_sizes_that_no_sample_has() -> None:
         (got,) = signature(feeds).values()
         assert np.abs(got - want).max() <= 2e-6 * np.abs(want).max()
         assert not executor._references._programs
-        assert executor.edits == 1
+        assert executor.edits == 2  # made, and made anew
         assert signature._direct.named(feeds, {}) is not None
 
 

@@ -83,7 +83,10 @@ class Signature:
         direct = self._direct
         targets = None if out is None else self._targets(out)
         if targets is not None and direct is not None:
-            found: list[Array] | None = direct.values(feeds, inputs, targets)
+            try:
+                found: list[Array] | None = direct.values(feeds, inputs, targets)
+            except ValueError as error:
+                raise FeedError(f"out= does not fit: {error}") from None
             if found is not None:
                 return found
         given = self._arguments(feeds, inputs)
@@ -170,11 +173,21 @@ class Signature:
                     return name
         return _name_of(key)
 
+    def __reduce__(self) -> Any:
+        model = Model()
+        model._hold(self._entry)
+        model.signatures[self.name] = self
+        return _signature_of, (model, self.name)
+
     def __repr__(self) -> str:
         def spell(specs: dict[str, Spec]) -> str:
             return ", ".join(f"{n}: {s.dtype}{_spell(s.shape)}" for n, s in specs.items())
 
         return f"<Signature {self.name}({spell(self.inputs)}) -> {spell(self.outputs)}>"
+
+
+def _signature_of(model: Model, name: str) -> Signature:
+    return model.signatures[name]
 
 
 def _written(values: list[Array], targets: tuple[Array, ...], feeds: list[Any]) -> list[Array]:

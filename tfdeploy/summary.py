@@ -13,6 +13,7 @@ from .config import get_num_threads
 from .errors import FeedError
 from .graph.graph import Graph
 from .graph.types import evaluate, product
+from .runtime.interp import Replanned, Unplanned
 
 if TYPE_CHECKING:
     from .model import Model, Signature, Spec
@@ -119,23 +120,15 @@ def memory(signature: Signature, n: int, shapes: Mapping[str, tuple[int, ...]]) 
     binding: dict[str, int] = {}
     for name, ref in signature._inputs.items():
         _bind(graph.type(ref).shape, name, n, shapes, binding)
-    program = _program(signature)
     weights = sum(array.nbytes for array in {id(a): a for a in _constants(graph)}.values())
-    arena = scratch = packed = results = 0
-    for step in program.steps:
-        feeds = getattr(step.function, "feeds", None)
-        if feeds is None:
-            continue
+    weighed = None
+    while weighed is None:
         try:
-            sizes = tuple(tuple(evaluate(e, binding) for e in shape) for shape in feeds)
-        except KeyError:
-            raise FeedError(
-                f"sizes inside signature {signature.name!r} depend on the data: no call can be "
-                "weighed before it"
-            ) from None
-        most, each = step.function.memory(sizes)  # type: ignore[attr-defined]
-        arena, scratch = max(arena, most), max(scratch, each * get_num_threads())
-        packed += step.function.packed  # type: ignore[attr-defined]
+            weighed = _weighed(signature, binding)
+        except Replanned:
+            signature._entry.engine.renew()
+    arena, scratch, packed = weighed
+    results = 0
     for ref in signature._outputs.values():
         kind = graph.type(ref)
         if kind.shape is not None and kind.dtype != "string" and not kind.dtype.is_handle:
@@ -143,6 +136,33 @@ def memory(signature: Signature, n: int, shapes: Mapping[str, tuple[int, ...]]) 
                 count = evaluate(product(kind.shape), binding)
                 results += count * kind.dtype.numpy.itemsize
     return Memory(weights, packed, arena, scratch, results)
+
+
+def _weighed(signature: Signature, binding: Mapping[str, int]) -> tuple[int, int, int]:
+    """Bytes of the largest arena, of scratch for all threads and of packed weights of the plans."""
+    arena = scratch = packed = 0
+    try:
+        for step in _program(signature).steps:
+            feeds = getattr(step.function, "feeds", None)
+            if feeds is None:
+                continue
+            sizes = tuple(tuple(evaluate(e, binding) for e in shape) for shape in feeds)
+            most, each = step.function.memory(sizes)  # type: ignore[attr-defined]
+            arena, scratch = max(arena, most), max(scratch, each * get_num_threads())
+            packed += step.function.packed  # type: ignore[attr-defined]
+    except KeyError:
+        raise FeedError(
+            f"sizes inside signature {signature.name!r} depend on the data: no call can be "
+            "weighed before it"
+        ) from None
+    except Replanned:
+        raise
+    except Unplanned:
+        raise FeedError(
+            f"signature {signature.name!r} takes no inputs of these sizes: they do not fit each "
+            "other, or what the model holds"
+        ) from None
+    return arena, scratch, packed
 
 
 def _bind(

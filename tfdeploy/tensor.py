@@ -303,7 +303,7 @@ def fit(value: Any, kind: ValueType, name: str) -> Array:
     ):
         expected = ", ".join("any" if not isinstance(e, int) else str(e) for e in kind.shape)
         raise FeedError(f"tensor {name} takes shape ({expected}), got {array.shape}")
-    return array
+    return array if array.flags.aligned else array.copy()  # plans read aligned numbers
 
 
 def _array(value: Any, name: str) -> Array:

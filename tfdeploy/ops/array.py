@@ -265,6 +265,8 @@ def _cast_type(c: Inference) -> ValueType:
     known = c.value(0)
     if known is not None and target in ("int32", "int64"):
         c.know(known if known.dtype == object else known.astype(target.numpy))
+    elif known is not None and target in ("float32", "float64"):
+        c.know_whole(known)
     return ValueType(target, c.inputs[0].shape)
 
 

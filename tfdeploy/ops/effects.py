@@ -30,6 +30,11 @@ def ordered(graph: Graph) -> list[int]:
     return [n for n, node in enumerate(graph.nodes) if effect(graph, node) in ORDERED]
 
 
+def lasting(graph: Graph) -> bool:
+    """Whether a run may leave something behind, so that it cannot be done once more."""
+    return any(effect(graph, node) == WRITES for node in graph.nodes)
+
+
 def happening(graph: Graph, fetches: Iterable[Ref]) -> list[Ref]:
     """The nodes that run for what they do when `fetches` are computed, where any node waits for
     one; a reference to the first output of each stands for it, whether or not it has outputs.

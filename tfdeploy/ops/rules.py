@@ -18,7 +18,13 @@ from ..graph.graph import FuncRef, Graph
 from ..graph.types import Dim, Extent, Shape, ValueType
 
 Known = Any
-"""What is known of an integer value: an ndarray of ints, or an object array that holds Dims."""
+"""What is known of an integer value, or of floats that are whole: an ndarray of ints, or an object
+array that holds Dims.
+"""
+
+
+EXACT = 1 << 24
+"""Whole numbers up to here are float32, and so are their sums."""
 
 
 class Calls(Protocol):
@@ -89,6 +95,13 @@ class Inference:
     def know(self, *values: Known | None) -> None:
         """Says what the outputs' values are, for rules of shape arithmetic."""
         self.result_values = list(values)
+
+    def know_whole(self, value: Known) -> None:
+        """Says that the output is floats which are these integers; large ones may not be."""
+        if isinstance(value, np.ndarray) and (
+            value.dtype == object or (np.abs(value) <= EXACT).all()
+        ):
+            self.know(value)
 
 
 def same(c: Inference) -> ValueType:

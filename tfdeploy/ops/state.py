@@ -12,13 +12,19 @@ from ..dtypes import INT32, DType, from_numpy
 from ..graph.types import VALUE, Extent, ValueType
 from .array import check_size, zero
 from .registry import RAISES, op
-from .rules import Inference
+from .rules import EXACT, Inference
 
 Array = NDArray[Any]
 
 
+def _is_whole(number: float) -> bool:
+    return abs(number) <= EXACT and number.is_integer()
+
+
 def _const_type(c: Inference) -> ValueType:
     value = c.attrs["value"]
+    if value.dtype.kind == "f" and value.shape == () and _is_whole(float(value)):
+        c.know(value.astype(np.int64))
     return ValueType(c.attrs["dtype"] or from_numpy(value.dtype), value.shape)
 
 

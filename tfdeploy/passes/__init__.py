@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..graph.graph import Graph, Ref
 
-VERSION = 8
+VERSION = 9
 """Rises with every change of what a pass does; a stored prepared graph of another version is
 remade.
 """

@@ -9,6 +9,7 @@ import numpy as np
 from ..graph.graph import Node, Ref
 from ..graph.types import Dim, ValueType
 from ..ops.infer import known
+from ..ops.rules import EXACT
 from .rewrite import Rewriter
 
 
@@ -460,6 +461,28 @@ def einsum_of_weights(rw: Rewriter, node: Node) -> list[Ref] | None:
     return _product_of_matrices(rw, node, weights, len(summed))
 
 
+def einsum_without_sums(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``i,j->ij``, as positions meet frequencies, is a product of values that broadcast."""
+    terms, _, result = node.attrs["equation"].replace(" ", "").partition("->")
+    kind = node.types[0]
+    if "." in terms or terms.count(",") != 1 or set(terms) - {","} != set(result):
+        return None
+    if kind.dtype != "float32" or len(result) != len(set(result)):
+        return None
+    factors = []
+    all_extents = dict(zip(result, kind.shape or (), strict=False))
+    for ref, term in zip(node.inputs, terms.split(","), strict=True):
+        shape = rw.type(ref).shape
+        if shape is None or [c for c in result if c in term] != list(term):
+            return None
+        extents = dict(zip(term, shape, strict=True))
+        if any(all_extents.get(c) != extent for c, extent in extents.items()):
+            return None  # nobody knows yet whether they agree
+        wide = ValueType(kind.dtype, tuple(extents.get(c, 1) for c in result))
+        factors += rw.emit("td.Reshape", [ref], {}, [wide], f"{node.name}~wide")
+    return rw.emit("Mul", factors, {}, [kind], node.name)
+
+
 def gather_from_the_end(rw: Rewriter, node: Node) -> list[Ref] | None:
     """``x[where(i < 0, i + len(x), i)]``, as Keras spells that negative indices count from the
     end.
@@ -499,9 +522,6 @@ def _product_of_matrices(
     return rw.emit("td.Reshape", product, {}, [out], node.name)
 
 
-_EXACT = 1 << 24  # whole numbers up to here are float32, and so are their sums
-
-
 def _is_clipped(rw: Rewriter, ref: Ref) -> bool:
     """Whether a value of float32 was rounded, and clipped to what int8 holds."""
     bounds = {"Maximum": -128.0, "Minimum": 127.0}
@@ -528,7 +548,7 @@ def product_of_bytes(rw: Rewriter, node: Node) -> list[Ref] | None:
         return None
     if node.attrs.get("adj_x") or node.attrs.get("adj_y"):
         return None
-    if np.abs(weights.astype(np.int64)).sum(0).max(initial=0) * 128 > _EXACT:
+    if np.abs(weights.astype(np.int64)).sum(0).max(initial=0) * 128 > EXACT:
         return None
     wide = node.types[0]._replace(dtype=rw.type(cast.inputs[0]).dtype)
     matrix = rw.const(weights.astype(np.float32), f"{node.name}~float")
@@ -543,6 +563,23 @@ def whole_as_float(rw: Rewriter, node: Node) -> list[Ref] | None:
     if cast is None or not cast.name.endswith("~whole") or rw.type(cast.inputs[0]) != node.types[0]:
         return None
     return [cast.inputs[0]]
+
+
+def whole_range(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """A range of floats that are whole numbers, up to a limit that was one: cast from integers."""
+    start, delta = (rw.scalar(ref) for ref in (node.inputs[0], node.inputs[2]))
+    cast = _is(rw, node.inputs[1], "Cast")
+    kind = node.types[0]
+    if start is None or delta is None or cast is None or kind.dtype not in ("float32", "float64"):
+        return None
+    limit = rw.type(cast.inputs[0]).dtype
+    whole = all(number.is_integer() and abs(number) <= EXACT for number in (start, delta))
+    if not whole or limit not in ("int32", "int64"):
+        return None
+    ends = [rw.const(np.array(v, limit.numpy), f"{node.name}~whole") for v in (start, delta)]
+    inputs = [ends[0], cast.inputs[0], ends[1]]
+    found = rw.emit("Range", inputs, {}, [kind._replace(dtype=limit)], f"{node.name}~range")
+    return rw.emit("Cast", found, {"DstT": kind.dtype, "SrcT": limit}, [kind], node.name)
 
 
 def sum_of_all(rw: Rewriter, node: Node) -> list[Ref] | None:
@@ -756,10 +793,11 @@ RULES = {
     **{op: [attention] for op in ("BatchMatMul", "BatchMatMulV2")},
     "BatchMatMulV3": [attention, product_of_bytes],
     "Cast": [whole_as_float],
-    "Einsum": [attention, einsum_of_weights],
+    "Einsum": [attention, einsum_of_weights, einsum_without_sums],
     "GatherV2": [gather_from_the_end],
     "LRN": [local_response],
     "Mul": [silu, gelu, hard_swish, hard_sigmoid, gated_hard_sigmoid],
+    "Range": [whole_range],
     "RealDiv": [gelu, hard_swish, hard_sigmoid],
     "AddV2": [layer_norm],
     "Add": [layer_norm],

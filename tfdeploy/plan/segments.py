@@ -7,10 +7,8 @@ What a segment hands on (to references, later segments, the caller) is an array 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any, NoReturn
@@ -50,7 +48,6 @@ _LONGEST = 2000  # nodes of one segment at first: laying out an arena takes the 
 _SHORTEST = 16  # and those that are cut since more would be fed than a plan takes
 _SAMPLES = (97, 24, 5, 2)  # stand for every varying extent where kernels are asked before anything
 _VALUE = 2  # is fed, the first that can be; and this for every value that extents depend on
-_LARGEST = 1000  # times another extent: what symbols are tried for an extent to be as large
 _SIZES = ("Shape", "Size")  # which references know as well as kernels
 
 
@@ -90,8 +87,13 @@ class Segment:
         raise EvaluationError(f"node {node.name} ({node.op}) failed: {what}") from None
 
     def memory(self, shapes: tuple[tuple[int, ...], ...]) -> tuple[int, int]:
-        """Bytes of arena and of one thread's scratch for feeds of these shapes."""
-        found: tuple[int, int] = self.plan.memory(shapes)
+        """Bytes of arena and of one thread's scratch for feeds of these shapes; raises as a call
+        does.
+        """
+        try:
+            found: tuple[int, int] = self.plan.memory(shapes)
+        except self._refused as refused:
+            raise self._unplanned(refused) from None
         return found
 
     def __call__(self, *feeds: Array) -> tuple[Array, ...]:
@@ -104,11 +106,15 @@ class Segment:
         except (IndexError, ArithmeticError, MemoryError) as error:
             self.fail(error)
         except self._refused as refused:
-            number = _step(refused)
-            if self._learn is None or number < 0:
-                raise Unplanned(str(refused)) from None
-            self._learn(number)
-            raise Replanned(str(refused)) from None
+            raise self._unplanned(refused) from None
+
+    def _unplanned(self, refused: Exception) -> Unplanned:
+        """What to raise where the plan does not hold."""
+        number = _step(refused)
+        if self._learn is None or number < 0:
+            return Unplanned(str(refused))
+        self._learn(number)
+        return Replanned(str(refused))
 
 
 class _Cut:
@@ -128,11 +134,13 @@ class _Cut:
 class Maker:
     """Makes programs over one prepared graph with one engine."""
 
-    def __init__(self, engine: ModuleType, graph: Graph) -> None:
+    def __init__(self, engine: ModuleType, graph: Graph, patient: bool = True) -> None:
         if "td.Loop" in graph.op_types():
             from . import loops  # noqa: F401  its lowering registers itself
         self.engine = engine
         self.graph = graph
+        self.patient = patient
+        """Whether a call may find out what kernels refuse, and be made once more."""
         self.packed = Packed(
             sum(node.attrs["value"].nbytes for node in graph.nodes if node.op == "Const")
         )
@@ -349,43 +357,27 @@ class Maker:
         that is refused, or -1.
 
         Extents that cannot be together, as those beyond a table of positions, say nothing of those
-        that are fed.
+        that are fed, and neither does a step that reads open ones: it may be that they do not fit
+        the weights.
         """
         for size in _SAMPLES:
             sample = _Sample(size, dict.fromkeys(b.value_symbols(), _VALUE))
-            answer = self._answer(b, plan, sample)
-            while isinstance(answer, int) and answer >= 0:
-                for other in self._fitting(b.steps[answer], sample):
-                    found = self._answer(b, plan, other)
-                    if found is None or found > answer:
-                        sample, answer = other, found
-                        break
-                else:
-                    return True, answer
-            if answer is None:
+            shapes = b.feed_shapes(b.feeds)
+            try:
+                plan.memory(tuple(tuple(evaluate(e, sample) for e in shape) for shape in shapes))
                 return True, -1
+            except self.engine.Refused as refused:
+                number = _step(refused)
+            if number >= 0:
+                patient = self.patient and self._open(b.steps[number])
+                return (False, -1) if patient else (True, number)
         return False, -1
 
-    def _answer(self, b: Builder, plan: Any, sample: _Sample) -> int | None:
-        """The step that is refused for these extents, -1 where they cannot be; None if all run."""
-        shapes = b.feed_shapes(b.feeds)
-        try:
-            plan.memory(tuple(tuple(evaluate(e, sample) for e in shape) for shape in shapes))
-        except self.engine.Refused as refused:
-            return _step(refused)
-        return None
-
-    def _fitting(self, step: Call, sample: _Sample) -> Iterator[_Sample]:
-        """Samples that make one extent of what a step reads as large as another one there: a
-        kernel refuses what does not fit together as it does what it cannot do.
-        """
+    def _open(self, step: Call) -> bool:
+        """Whether a step reads more extents that are not known before a call than the rows."""
         shapes = [self.graph.type(ref).shape or () for ref in step.node.inputs]
-        extents = {extent for shape in shapes for extent in shape}
-        sizes = sorted({evaluate(extent, sample) for extent in extents})
-        for extent in sorted((e for e in extents if isinstance(e, Dim)), key=repr):
-            for symbol in sorted(extent.symbols()):
-                for size in sizes:
-                    yield from sample.solved(extent, symbol, size)
+        inner = any(isinstance(extent, Dim) for shape in shapes for extent in shape[1:])
+        return inner or len({shape[0] for shape in shapes if shape} - {1}) > 1
 
     def _learn(self, b: Builder, number: int) -> None:
         """Remembers what to do otherwise, step `number` having been refused."""
@@ -415,23 +407,6 @@ class _Sample(dict[str, int]):
 
     def __missing__(self, key: str) -> int:
         return self._size
-
-    def solved(self, extent: Dim, symbol: str, size: int) -> Iterator[_Sample]:
-        """Samples that differ in `symbol`, and make `extent` as large as `size`: as they are, and
-        with 1 for the other symbols there.
-        """
-        others = extent.symbols() - {symbol}
-        for ones in ({}, dict.fromkeys(others, 1)) if others else ({},):
-            found = _Sample(self._size, {**self, **ones})
-
-            def extent_for(number: int, found: _Sample = found) -> int:
-                found[symbol] = number
-                return evaluate(extent, found)
-
-            with suppress(ZeroDivisionError):
-                number = bisect_left(range(_LARGEST * size), size, 1, key=extent_for)
-                if extent_for(number) == size:
-                    yield found
 
 
 def _as_results(b: Builder, results: Sequence[Ref]) -> list[Value]:

@@ -14,7 +14,7 @@ from ..dtypes import Array
 from ..errors import EvaluationError, TfdeployError
 from ..graph.graph import Graph, Ref
 from ..ops import registry
-from ..ops.effects import happening, ordered
+from ..ops.effects import happening, lasting, ordered
 from .context import Context, State
 from .interp import (
     Interpreter,
@@ -73,6 +73,12 @@ class Executor:
         self.edits += 1
         self._compiled = None
 
+    def renew(self) -> None:
+        """Lets plans be made anew, one of which was Replanned."""
+        self.edits += 1
+        if self._compiled is not None:
+            self._compiled.renew()
+
     def program(self, fetches: Sequence[Ref], feeds: Iterable[Ref]) -> Program:
         """The steps by which `fetches` are computed from `feeds`."""
         engine = config.engine()
@@ -105,8 +111,9 @@ class Executor:
                 return self._references.run(fetches, feeds)
             except Unplanned as error:
                 again = isinstance(error, Replanned)
-                self.edits += again
-                if ordered(self._graph):  # nothing may happen twice
+                if again:
+                    self.renew()
+                if lasting(self._graph):  # nothing may happen twice
                     raise EvaluationError(
                         f"a plan does not hold for what it was given: {error}"
                     ) from None
@@ -222,7 +229,8 @@ class _Compiled:
         from ..plan.segments import Maker
 
         self._map = values
-        self._maker = Maker(self._engine, self._context.named(prepared))
+        patient = not lasting(prepared)
+        self._maker = Maker(self._engine, self._context.named(prepared), patient)
 
     def _program(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> _Placed:
         found = self._programs.get((fetches, feeds))
@@ -281,8 +289,12 @@ class _Compiled:
             try:
                 return routine(arguments)
             except Replanned:
-                self._programs.clear()
-                self._routine = None
+                self.renew()
+
+    def renew(self) -> None:
+        """Lets programs be made anew, with what their plans have learned."""
+        self._programs.clear()
+        self._routine = None
 
     def direct(
         self, fetches: tuple[Ref, ...], feeds: tuple[Ref, ...]
@@ -309,12 +321,8 @@ class _Compiled:
             view.flags.writeable = False
             values[places[ref]] = view.reshape(array.shape)
         with np.errstate(all="ignore"):
-            try:
-                for step in program.steps:
-                    call(step, values)
-            except Replanned:
-                self._programs.clear()
-                raise
+            for step in program.steps:
+                call(step, values)
         taken = program.owners | {
             id(owner(values[places[ref]])) for ref in feeds if places[ref] in values
         }
