@@ -28,6 +28,7 @@ WORDS = text(
     "\u1f84\u20d5",
     "\uac00\u1100\u1161",
 )
+FIRST, SECOND = np.arange(12), np.arange(12) * 10
 EMPTY = np.zeros((0, 2), object)
 
 
@@ -54,4 +55,16 @@ CASES = [
     split(text(), "(a)"),
     split(text("ab").reshape(1, 1), "(a)", raises=True),
     split(text("ab"), "(", raises=True),
+    *[
+        case("TFText>RoundRobinTrim", np.int32(most), values, splits, N=len(values))
+        for values, splits in (
+            ([FIRST], [np.array([0, 4, 5, 5, 12])]),
+            ([FIRST, SECOND], [np.array([0, 4, 5, 5, 12]), np.array([0, 3, 9, 11, 12])]),
+            ([FIRST, SECOND, FIRST], [np.array(s, np.int32) for s in ([0, 12], [0, 12], [0, 12])]),
+            ([FIRST.astype(np.float32)] * 2, [np.array([0, 12, 12]), np.array([0, 1, 12])]),
+            ([WORDS, WORDS[:0]], [np.array([0, 3, 11]), np.array([0, 0, 0])]),
+        )
+        for most in (0, 1, 4, 5, 7, 100)
+    ],
+    case("TFText>RoundRobinTrim", np.int32(3), [FIRST], [np.array([0, 2, 5])], N=1),
 ]

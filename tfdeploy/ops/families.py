@@ -256,7 +256,7 @@ FAMILIES: dict[str, str] = {
         MutableHashTable MutableHashTableOfTensors MutableHashTableOfTensorsV2 MutableHashTableV2
     """,
     "text": """
-        CaseFoldUTF8 NormalizeUTF8 RegexSplitWithOffsets
+        CaseFoldUTF8 NormalizeUTF8 RegexSplitWithOffsets TFText>RoundRobinTrim
     """,
     "unicode": """
         UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode

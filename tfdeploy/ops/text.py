@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..dtypes import INT64, STRING
 from ..graph.types import ValueType
+from .index import check_splits
 from .re2 import Regex, compiled
 from .registry import op
 from .rules import Inference
@@ -144,3 +145,47 @@ def regex_split_with_offsets(
         starts + sizes,
         np.cumsum([0, *map(len, rows)]).astype(np.int64),
     )
+
+
+def _trim_types(c: Inference) -> list[ValueType]:
+    n = c.attrs["N"]
+    values, splits = c.inputs[1 : 1 + n], c.inputs[1 + n :]
+    return [*(ValueType(kind.dtype, (c.fresh(),)) for kind in values), *splits]
+
+
+@op(
+    "TFText>RoundRobinTrim",
+    type=_trim_types,
+    exact=True,
+    outputs=("values*N", "row_splits*N"),
+)
+def round_robin_trim(most: Array, *inputs: Array, N: int) -> tuple[Array, ...]:
+    """Ragged rows cut so that those of a batch are `most` long together: they take one element
+    after the other in turn (tf_text.RoundRobinTrimmer).
+    """
+    values, splits = inputs[:N], inputs[N:]
+    for value, ends in zip(values, splits, strict=True):
+        check_splits(ends, min(int(ends[-1]), len(value)) if ends.size else 0)
+    if len({len(ends) for ends in splits}) > 1:
+        raise ValueError("the segments have different numbers of rows")
+    lengths = np.array([np.diff(ends) for ends in splits]).reshape(N, -1)
+    kept = _shared_out(lengths, max(int(most), 0))
+    results = []
+    for value, ends, counts in zip(values, splits, kept, strict=True):
+        places = [np.arange(at, at + n) for at, n in zip(ends[:-1], counts, strict=True)]
+        results.append(value[np.concatenate([np.arange(0), *places]).astype(np.intp)])
+    starts = [np.concatenate([[0], np.cumsum(counts)]) for counts in kept]
+    return (*results, *(s.astype(ends.dtype) for s, ends in zip(starts, splits, strict=True)))
+
+
+def _shared_out(lengths: Array, most: int) -> Array:
+    """How much of each row stays: of every segment as much, and one more of the first ones."""
+    low, high = np.zeros_like(lengths[:1]), lengths.max(0, keepdims=True)
+    while (low < high).any():  # the rounds in which all that are long enough take one
+        rounds = (low + high + 1) // 2
+        fits = np.minimum(lengths, rounds).sum(0) <= most
+        low, high = np.where(fits, rounds, low), np.where(fits, high, rounds - 1)
+    kept = np.minimum(lengths, low)
+    longer = lengths > kept
+    taken: Array = kept + (longer & (np.cumsum(longer, 0) <= most - kept.sum(0)))
+    return taken
