@@ -430,9 +430,21 @@ def frozen(x: Any) -> Any:
     return tf.nn.relu(tf.add_n([y, x, x]))
 
 
+def decoder(x: Any) -> Any:
+    """A causal mask as Keras spells it: the scores are asked for their shape."""
+    heads = tf.reshape(x, [-1, 5, 2, 4])
+    scores = tf.einsum("BTNH,BSNH->BNTS", heads, heads + 1.0) * 0.3
+    size = tf.shape(scores)
+    before = tf.linalg.band_part(tf.ones(size[2:], tf.bool), -1, 0)[None, None]
+    mask = tf.logical_and(tf.ones_like(scores, tf.bool), before)
+    weights = tf.nn.softmax(tf.where(mask, scores, np.float32(-2e38)))
+    return tf.einsum("BNTS,BSNH->BTNH", weights, heads)
+
+
 @pytest.mark.parametrize(
     ("function", "shape", "want", "error"),
     [
+        (decoder, (None, 5, 8), ["td.Map", "td.Attention"], 1e-6),
         (sequences, (None, 6, 4), ["td.Conv", "td.Conv"], 1e-6),
         (frozen, (None, 5, 6, 4), ["td.Map", "td.Conv", "td.Map"], 1e-6),
         (bytes_of, (None, 40), BYTES, 1e-6),

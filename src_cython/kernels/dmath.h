@@ -53,7 +53,7 @@ TD_INLINE vd td_less_timesd(vd x, vd q, vd y) {
 TD_INLINE vl td_wholed(vd n) { return (vl)(n + 6755399441055744.0) - 0x4338000000000000; }
 TD_INLINE vd td_of_wholed(vl n) { return (vd)(n + 0x4338000000000000) - 6755399441055744.0; }
 /* 2^n for whole n of normal numbers. */
-TD_INLINE vd td_twod(vd n) { return (vd)((td_wholed(n) + 1023) << 52); }
+TD_INLINE vd td_twod(vd n) { return (vd)(((vul)td_wholed(n) + 1023) << 52); }
 
 /* x = n ln 2 + r, and exp(r) - 1, for x that is neither NaN nor far from 0. */
 TD_INLINE vd td_expm1_part(vd x, vd *n) {
@@ -87,9 +87,9 @@ TD_FUNC vd td_logd(vd x) {
                                3.999999999940941908e-01, 6.666666666666735130e-01};
     const vl small = x < 2.2250738585072014e-308;
     const vl bits = (vl)td_seld(small, x * 18014398509481984.0, x);
-    const vl n = (vl)(((vl)(bits - 0x3fe6a09e667f3bcd) + ((vl){0} + (1023LL << 52))));
+    const vl n = (vl)((vul)bits - 0x3fe6a09e667f3bcd + (1023ULL << 52));
     const vl exponent = (vl)((vul)n >> 52) - 1023;
-    const vd f = (vd)(bits - (exponent << 52)) - 1.0, s = f / (f + 2.0), z = s * s;
+    const vd f = (vd)((vul)bits - ((vul)exponent << 52)) - 1.0, s = f / (f + 2.0), z = s * s;
     const vd k = td_of_wholed(exponent) - (vd)(small & (vl)td_setd(54.0));
     vd r = td_setd(1.479819860511658591e-01);
     for (int i = 0; i < 6; i++) r = td_fmad(r, z, td_setd(c[i]));

@@ -382,8 +382,8 @@ TD_INLINE vd td_seld(vl mask, vd a, vd b) { return (vd)((mask & (vl)a) | (~mask 
 /* log2(x) for normal x > 0, to some 2^-45: atanh series of the mantissa. */
 TD_INLINE vd td_log2d(vd x) {
     vl bits = (vl)x;
-    vl n = (bits - 0x3fe6a09e667f3bcd) >> 52; /* mantissa in [sqrt(1/2), sqrt(2)) */
-    vd m = (vd)(bits - (n << 52));
+    vl n = (vl)((vul)bits - 0x3fe6a09e667f3bcd) >> 52; /* mantissa in [sqrt(1/2), sqrt(2)) */
+    vd m = (vd)((vul)bits - ((vul)n << 52));
     vd s = (m - 1.0) / (m + 1.0), z = s * s;
     static const double c[] = {2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11, 2.0 / 13, 2.0 / 15};
     vd y = td_setd(2.0 / 17);
@@ -403,7 +403,7 @@ TD_INLINE vd td_exp2d(vd x) {
                                1.0 / 120,  1.0 / 720,   1.0 / 5040,   1.0 / 40320,  1.0 / 362880};
     vd y = td_setd(1.0 / 3628800);
     for (int i = 9; i >= 0; i--) y = td_fmad(y, r, td_setd(c[i]));
-    vl power = (vl)(n + 6755399441055744.0) - 0x4338000000000000;
+    vul power = (vul)(n + 6755399441055744.0) - 0x4338000000000000;
     return y * (vd)((power + 1023) << 52);
 }
 

@@ -22,6 +22,9 @@ from ..graph.types import ValueType
 Array = NDArray[Any]
 Mapping = dict[Ref, Ref]
 
+SIZES = ("Shape", "Size")
+"""Ops that ask for the extents of a value, which its type tells where it knows all of them."""
+
 
 class Rewriter:
     """One pass over a graph: what rules look at, and where they emit.
@@ -37,7 +40,7 @@ class Rewriter:
         roots = list(roots)
         live = graph.ancestors(ref.node for ref in roots)
         self.live = set(live)
-        self.uses = Counter(ref for n in live for ref in graph.nodes[n].inputs)
+        self.uses = Counter(ref for n in live for ref in _looked_at(graph, graph.nodes[n]))
         self.uses.update(roots)
         self._single: set[Ref] = set()
         self._count: Counter[Ref] = Counter()
@@ -145,3 +148,9 @@ Rules = Table[str, Sequence[Rule]]
 def compose(first: Mapping, second: Mapping) -> Mapping:
     """The map of two passes, one after the other."""
     return {before: second[after] for before, after in first.items()}
+
+
+def _looked_at(graph: Graph, node: Node) -> tuple[Ref, ...]:
+    """The inputs whose elements a node needs."""
+    told = node.op in SIZES and None not in (graph.type(node.inputs[0]).shape or (None,))
+    return () if told else node.inputs

@@ -20,6 +20,7 @@ from ..dtypes import Array
 from ..errors import EvaluationError
 from ..graph.graph import Graph, Node, Ref
 from ..graph.types import Dim, Extent, evaluate, product
+from ..passes.rewrite import SIZES
 from ..runtime.interp import (
     Program,
     Replanned,
@@ -48,7 +49,6 @@ _LONGEST = 2000  # nodes of one segment at first: laying out an arena takes the 
 _SHORTEST = 16  # and those that are cut since more would be fed than a plan takes
 _SAMPLES = (97, 24, 5, 2)  # stand for every varying extent where kernels are asked before anything
 _VALUE = 2  # is fed, the first that can be; and this for every value that extents depend on
-_SIZES = ("Shape", "Size")  # which references know as well as kernels
 
 
 class Segment:
@@ -155,7 +155,7 @@ class Maker:
         self._sized: dict[int, list[int]] = {}
         for number, node in enumerate(graph.nodes):
             for ref in node.inputs:
-                if graph.nodes[ref.node].op in _SIZES:
+                if graph.nodes[ref.node].op in SIZES:  # which references know as well as kernels
                     self._sized.setdefault(ref.node, []).append(number)
 
     def program(
