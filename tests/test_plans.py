@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import tfdeploy as td
 from tfdeploy import config
+from tfdeploy.passes import pipeline
 
 pytestmark = pytest.mark.skipif(config.engine() is None, reason="no compiled engine")
 
@@ -283,6 +284,25 @@ def test_many_inputs(count: int, rows: int | None) -> None:
     steps = [type(step.function).__name__ for step in made[0].steps]
     assert set(steps) == {"Segment"}
     assert (len(steps) == 1) == (2 * count <= 256)
+
+
+def test_fused_nodes_that_are_refused_are_found_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each preparation tells all of them, not one: graphs that write believe the sample."""
+    calls = tf.Variable(0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None), F)])
+    def function(x: Any) -> Any:
+        with tf.control_dependencies([calls.assign_add(1.0)]):
+            parts = [tf.nn.relu(tf.matmul(x + i, ramp(10, 3)) + ramp(3)) for i in range(8)]
+        return tf.concat(parts, 1)
+
+    made = []
+    prepare = pipeline.prepare
+    monkeypatch.setattr(pipeline, "prepare", lambda *a: made.append(1) or prepare(*a))
+    model = td.convert(function)
+    want = function(ramp(4, 10)).numpy()
+    assert np.abs(model(ramp(4, 10)) - want).max() <= 2e-6 * np.abs(want).max()
+    assert len(made) <= 6
 
 
 def test_open_sizes_between_assertions() -> None:

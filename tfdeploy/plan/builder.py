@@ -36,7 +36,11 @@ class NoKernel(Exception):
 
 
 class Unbound(NoKernel):
-    """An extent depends on a symbol that nothing tells which is fed."""
+    """An extent depends on `symbol`, which nothing tells that is fed."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(f"nothing binds {symbol}")
+        self.symbol = symbol
 
 
 def told_by(graph: Graph, ref: Ref) -> Iterator[tuple[str, int, int]]:
@@ -256,7 +260,7 @@ class Builder:
             if self.outer is not None:
                 return self.outer._atom(atom)
             if atom not in self.told:
-                raise Unbound(f"nothing binds {atom}")
+                raise Unbound(atom)
             self.feed(self.told[atom])
         index, axis, more = self._symbols[atom]
         fed = self._row((_FEED, index, axis, 0))

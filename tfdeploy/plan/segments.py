@@ -134,7 +134,13 @@ class _Cut:
 class Maker:
     """Makes programs over one prepared graph with one engine."""
 
-    def __init__(self, engine: ModuleType, graph: Graph, patient: bool = True) -> None:
+    def __init__(
+        self,
+        engine: ModuleType,
+        graph: Graph,
+        patient: bool = True,
+        refused: frozenset[str] = frozenset(),
+    ) -> None:
         if "td.Loop" in graph.op_types():
             from . import loops  # noqa: F401  its lowering registers itself
         self.engine = engine
@@ -146,7 +152,11 @@ class Maker:
         )
         self.unfit: set[str] = set()
         """Names of fused nodes that kernels refused."""
-        self._refused: set[str] = set()
+        self._refused = {
+            node.name
+            for node in graph.nodes
+            if node.name in refused and not node.op.startswith("td.")
+        }
         self._fixed: set[str] = set()
         self._dense: set[str] = set()
         self._longest = _LONGEST
@@ -167,10 +177,15 @@ class Maker:
         while True:
             self._before = self._learned()
             program = self._attempt(fetches, fed, also)
-            if self.unfit:
-                raise self.engine.Refused(", ".join(sorted(self.unfit)))
             if self._before == self._learned():
-                return program
+                break
+        if self.unfit:
+            raise self.engine.Refused(", ".join(sorted(self.unfit)))
+        return program
+
+    def refused(self) -> frozenset[str]:
+        """Names of the nodes that are for references."""
+        return frozenset(self._refused)
 
     def _learned(self) -> tuple[int, ...]:
         return len(self._refused), len(self._fixed), len(self._dense), -self._longest
@@ -185,6 +200,20 @@ class Maker:
         if node.op.startswith("td."):
             self.unfit.add(node.name)
         self._refused.add(node.name)
+
+    def _refuse_all(self, symbol: str, numbers: list[int]) -> None:
+        """Sends those of the nodes to their references whose extents depend on `symbol`, up to the
+        one that tells it, if the first was sent.
+        """
+        if self.graph.nodes[numbers[0]].name not in self._refused:
+            return
+        for number in numbers:
+            node = self.graph.nodes[number]
+            extents = [e for kind in node.types for e in kind.shape or () if isinstance(e, Dim)]
+            if any(symbol in extent.symbols() for extent in extents):
+                self._refuse(node)
+            if any(extent.name == symbol for extent in extents):
+                return
 
     def _attempt(
         self, fetches: tuple[Ref, ...], fed: frozenset[Ref], also: Sequence[Ref]
@@ -207,13 +236,13 @@ class Maker:
                     self._close(cut, steps, wanted, uses)
                     cut = _Cut(self)
                 cut.add(number)
-            elif node.name not in self.unfit:
-                step = self._reference(number)
-                if cut.made.intersection(step.inputs) or node.control:
+            else:
+                if cut.made.intersection(node.inputs) or node.control:
                     self._close(cut, steps, wanted, uses)
                     cut = _Cut(self)
-                steps.append(step)
-                self._tell(step.outputs)
+                if node.name not in self.unfit:
+                    steps.append(self._reference(number))
+                self._tell(Ref(number, slot) for slot in range(len(node.types)))
         self._close(cut, steps, wanted, uses)
         read_by_steps = {ref for step in steps for ref in step.inputs}
         needed_constants = {
@@ -313,12 +342,14 @@ class Maker:
                     if ref in self._inputs(n):
                         self._refuse(self.graph.nodes[n], error)
                 return
-        for number in cut.nodes:
+        for place, number in enumerate(cut.nodes):
             b.node = self.graph.nodes[number]
             try:
                 LOWERINGS[b.node.op](b)
             except (NoKernel, ValueError) as error:  # what does not fit the reference can tell
                 self._refuse(b.node, error)
+                if isinstance(error, Unbound):
+                    self._refuse_all(error.symbol, cut.nodes[place:])
                 return
         try:
             values = _as_results(b, results)

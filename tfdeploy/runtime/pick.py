@@ -202,6 +202,7 @@ class _Compiled:
         self._lock = allocate_lock()
         self._unfit: set[str] = set()
         self._routine: Routine | None = None
+        self._maker: Any = None
         self._waits = False  # as in every graph that a file holds prepared
         found = stored() if stored is not None else None
         if found is None or not self._usable(found):
@@ -230,7 +231,8 @@ class _Compiled:
 
         self._map = values
         patient = not lasting(prepared)
-        self._maker = Maker(self._engine, self._context.named(prepared), patient)
+        before = self._maker.refused() if self._maker is not None else frozenset()
+        self._maker = Maker(self._engine, self._context.named(prepared), patient, before)
 
     def _program(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref]) -> _Placed:
         found = self._programs.get((fetches, feeds))
@@ -264,7 +266,8 @@ class _Compiled:
     def _planned(self, fetches: tuple[Ref, ...], feeds: frozenset[Ref], also: list[Ref]) -> Program:
         """A program over the prepared graph; what a file says of types may make no sense."""
         try:
-            return self._maker.program(fetches, feeds, also)
+            program: Program = self._maker.program(fetches, feeds, also)
+            return program
         except (self._engine.Refused, TfdeployError):
             raise
         except Exception as error:
