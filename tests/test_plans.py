@@ -461,9 +461,32 @@ def decoder(x: Any) -> Any:
     return tf.einsum("BNTS,BSNH->BTNH", weights, heads)
 
 
+def turned_scores(x: Any) -> Any:
+    """Attention as Keras spells it beside dropout: keys by queries, and their transpose."""
+    heads = tf.transpose(tf.reshape(x, [-1, 5, 2, 4]), [0, 2, 1, 3])
+    scores = tf.matmul(heads, tf.transpose(heads, [0, 1, 3, 2]) * 0.5)
+    weights = tf.nn.softmax(tf.transpose(scores, [0, 1, 3, 2]))
+    return tf.transpose(tf.matmul(weights, heads), [0, 2, 1, 3])
+
+
+def lowered_scores(x: Any) -> Any:
+    """Scores that a mask lowers by a number, as in layers.Attention."""
+    scores = tf.matmul(x, x, transpose_b=True)
+    later = tf.constant(np.triu(np.ones((1, 5, 5), bool), 1))
+    return tf.matmul(tf.nn.softmax(tf.where(later, scores - 1e9, scores)), x)
+
+
+def lesser_scores(x: Any) -> Any:
+    scores = tf.matmul(x, x, transpose_b=True)
+    return tf.matmul(tf.nn.softmax(scores - 2.0 * np.eye(5, dtype=np.float32)[None]), x)
+
+
 @pytest.mark.parametrize(
     ("function", "shape", "want", "error"),
     [
+        (turned_scores, (None, 5, 8), ["td.Map", "td.Attention", "Transpose"], 1e-6),
+        (lowered_scores, (None, 5, 8), ["td.Attention"], 1e-6),
+        (lesser_scores, (None, 5, 8), ["td.Attention"], 1e-6),
         (decoder, (None, 5, 8), ["td.Map", "td.Attention"], 1e-6),
         (sequences, (None, 6, 4), ["td.Conv", "td.Conv"], 1e-6),
         (frozen, (None, 5, 6, 4), ["td.Map", "td.Conv", "td.Map"], 1e-6),

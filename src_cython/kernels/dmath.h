@@ -50,8 +50,8 @@ TD_INLINE vd td_less_timesd(vd x, vd q, vd y) {
 }
 
 /* Whole numbers as bits, and back: beside 1.5 * 2^52 they are the low bits. */
-TD_INLINE vl td_wholed(vd n) { return (vl)(n + 6755399441055744.0) - 0x4338000000000000; }
-TD_INLINE vd td_of_wholed(vl n) { return (vd)(n + 0x4338000000000000) - 6755399441055744.0; }
+TD_INLINE vl td_wholed(vd n) { return (vl)((vul)(n + 6755399441055744.0) - 0x4338000000000000); }
+TD_INLINE vd td_of_wholed(vl n) { return (vd)((vul)n + 0x4338000000000000) - 6755399441055744.0; }
 /* 2^n for whole n of normal numbers. */
 TD_INLINE vd td_twod(vd n) { return (vd)(((vul)td_wholed(n) + 1023) << 52); }
 
@@ -248,7 +248,7 @@ TD_INLINE vd td_cos_part(vd x) {
 }
 TD_FUNC vd td_circle(vl quadrant, vd x) {
     const vd y = td_seld(-(quadrant & 1), td_cos_part(x), td_sin_part(x));
-    return (vd)((vl)y ^ ((quadrant & 2) << 62));
+    return (vd)((vul)y ^ (((vul)quadrant & 2) << 62));
 }
 TD_INLINE vd td_sind(vd x) {
     vd r;
@@ -273,7 +273,7 @@ TD_FUNC vd td_fmodd(vd x, vd y) {
     const vl none = (a == td_infd()) | (b == 0.0) | (a != a) | (b != b), all = b == td_infd();
     const vl small = b < tiny;
     const vd size = td_seld(small, b * wide, b);
-    const vl low = (vl)((vul)(vl)size >> 52) - (small & 54);
+    const vl low = (vl)(((vul)size >> 52) - ((vul)small & 54));
     vd left = td_seld(none | all, td_setd(0.0), a);
     const vd whole = td_seld(none | all, td_setd(1.0), b);
     for (vl far = whole == whole; td_any_wide(far);) {

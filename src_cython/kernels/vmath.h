@@ -390,7 +390,7 @@ TD_INLINE vd td_log2d(vd x) {
     for (int i = 6; i >= 0; i--) y = td_fmad(y, z, td_setd(c[i]));
     vd log_m = td_fmad(y * z, s, s + s);
     /* n is small, so it rides on the bits of 1.5 * 2^52 into a double. */
-    vd e = (vd)(n + 0x4338000000000000) - 6755399441055744.0;
+    vd e = (vd)((vul)n + 0x4338000000000000) - 6755399441055744.0;
     return td_fmad(log_m, td_setd(1.4426950408889634), e);
 }
 

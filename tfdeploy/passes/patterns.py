@@ -329,11 +329,14 @@ def attention(rw: Rewriter, node: Node) -> list[Ref] | None:
     if softmax is None or not rw.single(weights) or rw.type(v).dtype != "float32":
         return None
     scores, mask, unmasked = softmax.inputs[0], None, None
-    add, select = _is(rw, scores, "AddV2", "Add"), _is(rw, scores, "SelectV2")
+    add, less = _is(rw, scores, "AddV2", "Add"), _is(rw, scores, "Sub")
+    select = _is(rw, scores, "SelectV2")
     if add and rw.single(scores):
         scores, mask = _split_mask(rw, add)
+    elif less and rw.single(scores):
+        scores, mask = less.inputs
     elif select and rw.single(scores):
-        unmasked, scores = select, select.inputs[1]
+        unmasked, scores = select, _lowered(rw, select)[0]
     inner, scale = _unscaled(rw, scores)
     product = _is(rw, inner, "BatchMatMulV2", "BatchMatMul", "BatchMatMulV3", "Einsum")
     alone = rw.single(inner) or unmasked is not None
@@ -347,6 +350,8 @@ def attention(rw: Rewriter, node: Node) -> list[Ref] | None:
             return None
     if perms is None or (mask is not None and rw.type(mask).rank != rank):
         return None
+    if mask is not None and less:
+        mask = _negative(rw, mask, f"{less.name}~mask")
     inputs = [*product.inputs, v, *([] if mask is None else [mask])]
     attrs = {"perms": perms, "scale": scale}
     return rw.emit("td.Attention", inputs, attrs, node.types, node.name)
@@ -361,27 +366,52 @@ def _split_mask(rw: Rewriter, add: Node) -> tuple[Ref, Ref | None]:
     return add.inputs[0], add.inputs[1]
 
 
+def _negative(rw: Rewriter, ref: Ref, name: str) -> Ref:
+    value = rw.constant(ref)
+    if value is not None:
+        return rw.const(-value, name)
+    return rw.emit("Neg", [ref], {}, [rw.type(ref)], name)[0]
+
+
+def _lowered(rw: Rewriter, select: Node) -> tuple[Ref, list[float]]:
+    """``x`` of ``where(mask, x, y)``, and what is added to it: two numbers of which mask chooses
+    one, where y is x less a number or the other way round.
+    """
+    _, chosen, other = select.inputs
+    for x, y, turn in ((chosen, other, 1), (other, chosen, -1)):
+        less = _is(rw, y, "Sub")
+        number = rw.scalar(less.inputs[1]) if less and less.inputs[0] == x else None
+        if number is not None:
+            return x, [0.0, -number][::turn]
+    return chosen, []
+
+
 _NOTHING = -1e30  # beside a number below, a score is lost when they are added
 
 
 def _added_mask(rw: Rewriter, select: Node, rank: int | None) -> Ref | None:
-    """The mask of ``where(mask, scores, a huge negative number)`` as what is added to scores."""
-    huge = rw.scalar(select.inputs[2])
-    if huge is None or not huge <= _NOTHING:
-        return None
-    parts = _conjuncts(rw, select.inputs[0])
+    """The mask of ``where(mask, scores, a huge negative number)``, or that beside scores less a
+    number, as what is added to scores.
+    """
+    pair = _lowered(rw, select)[1]
+    parts = [select.inputs[0]] if pair else _conjuncts(rw, select.inputs[0])
+    if not pair:
+        huge = rw.scalar(select.inputs[2])
+        if huge is None or not huge <= _NOTHING:
+            return None
+        pair = [0.0, huge]
     if any(rw.type(ref).rank != rank or rw.type(ref).dtype != "bool" for ref in parts):
         return None
     total: Ref | None = None
     for i, ref in enumerate(parts):
         value, name = rw.constant(ref), f"{select.name}~mask{i}"
-        pair = np.zeros((), np.float32), np.float32(huge)
+        numbers = [np.asarray(v, np.float32) for v in pair]
         if value is not None:
-            part = rw.const(np.where(value, *pair), name)
+            part = rw.const(np.where(value, *numbers), name)
         else:
-            zero, far = (rw.const(np.asarray(v), f"{name}~{n}") for n, v in enumerate(pair))
+            sides = [rw.const(v, f"{name}~{n}") for n, v in enumerate(numbers)]
             kind = ValueType(select.types[0].dtype, rw.type(ref).shape)
-            part = rw.emit("SelectV2", [ref, zero, far], {}, [kind], name)[0]
+            part = rw.emit("SelectV2", [ref, *sides], {}, [kind], name)[0]
         total = part if total is None else _least(rw, total, part, name)
     return total
 
@@ -440,6 +470,22 @@ def _attention_perms(rw: Rewriter, node: Node, product: Node) -> tuple[tuple[int
     if node.attrs.get("adj_x"):
         return None
     return (*(turned if flag else plain for flag in flags), plain)
+
+
+def turned_product(rw: Rewriter, node: Node) -> list[Ref] | None:
+    """``(a b)^T``, as Keras spells scores of attention, is ``b^T a^T``: the same sums in order."""
+    product = _is(rw, node.inputs[0], "BatchMatMulV2", "BatchMatMul")
+    perm = rw.constant(node.inputs[1])
+    if product is None or perm is None or not rw.single(node.inputs[0]):
+        return None
+    rank = perm.size
+    if rank < 2 or perm.tolist() != [*range(rank - 2), rank - 1, rank - 2]:
+        return None
+    if node.types[0].dtype not in ("float32", "float64"):  # complex ones are conjugated too
+        return None
+    x, y = (not product.attrs.get(flag) for flag in ("adj_y", "adj_x"))
+    attrs = {**product.attrs, "adj_x": x, "adj_y": y}
+    return rw.emit(product.op, product.inputs[::-1], attrs, node.types, node.name)
 
 
 def einsum_of_weights(rw: Rewriter, node: Node) -> list[Ref] | None:
@@ -801,7 +847,7 @@ RULES = {
     "RealDiv": [gelu, hard_swish, hard_sigmoid],
     "AddV2": [layer_norm],
     "Add": [layer_norm],
-    "Transpose": [same_order],
+    "Transpose": [same_order, turned_product],
     "Reshape": [rows_kept, same_shape],
     "Conv2D": [padding_first],
     "DepthwiseConv2dNative": [padding_first],
