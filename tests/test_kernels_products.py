@@ -173,6 +173,23 @@ def test_depthwise(seed: int) -> None:
             close(y, np.clip(expected, -3, 3), np.abs(expected).max() + 10)
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_depthwise_of_groups(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    axes = 1 + seed % 3
+    window = Window(rng, axes, 30 if axes < 3 else 7)
+    width, c = 2 << seed // 3 % 3, int(rng.choice([16, 48, 144]))
+    whole, w = normal(rng, 2, *window.size, c + 3), normal(rng, *window.kernel, width, c)
+    x = whole[..., 1 : 1 + c]
+    shift, residual = normal(rng, c), normal(rng, 2, *window.out, c)
+    expected = window.conv(x, w, c // width) + shift + residual
+    inputs = [x, w.reshape(-1, c), None, shift, residual]
+    ints = [ACT["clamp"], seed % 2, *window.ints]
+    size = window.conv(np.abs(x), np.abs(w), c // width) + 10
+    for y in everywhere("depthwise", inputs, expected.shape, ints, [-3, 3]):
+        close(y, np.clip(expected, -3, 3), size)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_separable_is_its_parts_to_the_bit(seed: int) -> None:
     """Whatever its bands; the parts are held to float64 above."""

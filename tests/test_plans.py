@@ -368,6 +368,16 @@ def test_a_filter_for_each_channel_is_depthwise() -> None:
     assert ops(model) == ["td.Depthwise"]
 
 
+@pytest.mark.parametrize("width", [2, 4, 8, 16])
+def test_convolutions_of_groups_are_tensorflows(width: int) -> None:
+    spec = tf.TensorSpec((None, 9, 12, 48), F)
+    w = ramp(3, 3, width, 48)
+    function = tf.function(lambda x: tf.nn.relu(conv2d(x, w)), input_signature=[spec])
+    x = ramp(2, 9, 12, 48)
+    want = function(x).numpy()
+    np.testing.assert_allclose(td.convert(function)(x), want, atol=1e-5 * np.abs(want).max())
+
+
 def test_what_waits_for_an_assertion_is_fused() -> None:
     """And the assertion speaks, whichever tensor is fetched."""
     with tf.Graph().as_default() as graph:

@@ -1,4 +1,5 @@
-/* Depthwise convolution: every channel by its own kernel, no packing. */
+/* Depthwise convolution: every channel by its own kernel, or a few channels by those of their group; no
+ * packing. */
 #ifndef TD_DEPTHWISE_H
 #define TD_DEPTHWISE_H
 
@@ -59,11 +60,13 @@ static void td_edges_of(td_edges *e, const td_window *w, void *memory) {
 enum {
     TD_DW_FLOATS = 8192, /* of weights and input lines, which the first cache shall hold */
     TD_DW_CHANNELS = 64, /* fewest at a time for which that pays */
-    TD_DW_ROWS = 9       /* most kernel rows for which runs of pixels are made */
+    TD_DW_ROWS = 9,      /* most kernel rows for which runs of pixels are made */
+    TD_DW_WIDTH = 8      /* most channels of a group: half a panel of a product */
 };
 
 typedef struct td_depthwise {
     td_window w;
+    int64_t width; /* channels of a group, 1 or a power of 2 up to TD_DW_WIDTH */
     td_edges edges;
     int64_t ring; /* lines of the second axis that memory holds: line h lies at h % ring */
     const float *weights, *scale, *shift, *residual;
@@ -95,7 +98,7 @@ static void td_dw_line_of(td_dw_line *to, const td_depthwise *d, const float *x,
             to->x[to->count] = line.x + kd * w->dilation[0] * w->in_step[0] +
                                (at % d->ring - h) * w->in_step[1];
             to->weights[to->count++] =
-                d->weights + (kd * w->kernel[1] + kh) * w->kernel[2] * w->channels;
+                d->weights + (kd * w->kernel[1] + kh) * w->kernel[2] * d->width * w->channels;
         }
 }
 
@@ -133,23 +136,35 @@ TD_INLINE void td_taps_of(td_taps *taps, const td_depthwise *d, const td_dw_line
     for (int64_t r = 0; r < line->count; r++)
         for (int64_t kw = d->edges.first[at]; kw < d->edges.last[at]; kw++) {
             taps->x[taps->count] = line->x[r] + first + kw * tap;
-            taps->weights[taps->count++] = line->weights[r] + kw * w->channels;
+            taps->weights[taps->count++] = line->weights[r] + kw * d->width * w->channels;
         }
+}
+
+/* Channel i of the group of each of the channels from c on, of the pixel at x. */
+TD_INLINE vf td_dw_member(const float *x, int64_t c, int64_t n, const int i, const int width,
+                          const int full) {
+    if (width == 1) return td_load_some(x + c, n, full);
+    if (width >= TD_LANES) return td_set(x[c / width * width + i]);
+    return td_spread(td_load(x + c), i, width);
 }
 
 /* n channels from c on of `count` neighbouring pixels from `at` on, which have the same taps. */
 TD_INLINE void td_dw_any(const td_depthwise *d, const td_dw_line *line, const td_taps *taps,
-                         int64_t at, int64_t c, int64_t n, const int count, const int full) {
+                         int64_t at, int64_t c, int64_t n, const int count, const int width,
+                         const int full) {
     const int64_t step = d->w.stride[2] * d->w.in_step[2];
     vf acc[8];
 #pragma GCC unroll 8
     for (int i = 0; i < count; i++) acc[i] = (vf){0};
     for (int64_t t = 0; t < taps->count; t++) {
-        const float *x = taps->x[t] + c;
-        const vf by = td_load_some(taps->weights[t] + c, n, full);
+        const float *x = taps->x[t], *weights = taps->weights[t] + c;
 #pragma GCC unroll 8
-        for (int i = 0; i < count; i++)
-            acc[i] = td_fma(td_load_some(x + i * step, n, full), by, acc[i]);
+        for (int k = 0; k < width; k++) {
+            const vf by = td_load_some(weights + k * d->w.channels, n, full);
+#pragma GCC unroll 8
+            for (int i = 0; i < count; i++)
+                acc[i] = td_fma(td_dw_member(x + i * step, c, n, k, width, full), by, acc[i]);
+        }
     }
     td_dw_finish(d, line, acc, at, c, n, count, full);
 }
@@ -214,7 +229,7 @@ static const struct {
 /* The functions for a window, or NULL where none is made for it. */
 TD_INLINE td_dw_fn *const *td_dw_fns(const td_depthwise *d) {
     const td_window *w = &d->w;
-    if (d->zeros && w->dilation[2] == 1 && w->channels >= TD_LANES &&
+    if (d->zeros && d->width == 1 && w->dilation[2] == 1 && w->channels >= TD_LANES &&
         w->kernel[0] * w->kernel[1] <= TD_DW_ROWS)
         for (size_t i = 0; i < sizeof td_dw_table / sizeof *td_dw_table; i++)
             if (td_dw_table[i].taps == w->kernel[2] && td_dw_table[i].stride == w->stride[2])
@@ -240,19 +255,34 @@ static void td_dw_runs(const td_depthwise *d, const td_dw_line *line, td_dw_fn *
     }
 }
 
+/* Channels [c, end) of `count` pixels of a group. */
+TD_INLINE void td_dw_pixels(const td_depthwise *d, const td_dw_line *line, const td_taps *taps,
+                            int64_t at, int64_t c, int64_t end, const int count, const int width) {
+    for (; c + TD_LANES <= end; c += TD_LANES)
+        td_dw_any(d, line, taps, at, c, TD_LANES, count, width, 1);
+    if (width == 1 && c < end) td_dw_any(d, line, taps, at, c, end - c, count, width, 0);
+}
+
 /* The same for any window; the pixels of a group have the same taps. */
-static void td_dw_groups(const td_depthwise *d, const td_dw_line *line, int64_t c, int64_t end) {
-    for (int64_t at = 0; at < d->w.out[2];) {
+TD_INLINE void td_dw_groups(const td_depthwise *d, const td_dw_line *line, int64_t c, int64_t end,
+                            const int width) {
+    for (int64_t at = 0, count; at < d->w.out[2]; at += count) {
         const int64_t room = at < d->edges.inner ? 1 : d->edges.outer - at;
         td_taps taps;
         td_taps_of(&taps, d, line, at);
-        for (int64_t i = c; i < end; i += TD_LANES) {
-            const int64_t n = TD_MIN(end - i, TD_LANES);
-            if (room >= 4 && n == TD_LANES) td_dw_any(d, line, &taps, at, i, n, 4, 1);
-            else if (room >= 4) td_dw_any(d, line, &taps, at, i, n, 4, 0);
-            else td_dw_any(d, line, &taps, at, i, n, 1, 0);
-        }
-        at += room >= 4 ? 4 : 1;
+        count = width > 1 && room >= 8 ? 8 : room >= 4 ? 4 : 1;
+        if (count == 8) td_dw_pixels(d, line, &taps, at, c, end, 8, width);
+        else if (count == 4) td_dw_pixels(d, line, &taps, at, c, end, 4, width);
+        else td_dw_pixels(d, line, &taps, at, c, end, 1, width);
+    }
+}
+
+TD_FUNC void td_dw_line_any(const td_depthwise *d, const td_dw_line *line, int64_t c, int64_t end) {
+    switch (d->width) {
+    case 1: td_dw_groups(d, line, c, end, 1); break;
+    case 2: td_dw_groups(d, line, c, end, 2); break;
+    case 4: td_dw_groups(d, line, c, end, 4); break;
+    case 8: td_dw_groups(d, line, c, end, 8); break;
     }
 }
 
@@ -262,7 +292,7 @@ static void td_dw_lines(const td_depthwise *d, const float *x, float *y, int64_t
                         int64_t last) {
     const td_window *w = &d->w;
     td_dw_fn *const *fns = td_dw_fns(d);
-    const int64_t taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
+    const int64_t taps = w->kernel[0] * w->kernel[1] * w->kernel[2] * d->width;
     const int64_t lines = w->kernel[0] * (w->kernel[1] + w->stride[1]) * w->in[2];
     int64_t most = TD_DW_FLOATS / (taps + lines) / TD_PANEL * TD_PANEL;
     if (most < TD_DW_CHANNELS) most = TD_MAX(TD_DW_FLOATS / 2 / taps / TD_PANEL, 1) * TD_PANEL;
@@ -272,7 +302,7 @@ static void td_dw_lines(const td_depthwise *d, const float *x, float *y, int64_t
             td_dw_line line;
             td_dw_line_of(&line, d, x, y, u);
             if (fns) td_dw_runs(d, &line, fns, c, end);
-            else td_dw_groups(d, &line, c, end);
+            else td_dw_line_any(d, &line, c, end);
             if (d->act.kind > TD_ACT_clamp)
                 td_act_tile(&d->act, line.y + c, w->out_step[2], w->out[2], end - c);
         }
@@ -288,10 +318,14 @@ static int td_depthwise_of(td_depthwise *d, const td_call *call) {
     const td_window *w = &d->w;
     d->ring = TD_MAX(w->in[1], 1);
     const int64_t taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
-    if (y->shape[y->rank - 1] != w->channels || taps > TD_BLOCK) return TD_REFUSED;
-    if (weights->rank != 2 || weights->shape[0] != taps || weights->shape[1] != w->channels)
+    if (y->shape[y->rank - 1] != w->channels || weights->rank != 2) return TD_REFUSED;
+    const int64_t sums = weights->shape[0], width = d->width = sums / taps;
+    if (sums > TD_BLOCK || sums != taps * width || weights->shape[1] != w->channels)
         return TD_REFUSED;
-    if (!td_dense_last(weights) || (taps > 1 && weights->stride[0] != w->channels))
+    if (width < 1 || width > TD_DW_WIDTH || (width & (width - 1)) ||
+        (width > 1 && w->channels % TD_PANEL))
+        return TD_REFUSED;
+    if (!td_dense_last(weights) || (sums > 1 && weights->stride[0] != w->channels))
         return TD_REFUSED;
     d->weights = weights->data;
     d->scale = call->in[2]->data;
@@ -313,7 +347,8 @@ static void td_dw_start(td_depthwise *d, float *memory, int not_finite) {
     td_edges_of(&d->edges, &d->w, memory + d->w.channels);
 }
 
-/* depthwise: x [n, spatial..., c], w [taps, c], [scale c], [shift c], [residual like y]
+/* depthwise: x [n, spatial..., c], w [taps * channels of a group, c], [scale c], [shift c],
+ *            [residual like y]
  *            -> y [n, spatial..., c]
  *            ints: activation, whether weights hold inf or NaN; then kernel, stride, dilation, padding
  *                  before as for conv
@@ -322,7 +357,7 @@ static int depthwise_plan(const td_call *call, td_work *work) {
     td_depthwise d = {0};
     if (td_depthwise_of(&d, call)) return TD_REFUSED;
     const td_window *w = &d.w;
-    const int64_t cost = w->out[2] * w->channels * w->kernel[0] * w->kernel[1] * w->kernel[2];
+    const int64_t cost = w->out[2] * w->channels * call->in[1]->shape[0];
     const int64_t lines = w->batch * w->out[0] * w->out[1];
     *work = (td_work){cost ? lines : 0, 1 + (64 << 10) / (cost + 1), td_dw_scratch(w)};
     return td_epilogue_plan(call, 2, call->out[0]);

@@ -327,6 +327,17 @@ TD_INLINE vf td_turn_lanes(vf x, const int apart) {
 #endif
 }
 
+/* Lane i of every `width` lanes in all of them. */
+TD_INLINE vf td_spread(vf x, const int i, const int width) {
+#if defined(__clang__)
+    vf r;
+    for (int j = 0; j < TD_LANES; j++) r[j] = x[j / width * width + i];
+    return r;
+#else
+    return __builtin_shuffle(x, (td_iota() & -width) + i);
+#endif
+}
+
 /* Of every 2 * apart lanes the first `apart`, or the second where `second` is 1: a's, and b's beside them. */
 TD_INLINE vf td_beside(vf a, vf b, const int apart, const int second) {
 #if defined(__clang__)

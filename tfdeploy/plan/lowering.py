@@ -154,6 +154,11 @@ def _conv(b: Builder) -> None:
         ints = [b.extent(act), above, left, b.extent(slices), *(before or [b.extent(0)])]
         b.call_with("winograd", [x, packed, *_epilogue(b, 2)], [b.output()], ints, params)
         return
+    if groups > 1 and not dense and _narrow(length, n, taps) and n == channels:
+        w = b.const(weights.reshape(taps * length, n))
+        ints = [b.extent(act), b.extent(0), *window]
+        b.call_with("depthwise", [x, w, *_epilogue(b, 2)], [b.output()], ints, params)
+        return
     grouped = weights.reshape(taps, length, groups, n // groups).transpose(2, 0, 1, 3)
     packed = b.pack(grouped, (id(weights), "conv"))
     operands = [packed, *_epilogue(b, 2)]
@@ -168,6 +173,13 @@ def _conv(b: Builder) -> None:
         return
     ints = [b.extent(act), b.extent(groups), b.extent(int(dense)), *window]
     b.call_with("conv", [x, *operands], [b.output()], ints, params)
+
+
+def _narrow(length: int, n: int, taps: int) -> bool:
+    """Whether groups of so many channels would leave most of a panel empty, and kernel `depthwise`
+    does them.
+    """
+    return length in (1, 2, 4, 8) and n % 16 == 0 and taps * length <= 256
 
 
 _SEPARABLE_ACT = 21  # among the ints of kernel `separable`, the activation of its last product
