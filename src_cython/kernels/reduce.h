@@ -23,8 +23,11 @@ enum { TD_REDUCE_most = TD_REDUCE_COUNT }; /* max that passes NaN over, where a 
 
 /* Two partial results. */
 TD_INLINE vf td_reduce_join(int op, vf a, vf b) {
-    return op == TD_REDUCE_most ? td_max2(b, a) : op == TD_REDUCE_max ? td_max_nan(a, b) : op == TD_REDUCE_min ? td_min_nan(a, b)
-         : op == TD_REDUCE_prod ? a * b : a + b;
+    return op == TD_REDUCE_most  ? td_max2(b, a)
+           : op == TD_REDUCE_max  ? td_max_nan(a, b)
+           : op == TD_REDUCE_min  ? td_min_nan(a, b)
+           : op == TD_REDUCE_prod ? a * b
+                                  : a + b;
 }
 /* A partial result and an element. */
 TD_INLINE vf td_reduce_step(int op, vf a, vf x) {
