@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.kernels import ISAS, engine, everywhere, normal, pack, run
+from tests.kernels import ISAS, at_edges, engine, everywhere, extent, normal, pack, run
 from tfdeploy import config
 
 TYPES = ("float32", "float64", "int32", "uint8", "bool", "int64")
@@ -292,3 +294,21 @@ def test_numbers_and_range(dtype: str) -> None:
     start, delta = np.array(-4, dtype), np.array(3, dtype)
     for y in everywhere("range", [start, delta], (9,), dtype=dtype):
         assert (y == np.arange(-4, 23, 3)).all()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("last", [False, True])
+def test_operands_stand_where_memory_ends(last: bool) -> None:
+    """What holds every other test of a kernel to its arrays."""
+    x = np.arange(7.0)[1:6:2]
+    (there,) = at_edges([x], last)
+    assert np.array_equal(there, x) and there.strides == x.strides
+    first, size = extent(there)
+    for at, faults in ((first, False), (first + size if last else first - 1, True)):
+        if not (child := os.fork()):
+            signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # nobody reports it
+            signal.signal(signal.SIGBUS, signal.SIG_DFL)
+            ctypes.string_at(at, 1)
+            os._exit(0)
+        assert (os.waitpid(child, 0)[1] != 0) == faults
