@@ -241,7 +241,7 @@ def table(isa: str | None) -> None:
         shape = f"{size} {c} -> {n}, {kernel} x {kernel} / {stride}"
         line(f"conv {shape}", conv(size, c, n, kernel, stride, isa), flops)
         if (kernel, stride) == (3, 1):
-            for points in (36, 25):
+            for points in (36, 25, 16):
                 line(f"winograd {points} {shape}", winograd(size, c, n, isa, points), flops)
     for size, c, kernel, stride in DEPTHWISE:
         out = -(-size // stride)
